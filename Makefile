@@ -1,0 +1,55 @@
+# make demo · make test · make lint: each sets up what it needs in .venv, from envs/lock.txt.
+# Where pip should take torch from another index, say so: make demo PIP_ARGS="--index-url …"
+
+PYTHON ?= python3
+PIP_ARGS ?=
+CORES ?= all
+BIN := .venv/bin
+READY := .venv/.installed
+# The browser of other jobs' threads is Snakemake; BLAS and tokenizers take only what they are given.
+export OMP_NUM_THREADS ?= 1
+export TOKENIZERS_PARALLELISM := false
+
+.PHONY: demo test lint format documents clean help
+
+help:
+	@echo "make demo    run the whole sweep on small models and a simulated brain"
+	@echo "make test    run the tests"
+	@echo "make lint    ruff, snakefmt, snakemake --lint, mypy"
+
+demo: $(READY)
+	$(BIN)/snakemake --cores $(CORES)
+	@echo
+	@echo "Done. Open results/demo/report.html"
+
+test: $(READY)
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup
+	@echo "Done. What was skipped, and why, stands above the last line of pytest."
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+	$(BIN)/mypy
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile workflow
+
+# The config's schema and the tables of config/README.md, from the models in geomod/config.py.
+documents: $(READY)
+	PYTHONPATH=workflow $(BIN)/python -m geomod.config_documents
+
+clean:
+	rm -rf results/demo logs .snakemake
+
+TEST_PROCESSES ?= 2
+
+$(READY): envs/lock.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "geomod needs Python 3.11 or newer; say which: make PYTHON=python3.11"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check $(PIP_ARGS) --requirement envs/lock.txt
+	@touch $(READY)
