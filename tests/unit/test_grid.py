@@ -1,0 +1,142 @@
+"""The grid of models and steps, and how it is dealt into jobs."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from geomod.config import parse_config
+from geomod.errors import InputError
+from geomod.grid import Grid, Paths, check_maps, check_steps, deal
+
+DATASET = {"name": "made-up", "simulate": {}, "regions": ["IFG"]}
+PYTHIA = {
+    "provider": "hub",
+    "repo": "EleutherAI/pythia-{size}",
+    "sizes": ["70m", "160m", "410m", "1b"],
+    "steps": [1, 512, 143000],
+}
+
+
+def grid(suites: dict, planned: dict | None = None, **jobs: object) -> Grid:
+    config = {"run": "r", "suites": suites, "dataset": DATASET, "jobs": jobs}
+    return Grid(parse_config(config), planned)
+
+
+steps = st.lists(st.integers(0, 10_000), min_size=1, max_size=60, unique=True)
+
+
+@given(steps, st.integers(1, 8))
+def test_each_step_is_dealt_to_exactly_one_job(steps: list[int], per_job: int) -> None:
+    blocks = deal(steps, per_job)
+    assert sorted(step for block in blocks for step in block) == sorted(steps)
+    assert all(0 < len(block) <= per_job for block in blocks)
+    assert len(blocks) == -(-len(steps) // per_job)
+
+
+@given(steps, st.integers(1, 8), st.integers(10_001, 10_100))
+def test_a_new_step_leaves_every_planned_job_alone(
+    steps: list[int], per_job: int, new: int
+) -> None:
+    before = deal(steps, per_job)
+    assert deal([*steps, new], per_job, before) == [*before, (new,)]
+
+
+def test_one_rule_serves_all_steps_where_each_is_a_job() -> None:
+    blocks = grid({"pythia": PYTHIA}).blocks()
+    assert [(block.suite, block.steps) for block in blocks] == [("pythia", ("{step}",))]
+    dealt = grid({"pythia": PYTHIA}, steps_per_job=2).blocks()
+    assert [block.steps for block in dealt] == [(1, 512), (143000,)]
+
+
+def test_a_smaller_grain_deals_again() -> None:
+    assert deal([0, 1, 2], 1, [[0, 1, 2]]) == [(0,), (1,), (2,)]
+
+
+def test_pythia_has_the_layers_that_its_table_says() -> None:
+    models = {model.name: model.layers for model in grid({"pythia": PYTHIA}).models}
+    assert models == {"pythia-70m": 6, "pythia-160m": 12, "pythia-410m": 24, "pythia-1b": 16}
+
+
+def test_every_seed_is_a_model_of_every_size() -> None:
+    repo = "EleutherAI/pythia-{size}-seed{seed}"
+    seeds = PYTHIA | {"repo": repo, "sizes": ["70m", "160m"], "seeds": [1, 9]}
+    found = grid({"pythia": seeds})
+    names = ["pythia-70m-seed1", "pythia-70m-seed9", "pythia-160m-seed1", "pythia-160m-seed9"]
+    assert found.models_of("pythia") == names
+    model = found.model("pythia-160m-seed9")
+    assert (model.suite, model.size, model.seed, model.layers) == ("pythia", "160m", 9, 12)
+    assert len(list(found.checkpoints())) == 4 * 3
+    check_steps(found.config)
+
+
+def test_layers_are_dealt_with_the_embedding_and_the_last_block() -> None:
+    by_four = grid({"pythia": PYTHIA}, layers_per_job=4)
+    assert by_four.layer_blocks("pythia-70m") == ["0-3", "4-6"]
+    assert grid({"pythia": PYTHIA}).layer_blocks("pythia-70m") == ["all"]
+
+
+def test_a_step_that_a_suite_lacks_is_refused() -> None:
+    config = {"run": "r", "suites": {"pythia": PYTHIA | {"steps": [1, 700]}}, "dataset": DATASET}
+    with pytest.raises(InputError, match=r"suites\.pythia\.steps.*no step 700.*nearest is 512"):
+        check_steps(parse_config(config))
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a/step0").mkdir(parents=True)
+    suite = {
+        "provider": "folder",
+        "path": str(tmp_path / "{size}/step{step}"),
+        "sizes": ["a"],
+        "steps": [0, 10],
+    }
+    config = {"run": "r", "suites": {"mine": suite}, "dataset": DATASET}
+    with pytest.raises(InputError, match="no step 10"):
+        check_steps(parse_config(config))
+
+
+def test_a_folder_tells_its_layers(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/config.json").write_text('{"num_hidden_layers": 3}')
+    suite = {"provider": "folder", "path": str(tmp_path / "{size}"), "sizes": ["a"], "steps": [0]}
+    assert grid({"mine": suite}).model("mine-a").layers == 3
+
+
+def test_an_unknown_toy_size_is_refused() -> None:
+    with pytest.raises(InputError, match="no toy size 'xxl'; there are xs"):
+        grid({"toy": {"provider": "train", "sizes": ["xxl"], "steps": [0]}})
+
+
+def test_paths_are_those_of_the_contract() -> None:
+    paths = Paths("demo")
+    assert paths.step("toy-s", 8, "grams.safetensors") == (
+        "results/demo/toy-s/step8/grams.safetensors"
+    )
+    assert paths.table("encoding") == "results/demo/tables/encoding.parquet"
+    assert paths.figure("modules", "svg") == "results/demo/figures/modules.svg"
+    assert paths.at("claims.json") == "results/demo/claims.json"
+    assert paths.voxels("toy-s", 8, "01", 2, "png") == (
+        "results/demo/maps/toy-s/step8/sub-01_layer02.png"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"models": ["toy-m"]}, "no model 'toy-m'; the run has toy-xs"),
+        ({"steps": [1, 2]}, "toy-xs has no step 2; it has 0, 1"),
+        ({"layers": [3]}, "toy-xs has no layer 3; it has 0 to 2"),
+    ],
+)
+def test_maps_of_what_the_run_lacks_are_refused(change: dict[str, Any], words: str) -> None:
+    maps = {"models": ["toy-xs"], "steps": [1], "layers": [2], "participants": ["01"]}
+    suites = {"toy": {"provider": "train", "sizes": ["xs"], "steps": [0, 1]}}
+    config: dict[str, Any] = {"run": "r", "suites": suites, "dataset": DATASET, "maps": maps}
+    check_maps(parse_config(config))
+    with pytest.raises(InputError, match=words):
+        check_maps(parse_config({**config, "maps": {**maps, **change}}))
+    table = {"name": "t", "sentences": "s.csv", "responses": "r.csv", "regions": ["IFG"]}
+    with pytest.raises(InputError, match="a table of responses has no voxels"):
+        check_maps(parse_config({**config, "dataset": table}))

@@ -1,0 +1,56 @@
+"""A job's log holds all that is said, and errors for people have no traceback."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+SCRIPT = """
+import logging, sys
+from geomod.errors import InputError
+from geomod.jobs import job
+with job(sys.argv[1], 1):
+    logging.getLogger("geomod.x").info("step 3")
+    print("printed")
+    {work}
+"""
+
+
+def run(work: str, log: Path, root: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", SCRIPT.format(work=work), str(log)],
+        env={**os.environ, "PYTHONPATH": str(root / "workflow")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_everything_goes_to_the_log(tmp_path: Path, root: Path) -> None:
+    done = run("pass", tmp_path / "logs/a.log", root)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    said = (tmp_path / "logs/a.log").read_text()
+    assert "step 3" in said
+    assert "printed" in said
+
+
+def test_an_input_error_is_one_line_and_exit_code_1(tmp_path: Path, root: Path) -> None:
+    done = run("raise InputError('a.csv, row 3: no number')", tmp_path / "a.log", root)
+    assert done.returncode == 1
+    said = (tmp_path / "a.log").read_text()
+    assert "a.csv, row 3: no number" in said
+    assert "Traceback" not in said
+
+
+def test_a_mistake_in_the_code_keeps_its_traceback(tmp_path: Path, root: Path) -> None:
+    assert run("1 / 0", tmp_path / "a.log", root).returncode == 1
+    assert "ZeroDivisionError" in (tmp_path / "a.log").read_text()
+
+
+def test_threads_are_held_to_what_the_job_has(tmp_path: Path, root: Path) -> None:
+    work = (
+        "import numpy, threadpoolctl; "
+        "print({pool['num_threads'] for pool in threadpoolctl.threadpool_info()})"
+    )
+    run(work, tmp_path / "a.log", root)
+    assert "{1}" in (tmp_path / "a.log").read_text()

@@ -1,0 +1,56 @@
+"""A run has one owner, and one process at a time."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from geomod import runs
+from geomod.errors import InputError
+
+
+def test_another_config_may_not_take_the_name(tmp_path: Path) -> None:
+    runs.write_record(tmp_path, ["config/a.yaml"], {"toy": [[0, 1]]})
+    record = runs.read_record(tmp_path)
+    runs.check_owner(record, "demo", ["config/a.yaml"])
+    with pytest.raises(InputError, match=r"made from config/a\.yaml, not from config/b\.yaml"):
+        runs.check_owner(record, "demo", ["config/b.yaml"])
+
+
+def test_a_fresh_run_has_no_owner(tmp_path: Path) -> None:
+    assert runs.read_record(tmp_path / "new") == {}
+    runs.check_owner({}, "demo", ["config/a.yaml"])
+
+
+HOLDER = """
+import sys, time
+from geomod.runs import hold
+lock = hold(sys.argv[1])
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_killed_process_leaves_no_lock(tmp_path: Path, root: Path) -> None:
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(root / "workflow")},
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == b"held\n"
+    with pytest.raises(InputError, match="another snakemake"):
+        runs.hold(tmp_path)
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    for _ in range(50):  # the kernel frees the lock as soon as the process is gone
+        try:
+            runs.hold(tmp_path).close()
+            return
+        except InputError:
+            time.sleep(0.1)
+    pytest.fail("the lock outlived the process that held it")

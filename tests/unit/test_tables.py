@@ -1,0 +1,67 @@
+"""Tables hold what is written down, and files appear whole."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from geomod.files import whole
+from geomod.tables import SCHEMAS, columns_of, read_provenance, read_table, write_table
+
+LOSS = pd.DataFrame({"step": [0, 1], "loss": [5.0, 4.0]})
+
+
+def test_a_table_comes_back_with_its_provenance(tmp_path: Path) -> None:
+    path = tmp_path / "loss.parquet"
+    write_table(LOSS[["loss", "step"]], path, "loss", {"code": "abc"})
+    assert read_provenance(path) == {"code": "abc"}
+    pd.testing.assert_frame_equal(read_table(path), LOSS)
+
+
+@pytest.mark.parametrize(
+    "table", [LOSS.drop(columns="loss"), LOSS.assign(extra=1)], ids=["missing", "extra"]
+)
+def test_a_column_that_is_not_written_down_is_refused(tmp_path: Path, table: pd.DataFrame) -> None:
+    with pytest.raises(TypeError, match="'loss'"):
+        write_table(table, tmp_path / "loss.parquet", "loss")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_column_has_a_type_and_a_meaning() -> None:
+    for kind, table in yaml.safe_load(SCHEMAS.read_text(encoding="utf-8")).items():
+        assert {"file", "rows", "columns"} <= set(table), kind
+        assert all(column["type"] and column["meaning"] for column in table["columns"].values())
+        assert pd.DataFrame(columns=list(table["columns"])).astype(columns_of(kind)).empty
+
+
+@pytest.mark.parametrize(
+    ("kind", "columns"),
+    [
+        ("geometry", "model step layer metric variant mean sd n"),
+        (
+            "encoding",
+            "model step layer region participant score score_sd ceiling score_normalized "
+            "alpha_median p_permutation",
+        ),
+        ("modules", "model step layer module silhouette null_p agreement"),
+        ("emergence", "model region t50 low high plateau censored"),
+    ],
+)
+def test_tables_keep_the_contract(kind: str, columns: str) -> None:
+    assert set(columns.split()) <= set(columns_of(kind))
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+
+    def fail_half_way() -> None:
+        with whole(path) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_half_way()
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]

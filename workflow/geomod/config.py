@@ -1,0 +1,553 @@
+"""What a config may say.
+
+These models are the only place where a key, its type, its default and its meaning are written:
+the JSON schema in `workflow/schemas/` and the tables in `config/README.md` are made from them
+(`geomod/config_documents.py`), and a test holds the three together.
+"""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, get_args
+
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from geomod.errors import InputError
+from geomod.geometry import load_plugins, select
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+
+
+class Section(BaseModel):
+    """A part of the config: unknown keys are errors, numbers in quotes too."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Suite(Section):
+    """What the checkpoint suites of every provider have in common."""
+
+    sizes: list[Name] = Field(min_length=1, description="model sizes of the suite")
+    steps: list[NonNegativeInt] = Field(min_length=1, description="training steps to measure")
+
+    @model_validator(mode="after")
+    def _no_step_twice(self) -> Self:
+        named: dict[str, list[Any]] = {"sizes": self.sizes, "steps": self.steps}
+        for key, values in named.items():
+            twice = sorted({value for value in values if values.count(value) > 1}, key=str)
+            if twice:
+                raise ValueError(f"`{key}` names {twice[0]} twice; each belongs there once")
+        return self
+
+    def models(self, suite: str) -> dict[str, tuple[str, int | None]]:
+        """Name → size and seed of every model, where `suite` is the name of the suite."""
+        return {f"{suite}-{size}": (size, None) for size in self.sizes}
+
+
+class TrainSuite(Suite):
+    """Small models that geomod trains itself, on a language it makes up."""
+
+    provider: Literal["train"] = Field(description="models trained here, for the demo and tests")
+
+
+class HubSuite(Suite):
+    """Checkpoints in repositories of a hub, one revision a step."""
+
+    provider: Literal["hub"] = Field(description="repositories of a hub, one revision a step")
+    repo: str = Field(description="repository, with `{size}` (and `{seed}`) where it goes")
+    revision: str = Field("step{step}", description="revision, with `{step}` where it goes")
+    seeds: list[NonNegativeInt] | None = Field(
+        None, min_length=1, description="seeds of `{seed}`, each a model of every size"
+    )
+    tokenizer: str | None = Field(
+        None, description="repository or folder of the tokenizer; left out, the first model's own"
+    )
+    layers: dict[Name, PositiveInt] = Field(
+        default_factory=dict,
+        description="number of blocks by size, where `resources/suites.tsv` does not know them",
+    )
+
+    @model_validator(mode="after")
+    def _every_model_has_its_place(self) -> Self:
+        place = self.repo + self.revision
+        if self.seeds and len(set(self.seeds)) < len(self.seeds):
+            raise ValueError("`seeds` names one twice; each belongs there once")
+        if self.seeds and "{seed}" not in place:
+            raise ValueError("`seeds` are given, but neither `repo` nor `revision` has a `{seed}`")
+        if not self.seeds and "{seed}" in place:
+            raise ValueError("`seeds` is missing: the numbers that `{seed}` stands for")
+        if len(self.sizes) > 1 and "{size}" not in place:
+            raise ValueError("two sizes need a `{size}` in `repo` or `revision`")
+        return self
+
+    def models(self, suite: str) -> dict[str, tuple[str, int | None]]:
+        if self.seeds is None:
+            return super().models(suite)
+        pairs = [(size, seed) for size in self.sizes for seed in self.seeds]
+        return {f"{suite}-{size}-seed{seed}": (size, seed) for size, seed in pairs}
+
+
+class FolderSuite(Suite):
+    """Checkpoints that lie in folders, in the Hugging Face layout."""
+
+    provider: Literal["folder"] = Field(description="folders in the Hugging Face layout")
+    path: str = Field(description="folder, with `{size}` and `{step}` where they go")
+    tokenizer: str | None = Field(
+        None, description="folder of the tokenizer; left out, each checkpoint's own"
+    )
+    layers: dict[Name, PositiveInt] = Field(
+        default_factory=dict, description="number of blocks by size; read from config.json if left"
+    )
+
+
+AnySuite = Annotated[TrainSuite | HubSuite | FolderSuite, Field(discriminator="provider")]
+
+
+class Simulation(Section):
+    """A simulated experiment on the made-up language, with planted answers."""
+
+    sentences: int = Field(1000, ge=20, description="sentences that the participants read")
+    participants: int = Field(5, ge=2, description="simulated participants")
+
+
+class Nifti(Section):
+    """Response volumes, one a sentence, and where the regions lie in them."""
+
+    betas: str = Field(description="4-D images, with `{participant}` where it goes")
+    parcels: str | None = Field(
+        None, description="image of whole numbers, a region each; `{participant}` may stand in it"
+    )
+    labels: str | None = Field(
+        None, description="table with columns `index`, `region`; a region may have many"
+    )
+    mask: str | None = Field(
+        None, description="in place of both: the one region; `{participant}` may stand in it"
+    )
+
+    @model_validator(mode="after")
+    def _parcels_or_mask(self) -> Self:
+        if "{participant}" not in self.betas:
+            raise ValueError("`betas` needs `{participant}` in the place of the participant's name")
+        if bool(self.mask) == bool(self.parcels or self.labels):
+            raise ValueError("needs `parcels` and `labels`, or `mask` in place of both")
+        if not self.mask and not (self.parcels and self.labels):
+            raise ValueError("needs `parcels` and `labels` together")
+        return self
+
+
+class Download(Section):
+    """Files on the web, in an archive or alone; the workflow brings them."""
+
+    url: str = Field(description="a tar archive, or the file itself")
+    folder: str = Field(description="where the archive and the files go")
+    files: list[Name] = Field(
+        min_length=1, description="names of files in the archive, or of the file itself"
+    )
+    sha256: str | None = Field(
+        None,
+        pattern="^[0-9a-f]{64}$",
+        description="checksum of the archive; left out, that of the first download holds",
+    )
+
+
+class Dataset(Section):
+    """Who read what, and what their brains did: exactly one kind of responses."""
+
+    name: Name = Field(description="name of the dataset")
+    sentences: str | None = Field(
+        None, description="CSV with columns `item_id`, `sentence` (and `group`)"
+    )
+    responses: str | None = Field(
+        None,
+        description="CSV: `item_id`, `region`, `participant`, `response`; or a column a region",
+    )
+    nifti: Nifti | None = Field(None, description="in place of `responses`: images")
+    assembly: str | None = Field(
+        None, description="in place of `responses` and `sentences`: a netCDF assembly with both"
+    )
+    simulate: Simulation | None = Field(None, description="in place of all: a simulated brain")
+    regions: list[Name] = Field(min_length=1, description="regions to encode, by their names")
+    region_prefix: str | None = Field(
+        None, description="what stands before every region's name in the data, such as `lang_LH_`"
+    )
+    participants: list[str] | None = Field(
+        None, description="participants to keep; all that are found where it is left out"
+    )
+    columns: dict[str, str] = Field(
+        default_factory=dict, description="the file's names of columns: `{region: roi}`"
+    )
+    where: dict[str, str | list[str]] = Field(
+        default_factory=dict, description="rows to keep, by the values of a column: `{cond: B}`"
+    )
+    join: str | None = Field(
+        None, description="coordinate of an assembly whose words make one sentence: `sentence_id`"
+    )
+    ceiling: str = Field(
+        "participants",
+        description="noise ceiling: from `participants`, from `split_half`, or a table's path",
+    )
+    download: Download | None = Field(
+        None, description="where the files come from, if from the web"
+    )
+
+    @model_validator(mode="after")
+    def _one_kind_of_responses(self) -> Self:
+        kinds = ("responses", "nifti", "assembly", "simulate")
+        given = [key for key in kinds if getattr(self, key)]
+        if len(given) != 1:
+            found = " and ".join(f"`{key}`" for key in given) or "none of them"
+            known = ", ".join(f"`{key}`" for key in kinds)
+            raise ValueError(f"needs one of {known}; found {found}")
+        own = "simulate" in given or "assembly" in given
+        if own and self.sentences:
+            raise ValueError(f"`{given[0]}` has its own sentences; leave `sentences` out")
+        if not own and not self.sentences:
+            raise ValueError("`sentences` is missing: the table with `item_id` and `sentence`")
+        if self.join and not self.assembly:
+            raise ValueError("`join` is for an `assembly`; leave it out")
+        return self
+
+
+class Features(Section):
+    """What is kept of a forward pass."""
+
+    pooling: Literal["last", "mean"] = Field("last", description="a sentence's feature vector")
+    bos: Literal["none", "add", "tokenizer"] = Field(
+        "none",
+        description="special tokens: none, a beginning-of-text token, what the tokenizer adds",
+    )
+    first_token: Literal["keep", "drop"] = Field("keep", description="first token in the geometry")
+    last_layer: Literal["raw", "normed"] = Field(
+        "raw", description="last block before (`raw`) or after the final norm"
+    )
+    blocks: str | None = Field(
+        None, description="name of the list of blocks in the model, where it is not plain to see"
+    )
+    match_width: PositiveInt | None = Field(
+        None,
+        description="principal components to encode from, at any width; `null`: all",
+    )
+    max_disk_gb: float = Field(20, gt=0, description="room for checkpoints in flight, GB")
+    downloads: PositiveInt = Field(2, description="downloads of checkpoints at once")
+
+
+Variants = Annotated[list[str], Field(min_length=1)]
+
+
+class Geometry(Section):
+    """Named variants of each metric; the first one is the headline.
+
+    Any other metric of docs/geometry.md is a key too: `first_token_norm: [ratio]`.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Variants]
+
+    entropy: Variants = Field(["raw"], description="variants of entropy")
+    curvature: Variants = Field(["hosseini"], description="variants of curvature")
+    plugins: str | None = Field(
+        None, description="Python file with metrics of your own, which are measured too"
+    )
+
+    @field_validator("plugins")
+    @classmethod
+    def _plugins_can_be_run(cls, path: str | None) -> str | None:
+        try:
+            if path is not None:
+                load_plugins(path)
+        except InputError as error:
+            raise ValueError(f"names {error}") from None
+        return path
+
+    @model_validator(mode="after")
+    def _metrics_are_known(self) -> Self:
+        try:
+            select(self.metrics())
+        except InputError as error:
+            raise ValueError(f"has {error}") from None
+        for name, variants in self.metrics().items():
+            if len(set(variants)) < len(variants):
+                raise ValueError(f"names a variant of `{name}` twice; each belongs there once")
+        return self
+
+    def metrics(self) -> dict[str, list[str]]:
+        """Every metric that is measured and its variants, with those of the plugins."""
+        metrics = {
+            "entropy": self.entropy,
+            "curvature": self.curvature,
+            **(self.__pydantic_extra__ or {}),
+        }
+        own = load_plugins(self.plugins) if self.plugins else {}
+        for name, variants in own.items():
+            given = metrics.get(name, [])
+            metrics[name] = [*given, *(variant for variant in variants if variant not in given)]
+        return metrics
+
+
+class Alphas(Section):
+    """Ridge penalties on a log grid: 10^low … 10^high."""
+
+    low: float = Field(-2, description="log10 of the smallest penalty")
+    high: float = Field(8, description="log10 of the largest penalty")
+    count: PositiveInt = Field(21, description="number of penalties")
+
+    @model_validator(mode="after")
+    def _low_before_high(self) -> Self:
+        if self.low > self.high:
+            raise ValueError(f"`low` ({self.low:g}) lies above `high` ({self.high:g})")
+        return self
+
+
+Baseline = Literal["length", "position", "untrained"]
+
+
+class Encoding(Section):
+    """The ridge encoding models."""
+
+    folds: int = Field(5, ge=2, description="outer folds")
+    inner_folds: Annotated[int, Field(ge=2)] | Literal["loo"] = Field(
+        5, description="inner folds that choose the penalty, or `loo`"
+    )
+    group_by: str | None = Field(
+        None, description="column of the sentence table whose groups no fold may split"
+    )
+    alphas: Alphas = Field(Alphas(), description="ridge penalties")
+    standardize: bool = Field(True, description="scale features by the training rows' SD")
+    seed: NonNegativeInt = Field(0, description="the seed that everything random derives from")
+    permutations: NonNegativeInt = Field(200, description="draws of the null distribution")
+    baselines: list[Baseline] = Field(
+        ["length", "position", "untrained"], description="what a score is held against"
+    )
+
+
+class Jobs(Section):
+    """How big a job is. The numbers are the same."""
+
+    steps_per_job: PositiveInt = Field(1, description="checkpoints in one job")
+    layers_per_job: PositiveInt | Literal["all"] = Field(
+        "all", description="layers in one encoding job"
+    )
+    threads: PositiveInt = Field(1, description="threads of the heavy jobs")
+
+
+class Modules(Section):
+    """Modules that layers form."""
+
+    k: PositiveInt | Literal["auto"] = Field(2, description="number of modules, or `auto`")
+
+
+class Inference(Section):
+    """Intervals, nulls and verdicts; `docs/statistics.md` says why these defaults."""
+
+    alpha: float = Field(0.05, gt=0, lt=1, description="level of tests; intervals cover 1 − alpha")
+    permutations: PositiveInt = Field(2000, description="draws of a null over whole curves")
+    bootstrap: PositiveInt = Field(500, description="bootstrap draws of an interval")
+    null_draws: PositiveInt = Field(200, description="draws of a null of the modules, each step")
+    temporal: list[Name] = Field(["AntTemp", "PostTemp"], description="early regions of claim 3")
+    frontal: list[Name] = Field(["IFG", "IFGorb"], description="late regions of claim 3")
+    network: list[Name] = Field(["netw"], description="regions that claims 2, 4 and 5 are about")
+    calibration_draws: NonNegativeInt = Field(
+        0,
+        description="sweeps to simulate on this grid, so that every test in the report stands "
+        "beside its own false-positive rate; 0: none, and `snakemake calibration` takes 200",
+    )
+
+
+class Maps(Section):
+    """Scores of single voxels, in the space of the images: what `snakemake voxel_maps` draws."""
+
+    models: list[Name] = Field(min_length=1, description="models, such as `pythia-70m`")
+    steps: list[NonNegativeInt] = Field(min_length=1, description="training steps")
+    layers: list[NonNegativeInt] = Field(min_length=1, description="layers, 0 the embedding output")
+    participants: list[Name] = Field(min_length=1, description="participants, one map each")
+
+
+class Config(Section):
+    """A run of geomod."""
+
+    run: Name = Field(description="outputs go to `results/{run}/`")
+    suites: dict[Name, AnySuite] = Field(min_length=1, description="where checkpoints come from")
+    dataset: Dataset = Field(description="sentences and responses")
+    features: Features = Field(Features(), description="what is kept of a forward pass")
+    geometry: Geometry = Field(
+        Geometry(), description="variants of metrics; any metric of docs/geometry.md is a key"
+    )
+    encoding: Encoding = Field(Encoding(), description="the ridge encoding models")
+    jobs: Jobs = Field(Jobs(), description="the grain of the work")
+    modules: Modules = Field(Modules(), description="modules that layers form")
+    inference: Inference = Field(Inference(), description="intervals, nulls and verdicts")
+    maps: Maps | None = Field(None, description="maps of voxels, for `snakemake voxel_maps`")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="`auto`: cuda where there is one"
+    )
+
+    @model_validator(mode="after")
+    def _model_names_differ(self) -> Self:
+        owner: dict[str, str] = {}
+        for suite_name, suite in self.suites.items():
+            for model in suite.models(suite_name):
+                if model in owner:
+                    raise ValueError(
+                        f"suites `{owner[model]}` and `{suite_name}` both make a model `{model}`; "
+                        "rename one of them"
+                    )
+                owner[model] = suite_name
+        return self
+
+
+def parse_config(values: Mapping[str, Any], source: str = "config") -> Config:
+    """Validate `values`; one readable line a problem, with the file and the key."""
+    try:
+        return Config.model_validate(dict(values))
+    except ValidationError as error:
+        problems: dict[str, list[str]] = {}
+        for problem in error.errors():
+            key, words = _explain(dict(problem))
+            problems.setdefault(key, []).append(words)
+        lines = [f"{source}: `{key}` {_either(words)}" for key, words in problems.items()]
+        raise InputError("\n".join(lines)) from None
+
+
+def read_configs(
+    paths: Iterable[str | Path], overrides: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Read YAML files, later ones over earlier ones; a key given twice in one file is an error.
+
+    `overrides` are those of the command line, `--config 'encoding={permutations: 0}'`. Snakemake
+    hands on what stands inside braces as text, so every text is read as YAML once more.
+    """
+    values: dict[str, Any] = {}
+    for path in paths:
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            raise InputError(f"{path}: there is no such file; `--configfile` names one") from None
+        except UnicodeDecodeError as error:
+            raise InputError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
+        try:
+            found = yaml.load(text, Loader=_UniqueKeys)
+        except yaml.YAMLError as error:
+            raise InputError(f"{path}: not valid YAML: {error}") from None
+        if not isinstance(found, dict):
+            raise InputError(f"{path}: a config is a mapping of keys, not a {type(found).__name__}")
+        values = merged(values, found)
+    return merged(values, _as_yaml(dict(overrides or {})))
+
+
+def merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """`values` with `changes` over them, section by section."""
+    result = dict(values)
+    for key, change in changes.items():
+        section = result.get(key)
+        if isinstance(section, Mapping) and isinstance(change, Mapping):
+            result[key] = merged(section, change)
+        else:
+            result[key] = change
+    return result
+
+
+def _as_yaml(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _as_yaml(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_as_yaml(inner) for inner in value]
+    return yaml.safe_load(value) if isinstance(value, str) else value
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML lets a second key silently replace the first; here it is an error."""
+
+
+def _mapping(loader: _UniqueKeys, node: yaml.MappingNode) -> dict[Any, Any]:
+    seen: set[Any] = set()
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node)
+        if key in seen:
+            raise yaml.MarkedYAMLError(
+                problem=f"`{key}` stands here twice; keep one", problem_mark=key_node.start_mark
+            )
+        seen.add(key)
+    return loader.construct_mapping(node, deep=True)
+
+
+_UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+WANTED = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "string_type": "text",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "too_short": "a list of at least one",
+    "dict_type": "a mapping of keys",
+    "model_type": "a mapping of keys",
+    "string_pattern_mismatch": "a name of letters, digits, `.`, `_` and `-`",
+}
+
+
+def _explain(problem: dict[str, Any]) -> tuple[str, str]:
+    """The key of a problem, and in words what was wrong and what would be right."""
+    location, provider = _location(problem)
+    key, given = ".".join(location) or "(top level)", problem.get("input")
+    kind, context = problem["type"], problem.get("ctx", {})
+    if kind == "extra_forbidden":
+        known = _keys_at(location[:-1], provider)
+        near = difflib.get_close_matches(location[-1], known, n=1)
+        hint = f"did you mean `{near[0]}`? " if near else ""
+        return key, f"is not a key; {hint}known here: {', '.join(known)}"
+    if kind == "missing":
+        return key, "is missing; config/README.md says what it means"
+    if kind.startswith("union_tag"):
+        return f"{key}.provider", f"must be one of {', '.join(PROVIDERS)}"
+    if kind in WANTED:
+        return key, f"is {given!r}; it must be {WANTED[kind]}"
+    if kind == "literal_error":
+        return key, f"is {given!r}; it must be {context['expected']}"
+    if kind == "value_error":
+        return key, problem["msg"].removeprefix("Value error, ")
+    return key, f"is {given!r}; it {problem['msg'].removeprefix('Input ')}"
+
+
+def _either(words: list[str]) -> str:
+    """The branches of a union fail one by one; say what was given once, and every right choice."""
+    must = "; it must be "
+    return " or ".join([words[0], *(branch.split(must)[-1] for branch in words[1:])])
+
+
+def _location(problem: dict[str, Any]) -> tuple[list[str], str | None]:
+    """Where a problem lies, without the names pydantic adds for the branches of a union."""
+    parts = [str(part) for part in problem["loc"]]
+    provider = None
+    if parts[:1] == ["suites"] and len(parts) > 2:
+        provider = parts.pop(2)
+    branches = ("int", "constrained-int", "literal[")
+    if len(parts) > 1 and parts[-1].startswith(branches):
+        parts.pop()
+    return parts, provider
+
+
+SUITES: tuple[type[Suite], ...] = (TrainSuite, HubSuite, FolderSuite)
+PROVIDERS = {get_args(suite.model_fields["provider"].annotation)[0]: suite for suite in SUITES}
+
+
+def _keys_at(location: list[str], provider: str | None) -> list[str]:
+    """The keys that a config knows under `location`."""
+    section: Any = Config
+    for depth, part in enumerate(location):
+        if location[0] == "suites" and depth == 1:
+            section = PROVIDERS[provider or "train"]
+        elif depth != 0 or part != "suites":
+            section = section.model_fields[part].annotation
+            section = next((arm for arm in get_args(section) if arm is not type(None)), section)
+    return list(section.model_fields)
