@@ -1,0 +1,76 @@
+"""What the toy models learn, and when, in several worlds: the table of docs/demo.md.
+
+python benchmarks/toy_world.py --seeds 0 1 2 --write
+"""
+
+import argparse
+import logging
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from documented import document
+
+from geomod.activations import extract
+from geomod.emergence import emergence
+from geomod.language import EARLY, LATE, make_language, sample_stimuli
+from geomod.models import load_model
+from geomod.recovery import probe_curves
+from geomod.toy import TOY_SIZES
+from geomod.training import train
+
+STEPS = [0, 1, 2, 4, 8, 16, 32, 64, 96, 128, 192, 256, 384, 512, 768, 1024]
+SENTENCES = 1000
+
+
+def learn(size: str, seed: int) -> dict[str, float]:
+    """Train one model in one world; how well its latents can be probed, and since when."""
+    stimuli = sample_stimuli(make_language(seed), SENTENCES, seed)
+    with tempfile.TemporaryDirectory() as folder:
+        losses = train(size, STEPS, seed, Path(folder)).set_index("step")["loss"]
+        checkpoints = [
+            (size, step, extract(*load_model(Path(folder) / f"step{step}"), stimuli["sentence"]))
+            for step in STEPS
+        ]
+    curves = probe_curves(
+        ((model, step, found.features) for model, step, found in checkpoints),
+        stimuli[[*EARLY, *LATE]],
+        seed,
+    )
+    onsets = emergence(curves).set_index("region")["t50_step"]
+    blocks = curves[curves["layer"] > 0]
+    scores = blocks.groupby(["region", "step"])["score"].mean()
+    best = blocks.groupby(["region", "step"])["score"].max()
+    row = {"loss, first": losses.iloc[0], "loss, last": losses.iloc[-1]}
+    for name, latents in (("topics", EARLY), ("number", LATE)):
+        for step in (STEPS[0], STEPS[-1]):
+            row[f"{name}, step {step}"] = np.mean([scores[latent, step] for latent in latents])
+        row[f"{name}, best block"] = np.mean([best[latent, STEPS[-1]] for latent in latents])
+        row[f"{name}, t50"] = np.mean([onsets[latent] for latent in latents])
+    return row
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--sizes", nargs="+", default=list(TOY_SIZES))
+    parser.add_argument("--write", action="store_true", help="into docs/demo.md")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO)
+    rows = [
+        {"model": f"toy-{size}", "seed": seed, **learn(size, seed)}
+        for size in options.sizes
+        for seed in options.seeds
+    ]
+    table = pd.DataFrame(rows)
+    for column in table.columns[2:]:
+        places = 0 if column.endswith("t50") else 2
+        table[column] = table[column].map(lambda value, p=places: f"{value:.{p}f}")
+    print(table.to_string(index=False))
+    if options.write:
+        document(table, "toy-world", "demo.md", key="model")
+
+
+if __name__ == "__main__":
+    main()
