@@ -1,0 +1,110 @@
+"""What a forward pass in float16 or bfloat16 does to each measure, against float32.
+
+    python benchmarks/precision.py --write
+
+Takes a small model that is trained here, one of random weights in the shape of Pythia-70m, and the
+same with outlier dimensions, as large models have them; or `--folder` with any checkpoint of your
+own. The Grams are in float64 in every case: what differs is the precision of the model.
+"""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from benchmarks.documented import document
+
+TRAINED = ("m", 512)  # size and step of the small model
+SENTENCES = 200
+MEASURES = {
+    "entropy": ["raw", "raw-drop1", "centred", "normed", "clamped"],
+    "curvature": ["hosseini", "hosseini-drop1", "folded", "states", "lag2"],
+    "effective_rank": ["raw"],
+    "participation_ratio": ["raw"],
+    "path_length": ["raw"],
+    "first_token_norm": ["ratio"],
+}
+
+
+def compare(name: str, folder: Path, sentences: list[str]) -> pd.DataFrame:
+    """For each measure: its range over layers in float32, and how far either format moves it."""
+    import torch
+
+    from geomod.activations import extract
+    from geomod.geometry import measure
+    from geomod.models import load_model
+
+    items = [str(row) for row in range(len(sentences))]
+    tables = {}
+    for dtype in (torch.float32, torch.float16, torch.bfloat16):
+        model, tokenizer = load_model(folder, dtype=dtype)
+        grams = extract(model, tokenizer, sentences).grams
+        table = measure(grams, items, MEASURES)
+        tables[dtype] = table.set_index(["metric", "variant", "layer", "item_id"])["value"]
+    exact = tables.pop(torch.float32)
+    by = ["metric", "variant"]
+    layers = exact.groupby([*by, "layer"], observed=True, sort=False).mean()
+    grouped = layers.groupby(by, observed=True, sort=False)
+    columns = {"lowest layer": grouped.min(), "highest layer": grouped.max()}
+    for dtype, values in tables.items():
+        apart = values - exact
+        shift = apart.groupby([*by, "layer"], observed=True, sort=False).mean().abs()
+        short = str(dtype).removeprefix("torch.")
+        columns[f"{short}: largest shift of a layer"] = shift.groupby(by, observed=True).max()
+        columns[f"{short}: largest of a sentence"] = apart.abs().groupby(by, observed=True).max()
+    table = pd.DataFrame(columns).map(lambda value: f"{value:.2g}").reset_index()
+    return table.assign(model=name)[["model", *table.columns]]
+
+
+def trained_model(folder: Path) -> tuple[Path, list[str]]:
+    """A small GPT-NeoX trained from nothing, and sentences of its language."""
+    from geomod.language import make_language, sample_stimuli
+    from geomod.training import train
+
+    size, step = TRAINED
+    train(size, [step], 0, folder)
+    stimuli = sample_stimuli(make_language(0), SENTENCES, 0)
+    return folder / f"step{step}", stimuli["sentence"].tolist()
+
+
+def plant_outliers(folder: Path) -> None:
+    """Lift three dimensions of the residual stream to a thousand, from the second block on."""
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(folder / "model.safetensors")
+    weights["gpt_neox.layers.1.mlp.dense_4h_to_h.bias"][[3, 77, 300]] = 1000
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--folder", type=Path, help="a checkpoint of your own")
+    parser.add_argument("--sentences", type=Path, help="text file for --folder, a sentence a line")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/")
+    arguments = parser.parse_args()
+    if arguments.folder:
+        lines = arguments.sentences.read_text(encoding="utf-8").splitlines()
+        table = compare(arguments.folder.name, arguments.folder, lines)
+    else:
+        from benchmarks.activations import build, make_sentences
+
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            size, step = TRAINED
+            tables = [compare(f"toy-{size}, step {step}", *trained_model(folder / "toy"))]
+            build("70m", folder / "random")
+            sentences = make_sentences(SENTENCES)
+            tables.append(compare("70m, random", folder / "random", sentences))
+            plant_outliers(folder / "random")
+            tables.append(compare("70m, random, outliers", folder / "random", sentences))
+            table = pd.concat(tables)
+    print(table.to_string(index=False))
+    if arguments.write:
+        document(table, "precision", "geometry.md", "model")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,256 @@
+"""The geometry of a sentence at a layer, from the Gram matrix of its tokens.
+
+A *measure* is a function of a stack of Grams [k, T, T] (k sentences of T tokens each) that gives k
+numbers. It is registered under the name of a metric and of a variant, and from there on the config,
+the tables and the figures know it:
+
+    @metric("spread", "raw")
+    def spread(gram):
+        return gram.diagonal(axis1=1, axis2=2).std(axis=1)
+
+A measure that is not defined for a sentence (too short, no movement) gives NaN there.
+The measures themselves are in `geomod.measures`.
+"""
+
+import difflib
+import importlib.util
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from geomod.errors import InputError
+from geomod.grams import Floats, Grams
+
+View = Callable[[Floats, int], Any]
+Measure = Callable[[Any], Floats]
+Metrics = dict[str, list[str]]  # variants by metric, as in the config
+
+# Elements of a stack of Grams: 32 MB at a time, however long the sentences.
+STACK = 4_000_000
+
+
+def whole(gram: Floats, width: int) -> Floats:
+    """The view of measures that want nothing but the Gram."""
+    return gram
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A measure under its name. `view` is what of a Gram it looks at: variants that share a view
+    share its computation. With `since`, the values of that layer are subtracted."""
+
+    metric: str
+    name: str
+    function: Measure
+    view: View = whole
+    since: int | None = None
+
+
+REGISTRY: dict[str, dict[str, Variant]] = {}
+
+
+def register(variant: Variant) -> None:
+    """Make a variant known by its name, which must be new."""
+    known = REGISTRY.setdefault(variant.metric, {})
+    if variant.name in known:
+        raise InputError(f"{variant.metric}/{variant.name} is registered twice")
+    known[variant.name] = variant
+
+
+def metric(
+    name: str, variant: str = "raw", *, of: View = whole, since: int | None = None
+) -> Callable[[Measure], Measure]:
+    """Register the function below as the `variant` of metric `name`."""
+
+    def registered(function: Measure) -> Measure:
+        register(Variant(name, variant, function, of, since))
+        return function
+
+    return registered
+
+
+def names() -> Metrics:
+    """Every metric that is known, and its variants."""
+    import geomod.measures  # noqa: F401  (importing it registers them)
+
+    return {metric: list(variants) for metric, variants in REGISTRY.items()}
+
+
+def load_plugins(path: str | Path) -> Metrics:
+    """Run a Python file of the user's, whose `@metric` functions are then known; give their names.
+
+    Called again with the same file it only gives the names.
+    """
+    file = Path(path).resolve()
+    if not file.is_file():
+        raise InputError(f"{path}: there is no such file")
+    if file not in _loaded:
+        before = names()
+        spec = importlib.util.spec_from_file_location(file.stem, file)
+        if spec is None or spec.loader is None:
+            raise InputError(f"{path}: this is no Python file (.py)")
+        try:
+            spec.loader.exec_module(importlib.util.module_from_spec(spec))
+        except (SyntaxError, ImportError, InputError) as error:
+            raise InputError(f"{path}: {error}") from error
+        own = {m: [v for v in names()[m] if v not in before.get(m, [])] for m in names()}
+        _loaded[file] = {metric: variants for metric, variants in own.items() if variants}
+        if not _loaded[file]:
+            raise InputError(f"{path}: no function stands under `@metric`")
+    return _loaded[file]
+
+
+_loaded: dict[Path, Metrics] = {}
+
+
+def select(metrics: Mapping[str, Sequence[str]]) -> list[Variant]:
+    """The variants called by name, as in the config: {entropy: [raw, centred], …}."""
+    known = names()
+    for name, variants in metrics.items():
+        if name not in known:
+            raise InputError(f"no metric `{name}`; {_hint(name, known)}")
+        for variant in variants:
+            if variant not in known[name]:
+                hint = _hint(variant, known[name])
+                raise InputError(f"no variant `{variant}` of `{name}`; {hint}")
+    return [REGISTRY[name][variant] for name, variants in metrics.items() for variant in variants]
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=3)
+    if close:
+        return f"did you mean {' or '.join(f'`{near}`' for near in close)}?"
+    listed = [f"`{each}`" for each in known]
+    return f"there are {', '.join(listed[:12])}{' …' if len(listed) > 12 else ''}"
+
+
+def measure(
+    grams: Mapping[int, Grams], item_ids: Sequence[str], metrics: Mapping[str, Sequence[str]]
+) -> pd.DataFrame:
+    """Every variant of `metrics` for every sentence at every layer of one checkpoint.
+
+    Columns: item_id, layer, metric, variant, value. `value` is NaN where the measure is not
+    defined, and infinite where the activations are not finite, as in a diverged model.
+    """
+    variants, layers = select(metrics), sorted(grams)
+    one = grams[layers[0]]
+    if len(item_ids) != len(one):
+        raise ValueError(f"{len(item_ids)} item_ids for Grams of {len(one)} sentences")
+    for variant in variants:
+        if variant.since is not None and variant.since not in grams:
+            raise ValueError(f"{variant.metric}/{variant.name} needs layer {variant.since}")
+
+    values = np.full((len(variants), len(layers), len(one)), np.nan)
+    finite = np.zeros((len(layers), len(one)), dtype=bool)
+    for same_length in one.groups():
+        size = max(1, STACK // (len(layers) * int(one.lengths[same_length[0]]) ** 2))
+        for start in range(0, len(same_length), size):
+            rows = same_length[start : start + size]
+            stack = np.stack([grams[layer].take(rows) for layer in layers])
+            usable = np.isfinite(stack).all(axis=(2, 3))
+            finite[:, rows] = usable
+            for column, measured in zip(
+                values, _apply(variants, stack[usable], one.width), strict=True
+            ):
+                block = np.full(usable.shape, np.nan)
+                block[usable] = measured
+                column[:, rows] = block
+    for variant, column in zip(variants, values, strict=True):
+        if variant.since is not None:
+            column -= column[layers.index(variant.since)].copy()
+            column[:, ~finite[layers.index(variant.since)]] = np.inf
+        column[~finite] = np.inf
+    return _tidy(values, variants, layers, item_ids)
+
+
+def _apply(variants: Sequence[Variant], stack: Floats, width: int) -> list[Floats]:
+    """Each variant's values [k] of a stack of Grams [k, T, T], each view computed once."""
+    views = {variant.view: None for variant in variants}
+    seen = {view: view(stack, width) for view in views}
+    measured = []
+    for variant in variants:
+        result = np.asarray(variant.function(seen[variant.view]), dtype=np.float64)
+        if result.shape != stack.shape[:1]:
+            raise InputError(
+                f"geometry: {variant.metric}/{variant.name} gave an array of shape "
+                f"{result.shape} for {len(stack)} sentences; one number a sentence is expected"
+            )
+        measured.append(result)
+    return measured
+
+
+def _tidy(
+    values: Floats,
+    variants: Sequence[Variant],
+    layers: Sequence[int],
+    item_ids: Sequence[str],
+) -> pd.DataFrame:
+    """An array [variant, layer, sentence] as a long table. Names are categories: there are few."""
+    v, k, i = (axis.ravel() for axis in np.indices(values.shape, dtype=np.int32))
+
+    def named(codes: NDArray[np.int32], labels: list[str]) -> Any:
+        unique = list(dict.fromkeys(labels))
+        positions = np.array([unique.index(label) for label in labels], dtype=np.int32)
+        return pd.Categorical.from_codes(positions[codes], dtype=pd.CategoricalDtype(unique))
+
+    return pd.DataFrame(
+        {
+            "item_id": np.asarray(item_ids, dtype=object)[i],
+            "layer": np.asarray(layers, dtype=np.int64)[k],
+            "metric": named(v, [variant.metric for variant in variants]),
+            "variant": named(v, [variant.name for variant in variants]),
+            "value": values.ravel(),
+        }
+    )
+
+
+def summarize(per_sentence: pd.DataFrame) -> pd.DataFrame:
+    """Mean and SD over sentences: layer, metric, variant, mean, sd, n, n_undefined, n_nonfinite.
+
+    `n` sentences are in the mean; `n_undefined` have no such number (too short, no movement), and
+    `n_nonfinite` had infinite or NaN activations. A mean over none is NaN, and so is the SD (of the
+    sample, ddof 1) over fewer than two.
+    """
+    value = per_sentence["value"]
+    counted = per_sentence.assign(
+        value=value.where(np.isfinite(value)),
+        n_undefined=value.isna(),
+        n_nonfinite=np.isinf(value),
+    )
+    grouped = counted.groupby(["layer", "metric", "variant"], observed=True, sort=False)
+    table = grouped.agg(
+        mean=("value", "mean"),
+        sd=("value", "std"),
+        n=("value", "count"),
+        n_undefined=("n_undefined", "sum"),
+        n_nonfinite=("n_nonfinite", "sum"),
+    ).reset_index()
+    return table.astype({"metric": "str", "variant": "str"})
+
+
+def left_out(table: pd.DataFrame) -> list[str]:
+    """What is not in the means of the table of all checkpoints: a sentence a reason, for readers.
+
+    `table` has the columns of `summarize`, and model and step.
+    """
+    lines = []
+    total = int((table["n"] + table["n_undefined"] + table["n_nonfinite"]).max())
+    broken = table[table["n_nonfinite"] > 0]
+    for (model, step), rows in broken.groupby(["model", "step"], sort=False):
+        layers = ", ".join(str(layer) for layer in sorted(rows["layer"].unique()))
+        lines.append(
+            f"{model}, step {step}: activations are not finite in layers {layers}, for up to "
+            f"{rows['n_nonfinite'].max()} of {total} sentences, which are left out of the means."
+        )
+    counts = table.groupby(["metric", "variant"], sort=False)["n_undefined"].max()
+    for (metric, variant), count in counts[counts > 0].items():
+        lines.append(
+            f"{metric} ({variant}) is not defined for up to {count} of {total} sentences of a "
+            "layer: too short, or no movement. They are left out of its means."
+        )
+    return lines
