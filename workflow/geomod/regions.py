@@ -1,0 +1,42 @@
+"""Which of a dataset's regions a config means."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from geomod.errors import InputError
+from geomod.sheets import listed, nearest
+
+
+def match_regions(
+    wanted: Sequence[str], available: Iterable[str], source: str | Path, prefix: str | None = None
+) -> dict[str, str]:
+    """The data's name of each wanted region → the config's name, in the config's order.
+
+    Data often carry a prefix: `IFG` may be `lang_LH_IFG`. With `prefix` given, that is what stands
+    before every name. Without, the names themselves are looked for, and then the one prefix with
+    which *all* wanted regions are there; two such prefixes (both hemispheres, say) are an error.
+    """
+    available = list(dict.fromkeys(available))
+    if prefix is None:
+        prefix = _common_prefix(wanted, available, source)
+    for name in wanted:
+        if prefix + name not in available:
+            raise InputError(
+                f"{source} has no region {prefix + name!r}.{nearest(prefix + name, available)} "
+                f"It has {listed(available)}."
+            )
+    return {prefix + name: name for name in wanted}
+
+
+def _common_prefix(wanted: Sequence[str], available: list[str], source: str | Path) -> str:
+    if set(wanted) <= set(available):
+        return ""
+    first = wanted[0]
+    candidates = {name.removesuffix(first) for name in available if name.endswith("_" + first)}
+    fitting = sorted(p for p in candidates if {p + name for name in wanted} <= set(available))
+    if len(fitting) > 1:
+        raise InputError(
+            f"{source}: the regions {listed(wanted)} are there with more than one prefix: "
+            f"{listed(fitting)}. Choose with dataset.region_prefix."
+        )
+    return fitting[0] if fitting else ""
