@@ -1,0 +1,97 @@
+"""Do the 95 % intervals of the five claims cover the truth in 95 of 100 simulated sweeps?
+
+    PYTHONPATH=workflow python benchmarks/interval_coverage.py --sweeps 200 --jobs 2
+
+Prints one line a claim, grid and truth. What counts as the truth of a sweep:
+claim 1: the mean excess silhouette of the same models over twenty other draws of their noise;
+claim 2: low − high of the same models in the scores that participants' noise was added to;
+claim 3: the planted lead; claims 4 and 5: the mean estimate over all sweeps, because the partial
+correlation that is planted is thinned out by noise of the regions before anyone could measure it.
+"""
+
+import argparse
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from geomod.calibration import NULLS, PLANTED, find
+from geomod.inference import Settings
+from geomod.sweeps import Design, Frame, Scatter, Truth, simulate
+
+SETTINGS = Settings(permutations=99, bootstrap=100, null_draws=99)
+SCATTER = Scatter(smooth=0.3, rough=0.1, noise=0.15, rho=0.6, rho_depth=0.3)
+REGIONS = ("AntTemp", "IFG", "IFGorb", "MFG", "PostTemp", "netw")
+TOY = (0, *(2**k for k in range(12)))
+PYTHIA = (*(2**k for k in range(10)), *(1000 * 2**k for k in range(8)), 143000)
+GRIDS = {
+    "demo": [("xs", 1e5, TOY, 3), ("s", 1e6, TOY, 5), ("m", 1e7, TOY, 7)],
+    "paper": [
+        ("70m", 7.04e7, PYTHIA, 6),
+        ("160m", 1.623e8, PYTHIA, 12),
+        ("410m", 4.053e8, PYTHIA, 24),
+        ("1b", 1.0118e9, PYTHIA, 16),
+    ],
+}
+
+
+def design_of(grid: str) -> Design:
+    """The grid with five participants and middling noise."""
+    frames = tuple(Frame(*row) for row in GRIDS[grid])
+    return Design(frames, REGIONS, 5, SCATTER, SCATTER, person=0.1)
+
+
+def one_sweep(
+    design: Design, claim: int, truth: Truth, sweep: int
+) -> tuple[float, float, float, float]:
+    """Estimate, low, high and truth (NaN where it is the mean of all estimates)."""
+
+    def again(other: Design, noise: int) -> float:
+        rng = np.random.default_rng([sweep, claim])
+        curves = simulate(other, truth, rng, noise=np.random.default_rng([sweep, claim, noise]))
+        estimate = find(curves, claim, SETTINGS, sweep)[0]
+        return np.nan if estimate is None else estimate.value
+
+    rng = np.random.default_rng([sweep, claim])
+    curves = simulate(design, truth, rng, noise=np.random.default_rng([sweep, claim, 0]))
+    estimate = find(curves, claim, SETTINGS, sweep)[0]
+    if estimate is None:
+        return (np.nan,) * 4
+    target = np.nan
+    if claim == 1:
+        target = float(np.mean([again(design, noise) for noise in range(1, 21)]))
+    elif claim == 2:
+        target = again(replace(design, person=0.0), 0)
+    elif claim == 3:
+        target = -truth.lead
+    return estimate.value, estimate.low, estimate.high, target
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sweeps", type=int, default=200)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--grids", nargs="+", default=list(GRIDS), choices=list(GRIDS))
+    parser.add_argument("--claims", nargs="+", type=int, default=[1, 2, 3, 4, 5])
+    options = parser.parse_args()
+    print(f"{'grid':6} claim  truth    estimate  SD     coverage  width  sweeps")
+    for grid in options.grids:
+        for claim in options.claims:
+            for name, truth in (("absent", NULLS[claim]), ("planted", PLANTED[claim])):
+                task = partial(one_sweep, design_of(grid), claim, truth)
+                with ProcessPoolExecutor(options.jobs) as pool:
+                    found = np.array(list(pool.map(task, range(options.sweeps))))
+                found = found[np.isfinite(found[:, 0])]
+                value, low, high, target = found.T
+                target = np.where(np.isfinite(target), target, value.mean())
+                covered = np.mean((low <= target) & (target <= high))
+                print(
+                    f"{grid:6} {claim}      {name:8} {value.mean():8.3f}  {value.std():.3f}  "
+                    f"{covered:7.3f}   {np.median(high - low):.3f}  {len(found)}",
+                    flush=True,
+                )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,181 @@
+"""Planted answers recovered from whole tables, and bad tables that end in `undecided`."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from geomod.calibration import find
+from geomod.claims import NAMES, claims
+from geomod.emergence import emergence
+from geomod.inference import Settings
+from geomod.modules import find_modules
+from geomod.sweeps import Design, Frame, Scatter, Truth, simulate
+
+STEPS = (0, *(2**k for k in range(12)))
+REGIONS = ("AntTemp", "IFG", "IFGorb", "MFG", "PostTemp", "netw")
+QUIET = Scatter(smooth=0.2, rough=0.05, noise=0.05, rho=0.3, rho_depth=0.3)
+DESIGN = Design(
+    frames=tuple(
+        Frame(f"toy-{name}", parameters, STEPS, layers)
+        for name, parameters, layers in (("xs", 1e5, 4), ("s", 1e6, 8), ("m", 1e7, 12))
+    ),
+    regions=REGIONS,
+    participants=5,
+    geometry=QUIET,
+    score=QUIET,
+    person=0.05,
+)
+SETTINGS = Settings(permutations=499, bootstrap=60, null_draws=79)
+Tables = dict[str, pd.DataFrame]
+
+
+def tables_of(truth: Truth, seed: int = 0) -> Tables:
+    """A simulated sweep as the tables that the stages write, embedding output included."""
+    geometry, encoding, models = [], [], []
+    for c in simulate(DESIGN, truth, np.random.default_rng(seed)):
+        models.append((c.model, c.parameters))
+        for i, step in enumerate(c.steps):
+            for j, layer in enumerate([0, *c.layers]):
+                k = max(j - 1, 0)
+                geometry.append((c.model, step, layer, "entropy", "raw", c.entropy[i, k]))
+                geometry.append((c.model, step, layer, "curvature", "hosseini", c.curvature[i, k]))
+                for r, region in enumerate(c.regions):
+                    scores = {"average": c.score[i, k, r]}
+                    scores |= {p: c.people[n, i, k, r] for n, p in enumerate(c.participants)}
+                    encoding += [
+                        # The embedding of one and the same last token predicts nothing at all.
+                        (c.model, step, layer, region, p, v * (layer > 0))
+                        for p, v in scores.items()
+                    ]
+    names = ["model", "step", "layer"]
+    return {
+        "geometry": pd.DataFrame(geometry, columns=[*names, "metric", "variant", "mean"]),
+        "encoding": pd.DataFrame(encoding, columns=[*names, "region", "participant", "score"]),
+        "models": pd.DataFrame(models, columns=["model", "parameters"]),
+    }
+
+
+def answer(tables: Tables, **options: object) -> list[dict]:
+    modules = find_modules(tables["geometry"], null_draws=0)
+    when = emergence(tables["encoding"], bootstrap=30)
+    found = claims(
+        tables["geometry"],
+        tables["encoding"],
+        modules,
+        when,
+        tables["models"],
+        settings=SETTINGS,
+        **options,
+    )
+    json.dumps(found, allow_nan=False)
+    assert [entry["claim"] for entry in found] == [1, 2, 3, 4, 5]
+    assert [entry["name"] for entry in found] == list(NAMES.values())
+    assert all(entry["why"] for entry in found)
+    return found
+
+
+@pytest.fixture(scope="module")
+def planted() -> Tables:
+    return tables_of(Truth(separation=1.5, advantage=0.6, lead=0.6))
+
+
+def test_planted_answers_are_recovered(planted: Tables) -> None:
+    found = answer(planted, planted={1: True, 2: True, 3: True})
+    for entry in found[:3]:
+        assert entry["verdict"] == "supported", entry["why"]
+        assert entry["recovered"] is True
+        assert entry["interval"][0] < entry["estimate"] < entry["interval"][1]
+    assert found[2]["interval"][0] < -0.6 < found[2]["interval"][1]
+    assert found[3]["planted"] is None
+    assert found[4]["recovered"] is None
+    assert {"paper", "regions", "mixed_model", "tests"} <= set(found[3]["details"])
+
+
+def test_the_same_tables_give_the_same_answers(planted: Tables) -> None:
+    shuffled = {
+        name: table.sample(frac=1, random_state=1, ignore_index=True)
+        for name, table in planted.items()
+    }
+    assert answer(planted, seed=4) == answer(shuffled, seed=4)
+
+
+def test_a_test_that_does_not_hold_its_level_decides_nothing(planted: Tables) -> None:
+    table = pd.DataFrame({"test": ["t on the t50 contrast"], "level": [0.2]})
+    entry = answer(planted, calibration=table)[2]
+    assert entry["calibrated_level"] == 0.2
+    assert entry["verdict"] == "undecided"
+    assert "20.0%" in entry["why"]
+
+
+def test_the_other_direction_is_not_supported() -> None:
+    found = answer(tables_of(Truth(separation=1.5, advantage=-0.6, lead=-0.6)), planted={3: False})
+    assert found[1]["verdict"] == "not supported"
+    assert found[2]["verdict"] == "not supported"
+    assert found[2]["recovered"] is True
+
+
+@pytest.mark.parametrize("growth", [0.0, 0.5])
+def test_coupling_and_growth_point_the_right_way(growth: float) -> None:
+    effects, slopes = [], []
+    design = replace(DESIGN, participants=0)
+    for seed in range(25):
+        curves = simulate(design, Truth(coupling=0.7, growth=growth), np.random.default_rng(seed))
+        effects.append(find(curves, 4, SETTINGS, seed)[0])
+        slopes.append(find(curves, 5, SETTINGS, seed)[0])
+    assert np.mean([e.value for e in effects]) < -0.3
+    mean = np.mean([s.value for s in slopes])
+    assert (mean > 0.2) if growth else (abs(mean) < 0.2)
+
+
+def damaged(tables: Tables, fault: str) -> Tables:
+    geometry, encoding, models = (tables[n].copy() for n in ("geometry", "encoding", "models"))
+    if fault == "two steps":
+        geometry, encoding = (t[t["step"].isin([1024, 2048])] for t in (geometry, encoding))
+    elif fault == "one size":
+        geometry, encoding = (t[t["model"] == "toy-m"] for t in (geometry, encoding))
+    elif fault == "one layer":
+        geometry, encoding = (t[t["layer"] <= 1] for t in (geometry, encoding))
+    elif fault == "all scores NaN":
+        encoding["score"] = np.nan
+    elif fault == "region missing in one model":
+        gone = (encoding["model"] == "toy-s") & encoding["region"].isin(["AntTemp", "PostTemp"])
+        encoding = encoding[~gone]
+    elif fault == "geometry constant":
+        geometry["mean"] = 1.0
+    elif fault == "no participants":
+        encoding = encoding[encoding["participant"] == "average"]
+    elif fault == "no parameters":
+        models = models.iloc[:0]
+    elif fault == "empty":
+        geometry, encoding = geometry.iloc[:0], encoding.iloc[:0]
+    return {"geometry": geometry, "encoding": encoding, "models": models}
+
+
+@pytest.mark.parametrize(
+    ("fault", "undecided"),
+    [
+        ("two steps", [3, 4, 5]),
+        ("one size", [5]),
+        ("one layer", [1, 2, 4, 5]),
+        ("all scores NaN", [2, 3, 4, 5]),
+        ("region missing in one model", []),
+        ("geometry constant", [1, 2, 4, 5]),
+        ("no participants", []),
+        ("no parameters", [5]),
+        ("empty", [1, 2, 3, 4, 5]),
+    ],
+)
+def test_bad_tables_end_in_undecided_and_why(
+    planted: Tables, fault: str, undecided: list[int]
+) -> None:
+    found = answer(damaged(planted, fault))
+    for claim in undecided:
+        entry = found[claim - 1]
+        assert entry["verdict"] == "undecided"
+        assert entry["interval"] is None, entry["why"]
+    if fault == "region missing in one model":
+        assert "toy-s" in found[2]["why"]
+        assert found[2]["verdict"] == "supported"

@@ -1,0 +1,180 @@
+"""Clusterings against libraries and exhaustive search, modules against planted ones."""
+
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.cluster import AgglomerativeClustering
+from sklearn.metrics import adjusted_rand_score, silhouette_score
+
+from geomod.clusters import contiguous, dispersion, kmeans, silhouette, standardize, ward
+from geomod.modules import (
+    COLUMNS,
+    chance_agreement,
+    change_points,
+    find_modules,
+    partition,
+    persistence,
+    smooth_null,
+    walk_null,
+)
+
+
+@pytest.fixture
+def clouds() -> np.ndarray:
+    return np.random.default_rng(0).standard_normal((20, 9, 2))
+
+
+def least_dispersion(points: np.ndarray, k: int) -> float:
+    labels = np.array(list(product(range(k), repeat=len(points))))
+    return float(dispersion(np.repeat(points[None], len(labels), axis=0), labels, k).min())
+
+
+@pytest.mark.parametrize("k", [2, 3])
+def test_kmeans_nearly_always_finds_the_best_of_all_labelings(clouds: np.ndarray, k: int) -> None:
+    small = clouds[:, :7]
+    found = dispersion(small, kmeans(small, k, np.random.default_rng(1), restarts=20), k)
+    best = np.array([least_dispersion(points, k) for points in small])
+    assert (found >= best - 1e-9).all()
+    # Lloyd's algorithm may stop at a local optimum; with restarts it hardly does.
+    assert np.isclose(found, best).sum() >= 18
+
+
+def test_contiguous_finds_the_best_of_all_runs(clouds: np.ndarray) -> None:
+    labels = contiguous(clouds, 3, np.random.default_rng(0))
+    runs = [np.repeat([0, 1, 2], [i, j - i, 9 - j]) for i in range(1, 8) for j in range(i + 1, 9)]
+    for points, found in zip(clouds, labels, strict=True):
+        assert (np.diff(found) >= 0).all()
+        best = min(dispersion(points[None], run[None], 3)[0] for run in runs)
+        np.testing.assert_allclose(dispersion(points[None], found[None], 3)[0], best)
+
+
+def test_ward_is_scikit_learns(clouds: np.ndarray) -> None:
+    for points, labels in zip(clouds, ward(clouds, 3, np.random.default_rng(0)), strict=True):
+        other = AgglomerativeClustering(3, linkage="ward").fit_predict(points)
+        assert adjusted_rand_score(labels, other) == 1
+
+
+def test_silhouette_is_scikit_learns(clouds: np.ndarray) -> None:
+    labels = kmeans(clouds, 3, np.random.default_rng(0))
+    expected = [silhouette_score(p, each) for p, each in zip(clouds, labels, strict=True)]
+    np.testing.assert_allclose(silhouette(clouds, labels, 3), expected)
+
+
+def test_a_point_alone_counts_nothing() -> None:
+    points = np.array([[[0.0], [1.0], [1.0]]])
+    assert silhouette(points, np.array([[0, 1, 1]]), 2)[0] == pytest.approx(2 / 3)
+    assert np.isnan(silhouette(points, np.array([[0, 0, 0]]), 2)[0])
+
+
+def test_standardize_leaves_a_constant_at_zero() -> None:
+    points = standardize(np.column_stack([np.full(5, 0.1) + 1e-17, np.arange(5.0)]))
+    assert (points[:, 0] == 0).all()
+    np.testing.assert_allclose(points[:, 1].std(), 1)
+
+
+def test_nulls_have_the_moments_of_the_data() -> None:
+    rng = np.random.default_rng(0)
+    depth = np.linspace(0, 1, 12)
+    cloud = np.column_stack([depth + depth**2, -depth]) + 0.1 * rng.standard_normal((12, 2))
+    smooth = smooth_null(cloud, 4000, rng)
+    basis = np.vander(depth, 3)
+    trend = basis @ np.linalg.lstsq(basis, cloud, rcond=None)[0]
+    np.testing.assert_allclose(smooth.mean(axis=0), trend, atol=0.02)
+    steps = np.diff(walk_null(cloud, 4000, rng), axis=1)
+    np.testing.assert_allclose(
+        (steps**2).mean(axis=(0, 1)), (np.diff(cloud, axis=0) ** 2).mean(axis=0), rtol=0.05
+    )
+
+
+def layered(low: np.ndarray, noise: float, seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return np.column_stack([-low, -low]) + noise * rng.standard_normal((len(low), 2))
+
+
+def test_two_modules_are_two_and_a_gradient_is_one() -> None:
+    step = (np.arange(16) >= 9).astype(float)
+    found = [
+        partition(layered(step, 0.1, i), "auto", rng=np.random.default_rng(i)) for i in range(4)
+    ]
+    assert all(each.k_selected == 2 and each.p < 0.05 for each in found)
+    assert all(adjusted_rand_score(each.labels, 1 - step) == 1 for each in found)
+    gradient = np.linspace(0, 1, 16)
+    none = [
+        partition(layered(gradient, 0.1, i), "auto", rng=np.random.default_rng(i), draws=39)
+        for i in range(20)
+    ]
+    assert sum(each.k_selected > 1 for each in none) <= 4  # 5 % of 20 is 1; P(> 4) = .003
+    k2 = [
+        partition(layered(gradient, 0.1, i), rng=np.random.default_rng(i), draws=49)
+        for i in range(5)
+    ]
+    # A gradient gives a silhouette that would pass for modules, and does not beat its null.
+    assert all(each.silhouette > 0.45 for each in k2)
+    assert np.mean([each.p for each in k2]) > 0.2
+
+
+@pytest.mark.parametrize("method", ["kmeans", "gaussian_mixture", "ward", "contiguous"])
+def test_every_method_finds_planted_modules(method: str) -> None:
+    step = (np.arange(10) >= 4).astype(float)
+    rng = np.random.default_rng(0)
+    found = partition(layered(step, 0.05, 0), method=method, rng=rng, draws=19)
+    np.testing.assert_array_equal(found.labels, 1 - step)
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3])
+def test_few_or_equal_layers_have_no_p(layers: int) -> None:
+    rng = np.random.default_rng(0)
+    found = partition(rng.standard_normal((layers, 2)), rng=rng)
+    assert np.isnan(found.p)
+    assert found.k_selected == 1
+    same = partition(np.ones((8, 2)), rng=rng)
+    assert same.k_selected == 1
+    assert np.isnan(same.silhouette)
+
+
+def geometry_of(steps: list[int], layers: int, emerges: int) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    rows = []
+    for step in steps:
+        for layer in range(layers + 1):
+            level = -float(layer > layers // 2) * (step >= emerges)
+            for metric, variant in (("entropy", "raw"), ("curvature", "hosseini")):
+                value = level + 0.02 * rng.standard_normal()
+                rows.append(("a-1", step, layer, metric, variant, value))
+    return pd.DataFrame(rows, columns=["model", "step", "layer", "metric", "variant", "mean"])
+
+
+def test_table_names_modules_and_when_they_stay() -> None:
+    geometry = geometry_of([0, 1, 10, 100, 1000], 8, emerges=10)
+    table = find_modules(geometry, null_draws=19, seed=3)
+    assert list(table.columns) == COLUMNS
+    assert set(table["layer"]) == set(range(1, 9))
+    final = table[table["step"] == 1000].set_index("layer")["module"]
+    assert list(final) == ["high"] * 4 + ["low"] * 4
+    kept = persistence(table).iloc[0]
+    assert kept["persists_from"] <= 10
+    assert kept["agreement"] == 1
+    pd.testing.assert_frame_equal(table, find_modules(geometry, null_draws=19, seed=3))
+    copies = pd.DataFrame({"model": "a-1", "step": [0, 1], "duplicate_of": [np.nan, 0]})
+    without = find_modules(geometry, null_draws=0, checkpoints=copies)
+    assert 1 not in set(without["step"])
+
+
+def test_nothing_in_gives_an_empty_table() -> None:
+    empty = find_modules(geometry_of([0], 2, 0).iloc[:0])
+    assert list(empty.columns) == COLUMNS
+    assert persistence(empty).empty
+
+
+def test_chance_agreement_is_a_quarter() -> None:
+    assert chance_agreement(12) == pytest.approx(0.25, abs=0.05)
+
+
+def test_change_points_are_where_the_level_jumps() -> None:
+    rng = np.random.default_rng(0)
+    signal = np.repeat([0.0, 1.0, 0.3], [8, 7, 9]) + 0.05 * rng.standard_normal(24)
+    assert change_points(signal[:, None]) == [8, 15]
+    assert change_points(signal[:3, None]) == []
+    assert change_points(0.05 * rng.standard_normal((24, 2))) == []

@@ -1,0 +1,78 @@
+"""Is the module of low complexity better aligned with the brain?
+
+The contrast is the mean score of the `low` blocks minus that of the `high` ones. Its interval
+speaks about participants and sentences, its test about layers: a run of deep layers may score
+high for being deep. The test therefore asks for what the labels say beyond a smooth trend over
+depth (`labels_and_score`); sliding the labels along the depth, runs intact, is reported beside it.
+"""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from geomod.curves import Curves, mean_ignoring_nan
+from geomod.partial import Pair, depth_degree, within_depth
+
+Array = NDArray[np.float64]
+
+
+def low_blocks(modules: pd.DataFrame, curves: Curves) -> Array:
+    """1 where a block is `low`, 0 where `high`, NaN elsewhere: [steps, layers]."""
+    table = modules[modules["model"] == curves.model]
+    code = table["module"].map({"low": 1.0, "high": 0.0})
+    wide = table.assign(code=code).pivot_table(index="step", columns="layer", values="code")
+    return wide.reindex(index=curves.steps, columns=curves.layers).to_numpy(dtype=float)
+
+
+def contrast(score: Array, low: Array) -> Array:
+    """Mean score of the low minus mean of the high blocks (last axis); NaN if one is empty."""
+    return mean_ignoring_nan(np.where(low == 1, score, np.nan), axis=-1) - mean_ignoring_nan(
+        np.where(low == 0, score, np.nan), axis=-1
+    )
+
+
+def sliding_null(score: Array, low: Array) -> Array:
+    """The contrast [shifts] for every cyclic shift of the labels over depth, averaged over steps.
+
+    Shift 0, the observed one, comes first. All steps slide together: labels [steps, layers].
+    """
+    layers = score.shape[-1]
+    values = [contrast(score, np.roll(low, shift, axis=-1)) for shift in range(layers)]
+    return mean_ignoring_nan(np.array(values), axis=1)
+
+
+def combined_p(nulls: list[Array], draws: int, rng: np.random.Generator) -> float:
+    """Two-sided p of the models' mean contrast, every model's labels sliding by its own shift."""
+    nulls = [null for null in nulls if np.isfinite(null).all()]
+    if not nulls:
+        return np.nan
+    observed = np.mean([null[0] for null in nulls])
+    centre = np.mean([null.mean() for null in nulls])
+    drawn = np.mean([rng.choice(null, size=draws) for null in nulls], axis=0)
+    far = np.abs(drawn - centre) >= abs(observed - centre) - 1e-12
+    return float((1 + far.sum()) / (1 + draws))
+
+
+def labels_and_score(score: Array, low: Array) -> Pair | None:
+    """Labels and score [steps, layers] without step and smooth depth, where both are whole."""
+    whole = np.isfinite(score).all(axis=1) & np.isfinite(low).all(axis=1)
+    if not whole.any() or score.shape[1] - depth_degree(score.shape[1]) < 3:
+        return None
+    return within_depth(low[whole]), within_depth(score[whole])
+
+
+def beyond_depth(pair: Pair) -> float:
+    """The contrast that a smooth trend over depth does not explain: slope of score on labels."""
+    low, score = pair
+    power = float((low**2).sum())
+    return float((low * score).sum()) / power if power > 0 else np.nan
+
+
+def fold_variance(folds: Array) -> float:
+    """Variance of a mean over k cross-validation folds, (1/k + 1/(k − 1)) s².
+
+    Nadeau & Bengio 2003, Mach Learn 52:239: training sets overlap, so that s²/k is too small.
+    """
+    folds = folds[np.isfinite(folds)]
+    k = len(folds)
+    return float((1 / k + 1 / (k - 1)) * folds.var(ddof=1)) if k > 1 else np.nan

@@ -1,0 +1,343 @@
+"""Do the layers of a model form modules, which layers, and since when?
+
+k-means finds two clusters in anything. A partition is therefore weighed against layers that have
+none: the same smooth trend over depth with the same scatter (`smooth_null`), and a random walk
+over depth with the same step size (`walk_null`), which keeps neighbours alike. One module is the
+answer unless the smooth gradient is rejected.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import ruptures
+from numpy.typing import NDArray
+from sklearn.metrics import adjusted_rand_score
+
+from geomod.clusters import METHODS, Labels, dispersion, silhouette, standardize
+from geomod.curves import distinct_steps, last_decade, relative_depth
+from geomod.inference import rng_of
+
+Array = NDArray[np.float64]
+
+log = logging.getLogger(__name__)
+
+MAX_MODULES = 4
+# Below this a trend over depth and a scatter about it cannot both be estimated.
+FEWEST_LAYERS = 4
+
+
+@dataclass(frozen=True)
+class Partition:
+    """The modules of one set of layers, and how surprising they are where there are none."""
+
+    labels: Labels  # 0 for the module of lowest complexity, upwards
+    silhouette: float
+    null: Array  # silhouettes of the smooth null
+    p: float  # of the silhouette, smooth-gradient null
+    walk_p: float  # of the silhouette, random-walk null
+    gap: float
+    k_selected: int
+    se: float = np.nan  # of the silhouette, from `scatter_about` the modules
+
+
+def find_modules(
+    geometry: pd.DataFrame,
+    *,
+    k: int | Literal["auto"] = 2,
+    method: str = "kmeans",
+    seed: int = 0,
+    null_draws: int = 200,
+    alpha: float = 0.05,
+    entropy: str = "raw",
+    curvature: str = "hosseini",
+    checkpoints: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """The module of every block at every step, from layer means of entropy and curvature.
+
+    Columns: model, step, layer, module (`low` is the module of lower entropy + curvature, z-scored
+    over the layers; `high`; `middle1` … between them; `all` where there is one), silhouette,
+    null_p, walk_p, gap, agreement (adjusted Rand index with the step before), agreement_chance
+    (its mean over pairs of random contiguous partitions), k, k_selected, method.
+    """
+    if method not in METHODS:
+        raise ValueError(f"method {method!r} is not one of {', '.join(METHODS)}")
+    blocks = distinct_steps(geometry[geometry["layer"] > 0], checkpoints)
+    tables = []
+    for model, rows in blocks.groupby("model", sort=True):
+        layers, steps, points = layer_points(rows, entropy, curvature)
+        before: Labels | None = None
+        for step, cloud in zip(steps, points, strict=True):
+            rng = rng_of(seed, "modules", str(model), int(step))
+            found = partition(cloud, k, method=method, rng=rng, draws=null_draws, alpha=alpha)
+            tables.append(
+                pd.DataFrame(
+                    {
+                        "model": model,
+                        "step": step,
+                        "layer": layers,
+                        "module": _names(found.labels),
+                        "silhouette": found.silhouette,
+                        "null_p": found.p,
+                        "walk_p": found.walk_p,
+                        "gap": found.gap,
+                        "agreement": np.nan
+                        if before is None
+                        else adjusted_rand_score(before, found.labels),
+                        "agreement_chance": chance_agreement(len(layers)),
+                        "k": len(np.unique(found.labels)),
+                        "k_selected": found.k_selected,
+                        "method": method,
+                    }
+                )
+            )
+            before = found.labels
+        log.info("modules of %s: %d steps, %d layers", model, len(steps), len(layers))
+    if not tables:
+        return pd.DataFrame(columns=COLUMNS)
+    return pd.concat(tables, ignore_index=True)
+
+
+COLUMNS = [
+    "model",
+    "step",
+    "layer",
+    "module",
+    "silhouette",
+    "null_p",
+    "walk_p",
+    "gap",
+    "agreement",
+    "agreement_chance",
+    "k",
+    "k_selected",
+    "method",
+]
+
+
+def layer_points(
+    rows: pd.DataFrame, entropy: str = "raw", curvature: str = "hosseini"
+) -> tuple[NDArray[np.int64], NDArray[np.int64], Array]:
+    """Layers, steps and (entropy, curvature) [steps, layers, 2] of one model.
+
+    Steps at which a layer lacks a value are left out: a partition of some layers is another
+    question.
+    """
+    metrics = []
+    for metric, variant in (("entropy", entropy), ("curvature", curvature)):
+        chosen = rows[(rows["metric"] == metric) & (rows["variant"] == variant)]
+        metrics.append(
+            chosen.pivot_table(index="step", columns="layer", values="mean", dropna=False)
+        )
+    first, second = metrics[0].align(metrics[1], join="outer")
+    whole = first.notna().all(axis=1) & second.notna().all(axis=1)
+    first, second = first[whole], second[whole]
+    points = np.stack([first.to_numpy(dtype=float), second.to_numpy(dtype=float)], axis=-1)
+    return first.columns.to_numpy(), first.index.to_numpy(), points
+
+
+def partition(
+    cloud: Array,
+    k: int | Literal["auto"] = 2,
+    *,
+    method: str = "kmeans",
+    rng: np.random.Generator,
+    draws: int = 200,
+    alpha: float = 0.05,
+) -> Partition:
+    """Modules of one set of layers, cloud [layers, dimensions], in order of depth.
+
+    The gap is Tibshirani, Walther & Hastie's (2001), with the smooth gradient as reference:
+    gap(k) = mean over the null of ln W(k) − ln W(k), W the dispersion within clusters. The k with
+    the largest gap is chosen among 2 … 4, and k = 1 if the smooth null reaches that gap with
+    probability above α (the largest over k, so that the choice of k is paid for).
+    """
+    n = len(cloud)
+    points = standardize(cloud)
+    cluster = METHODS[method]
+    if n < 2 or not np.ptp(points, axis=0).any():
+        return Partition(np.zeros(n, dtype=np.int64), np.nan, np.empty(0), np.nan, np.nan, 0.0, 1)
+    testable = n >= FEWEST_LAYERS and draws > 0
+    smooth = (
+        standardize(smooth_null(cloud, draws, rng)) if testable else np.empty((0, *cloud.shape))
+    )
+    walk = standardize(walk_null(cloud, draws, rng)) if testable else np.empty((0, *cloud.shape))
+
+    gaps, null_gaps = {}, {}
+    for size in range(2, min(MAX_MODULES, n - 2) + 1) if testable else ():
+        spread = _log_dispersion(points[None], cluster, size, rng)
+        null_spread = _log_dispersion(smooth, cluster, size, rng)
+        gaps[size] = float(null_spread.mean() - spread[0])
+        null_gaps[size] = null_spread.mean() - null_spread
+    selected = 1
+    if gaps:
+        best = max(gaps, key=lambda size: gaps[size])
+        widest = np.max(list(null_gaps.values()), axis=0)
+        beaten = (1 + np.sum(widest >= gaps[best])) / (1 + len(widest))
+        selected = best if beaten <= alpha else 1
+
+    size = min(selected if k == "auto" else k, n)
+    if size == 1:
+        labels = np.zeros(n, dtype=np.int64)
+        return Partition(labels, np.nan, np.empty(0), np.nan, np.nan, 0.0, selected)
+    labels = cluster(points[None], size, rng)
+    value = float(silhouette(points[None], labels, size)[0])
+    null = silhouette(smooth, cluster(smooth, size, rng), size) if testable else np.empty(0)
+    walks = silhouette(walk, cluster(walk, size, rng), size) if testable else np.empty(0)
+    return Partition(
+        labels=_from_low_to_high(labels[0], points),
+        silhouette=value,
+        null=null,
+        p=exceedance_p(value, null),
+        walk_p=exceedance_p(value, walks),
+        gap=gaps.get(size, np.nan),
+        k_selected=selected,
+        se=_standard_error(points, labels[0], size, cluster, rng, draws) if testable else np.nan,
+    )
+
+
+def exceedance_p(value: float, null: Array) -> float:
+    """(1 + #{null ≥ value}) / (1 + draws); NaN without a null."""
+    null = null[np.isfinite(null)]
+    if len(null) == 0 or not np.isfinite(value):
+        return np.nan
+    return float((1 + np.sum(null >= value)) / (1 + len(null)))
+
+
+def smooth_null(cloud: Array, draws: int, rng: np.random.Generator) -> Array:
+    """Layers on a smooth gradient over depth: [draws, layers, dimensions], no module in them.
+
+    A parabola over depth (a line below six layers) is fitted to each metric; draws add Gaussian
+    scatter with the residuals' covariance. A real step leaves large residuals, so that the null
+    then scatters more and its clusters blur.
+    """
+    n, dimensions = cloud.shape
+    degree = 2 if n >= 6 else 1
+    basis = np.vander(relative_depth(n), degree + 1)
+    trend = basis @ np.linalg.lstsq(basis, cloud, rcond=None)[0]
+    residual = cloud - trend
+    covariance = residual.T @ residual / (n - degree - 1)
+    return trend + rng.standard_normal((draws, n, dimensions)) @ _root(covariance)
+
+
+def walk_null(cloud: Array, draws: int, rng: np.random.Generator) -> Array:
+    """A Gaussian random walk over depth with the covariance of the observed increments."""
+    increments = np.diff(cloud, axis=0)
+    covariance = increments.T @ increments / len(increments)
+    moves = rng.standard_normal((draws, *increments.shape)) @ _root(covariance)
+    start = np.zeros((draws, 1, cloud.shape[1]))
+    return np.concatenate([start, np.cumsum(moves, axis=1)], axis=1)
+
+
+def scatter_about(points: Array, labels: Labels, draws: int, rng: np.random.Generator) -> Array:
+    """Layers drawn anew about their modules' means, with the scatter that the modules have."""
+    present, inverse = np.unique(labels, return_inverse=True)
+    means = np.array([points[labels == label].mean(axis=0) for label in present])[inverse]
+    residual = points - means
+    covariance = residual.T @ residual / max(len(points) - len(present), 1)
+    return means + rng.standard_normal((draws, *points.shape)) @ _root(covariance)
+
+
+def _standard_error(
+    points: Array,
+    labels: Labels,
+    k: int,
+    cluster: Callable[[Array, int, np.random.Generator], Labels],
+    rng: np.random.Generator,
+    draws: int,
+) -> float:
+    copies = standardize(scatter_about(points, labels, draws, rng))
+    return float(np.nanstd(silhouette(copies, cluster(copies, k, rng), k)))
+
+
+def _root(covariance: Array) -> Array:
+    values, vectors = np.linalg.eigh(covariance)
+    return (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+
+
+def _log_dispersion(
+    points: Array,
+    cluster: Callable[[Array, int, np.random.Generator], Labels],
+    k: int,
+    rng: np.random.Generator,
+) -> Array:
+    # A perfect fit has no dispersion; the floor keeps its logarithm finite.
+    return np.log(np.maximum(dispersion(points, cluster(points, k, rng), k), 1e-9))
+
+
+def _from_low_to_high(labels: Labels, points: Array) -> Labels:
+    complexity = points.sum(axis=1)
+    present = np.unique(labels)
+    order = np.argsort([complexity[labels == label].mean() for label in present])
+    rank = np.empty(len(present), dtype=np.int64)
+    rank[order] = np.arange(len(present))
+    return rank[np.searchsorted(present, labels)]
+
+
+def _names(labels: Labels) -> list[str]:
+    top = int(labels.max(initial=0))
+    if top == 0:
+        return ["all"] * len(labels)
+    names = ["low", *(f"middle{i}" for i in range(1, top)), "high"]
+    return [names[label] for label in labels]
+
+
+@cache
+def chance_agreement(layers: int) -> float:
+    """Mean adjusted Rand index of two independent random two-way splits at a depth.
+
+    About .25 whatever the number of layers: contiguous partitions agree by themselves.
+    """
+    splits = np.arange(layers)[None] >= np.arange(1, layers)[:, None]
+    pairs = [adjusted_rand_score(a, b) for a in splits for b in splits]
+    return float(np.mean(pairs)) if pairs else np.nan
+
+
+def persistence(modules: pd.DataFrame, threshold: float = 0.8) -> pd.DataFrame:
+    """Since when the final partition stands, for each model.
+
+    Columns: model, persists_from (the first step from which every partition agrees with the last
+    one by an adjusted Rand index of at least `threshold`), agreement (mean of neighbouring steps
+    in the last decade of training), agreement_chance.
+    """
+    rows = []
+    for model, table in modules.groupby("model", sort=True):
+        labels = table.pivot_table(index="step", columns="layer", values="module", aggfunc="first")
+        agreement = np.array(
+            [adjusted_rand_score(labels.iloc[-1], row) for row in labels.to_numpy()]
+        )
+        lasting = np.flatnonzero(agreement < threshold)
+        first = int(lasting[-1]) + 1 if len(lasting) else 0
+        late = labels.index[last_decade(labels.index.to_numpy())]
+        neighbours = table.loc[table["step"].isin(late)].groupby("step")["agreement"].first()
+        rows.append(
+            {
+                "model": model,
+                "persists_from": int(labels.index[first]),
+                "agreement": float(neighbours.mean()),
+                "agreement_chance": chance_agreement(labels.shape[1]),
+            }
+        )
+    return pd.DataFrame(rows, columns=["model", "persists_from", "agreement", "agreement_chance"])
+
+
+def change_points(signal: Array, penalty: float | None = None) -> list[int]:
+    """Indices at which a signal [positions, dimensions] changes its level (PELT, least squares).
+
+    Killick, Fearnhead & Eckley 2012. The default penalty is the BIC's, 2 · d · σ̂² · ln n, with σ̂
+    from the median absolute successive difference, which a few jumps do not inflate.
+    """
+    signal = np.atleast_2d(np.asarray(signal, dtype=float).T).T
+    n, dimensions = signal.shape
+    if n < 4:
+        return []
+    if penalty is None:
+        spread = np.median(np.abs(np.diff(signal, axis=0)), axis=0) / (0.6745 * np.sqrt(2))
+        signal = signal / np.where(spread > 0, spread, 1.0)
+        penalty = 2 * (dimensions + 1) * np.log(n)
+    found = ruptures.Pelt(model="l2", min_size=2, jump=1).fit(signal).predict(pen=penalty)
+    return [int(place) for place in found[:-1]]
