@@ -1,0 +1,116 @@
+"""The report says what the claims say, and cannot be broken by what it is given."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from geomod.gallery import GALLERY
+from geomod.report import number, render
+
+CLAIM: dict[str, Any] = {
+    "claim": 1,
+    "name": "modularization",
+    "statement": "Layers form modules.",
+    "estimate": 0.1234,
+    "unit": "r",
+    "interval": [0.1, 0.2],
+    "p": 0.02,
+    "test": "a test",
+    "verdict": "not supported",
+    "why": "because <b>",
+    "planted": None,
+    "recovered": None,
+    "calibrated_level": 0.2,
+    "details": {"tests": [{"test": "bad one", "p": 0.01}], "n": 3},
+}
+CALIBRATION = pd.DataFrame(
+    {
+        "claim": [1],
+        "test": ["bad one"],
+        "null": ["sweep"],
+        "level": [0.21],
+        "low": [0.1],
+        "high": [0.3],
+        "power": [0.9],
+        "holds": [False],
+    }
+)
+RECOVERY = pd.DataFrame(
+    {
+        "fact": ["noise ceiling", "t50"],
+        "where": ["IFG", "toy-s, IFG"],
+        "planted": [0.7, 2.0],
+        "recovered": [0.69, 1.0],
+        "low": [0.6, 0.9],
+        "high": [0.8, 1.1],
+        "agrees": [True, False],
+    }
+)
+
+
+def page(root: Path, **changes: Any) -> str:
+    given: dict[str, Any] = {
+        "config": {
+            "run": "demo",
+            "dataset": {"name": "made-up"},
+            "suites": {"toy": {"sizes": ["xs"], "steps": [0, 1]}},
+        },
+        "claims": [CLAIM],
+        "notes": ["sentence <script>alert(1)</script>"],
+        "figures": dict.fromkeys(GALLERY, "<?xml?><svg id='drawn'></svg>"),
+        "recovery": RECOVERY,
+    }
+    return render(root / "workflow/report/report.html.j2", **{**given, **changes})
+
+
+def test_a_verdict_stands_with_its_numbers(root: Path) -> None:
+    text = page(root)
+    for part in ("not supported", "0.123", "0.1 … 0.2", "0.02", "because &lt;b&gt;"):
+        assert part in text
+
+
+def test_what_did_not_come_back_is_said(root: Path) -> None:
+    text = page(root)
+    assert "1 of 2 came back" in text
+    assert text.count('class="tag not">no<') == 1
+
+
+def test_a_test_that_exceeds_its_level_is_marked_wherever_it_appears(root: Path) -> None:
+    text = page(root, calibration=CALIBRATION)
+    assert 'level 0.2 <span class="tag not">exceeds' in text
+    assert 'bad one <span class="tag not">exceeds its level' in " ".join(text.split())
+    assert "0.21" in text
+    assert "exceeds its level" not in page(root)
+
+
+def test_a_real_brain_has_no_planted_answers(root: Path) -> None:
+    assert "Planted" not in page(root, recovery=None)
+
+
+def test_figures_stand_in_the_page_and_text_is_not_markup(root: Path) -> None:
+    text = page(root)
+    assert text.count("<svg id='drawn'>") == len(GALLERY)
+    assert "<?xml" not in text
+    assert "<script>" not in text
+
+
+def test_a_claim_without_an_interval_has_a_dash(root: Path) -> None:
+    text = page(root, claims=[{**CLAIM, "interval": None, "estimate": None, "p": None}])
+    assert text.count(">–<") >= 2
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.12345, "0.123"),
+        (-2.0, "−2"),
+        (None, "–"),
+        (float("nan"), "–"),
+        (True, "True"),
+        ("x", "x"),
+    ],
+)
+def test_numbers_are_short(value: Any, text: str) -> None:
+    assert number(value) == text

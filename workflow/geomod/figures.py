@@ -1,0 +1,407 @@
+"""The figures, each a function from tables to a matplotlib figure. What they show: gallery.py.
+
+Colours mean the same everywhere: a model has its colour, so has a region and a module. Training is
+always on a log axis, log2(step + 1), and layer 0 (the embedding) at the bottom.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from geomod.multiverse_figure import specification_curves
+
+Tables = Mapping[str, pd.DataFrame]
+
+NETWORK = "netw"  # the language network as a whole
+REGION_COLOURS = {
+    "AntTemp": "#b3541e",
+    "PostTemp": "#e08e45",
+    "IFGorb": "#1d4e89",
+    "IFG": "#3a7ebf",
+    "MFG": "#7fb2de",
+    "netw": "#2b2b2b",
+}
+MODULE_COLOURS = {"low": "#2a7f62", "middle1": "#a9c7a0", "high": "#c8553d", "all": "#b8b8b8"}
+OTHER = "#9a9a9a"
+LOG2_OF_10 = np.log2(10)  # half-times are log10(step + 1), the axis of training is log2(step + 1)
+
+STYLE: Any = {
+    "font.size": 8,
+    "axes.titlesize": 9,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "geomod",  # the same figure is the same file
+    "savefig.bbox": "tight",
+}
+
+
+def save(name: str, tables: Tables, path: Path) -> None:
+    """Draw the figure called `name` into an SVG or PNG file, the same file for the same tables."""
+    with sns.axes_style("ticks"), mpl.rc_context(STYLE):
+        undated = {"Date": None} if path.suffix == ".svg" else None
+        FIGURES[name](tables).savefig(path, dpi=200, metadata=undated)
+
+
+def learning(tables: Tables) -> Figure:
+    """Surprisal of the stimuli over training."""
+    tokens = tables["tokens"]
+    figure, axes = _panels(1, 1, width=4.2, height=2.8)
+    axis = axes[0, 0]
+    colours = _model_colours(tokens["model"])
+    for model, rows in tokens.groupby("model", sort=False):
+        time, surprisal = _time(rows["step"]), rows["surprisal"]
+        axis.plot(time, surprisal, "o-", ms=3, color=colours[model], label=model)
+    axis.legend()
+    axis.set_ylabel("surprisal of the stimuli (nats a token)")
+    _time_axis(axis, tokens["step"])
+    return figure
+
+
+def geometry(tables: Tables) -> Figure:
+    """Entropy, curvature and any further metric by layer and step, the headline of each."""
+    table = tables["geometry"]
+    headline = table.groupby("metric")["variant"].transform("first")
+    table = table[table["variant"] == headline]
+    shown = {"entropy": ("entropy (nats)", 1.0), "curvature": ("curvature (°)", 180 / np.pi)}
+    shown |= {m: (m.replace("_", " "), 1.0) for m in table["metric"].unique() if m not in shown}
+    models = list(table["model"].unique())
+    figure, axes = _panels(len(shown), len(models))
+    for row, (metric, (label, scale)) in enumerate(shown.items()):
+        values = table[table["metric"] == metric].assign(value=lambda t, s=scale: t["mean"] * s)
+        _maps(figure, axes[row], values, models, label, "mako")
+    return figure
+
+
+def encoding(tables: Tables) -> Figure:
+    """Encoding score of the language network by layer and step."""
+    values = _network(tables["encoding"]).rename(columns={"score": "value"})
+    models = list(values["model"].unique())
+    figure, axes = _panels(1, len(models))
+    _maps(figure, axes[0], values, models, "Pearson r", "rocket")
+    return figure
+
+
+def modules(tables: Tables) -> Figure:
+    """Module of each layer over training, and how clear the partition is."""
+    table = tables["modules"]
+    measured = set(table["model"])
+    models = [name for name in tables["tokens"]["model"].unique() if name in measured]
+    figure, axes = _panels(2, len(models), height=1.9)
+    names = [name for name in MODULE_COLOURS if name in set(table["module"])]
+    palette = mpl.colors.ListedColormap([MODULE_COLOURS[name] for name in names])
+    for column, model in enumerate(models):
+        rows = table[table["model"] == model]
+        codes = rows["module"].map({name: i for i, name in enumerate(names)})
+        grid = _grid(rows.assign(value=codes.astype(float)))
+        axis = axes[0, column]
+        axis.pcolormesh(
+            np.arange(grid.shape[1] + 1),
+            _edges(grid.index),
+            grid.to_numpy(),
+            cmap=palette,
+            vmin=-0.5,
+            vmax=len(names) - 0.5,
+        )
+        axis.set_title(model)
+        axis.set_yticks(grid.index)
+        _step_ticks(axis, grid.columns)
+        axis.set_ylabel("layer" if column == 0 else "")
+        per_step = rows.drop_duplicates("step")
+        clear = (per_step["null_p"] < 0.05).to_numpy()
+        below = axes[1, column]
+        places = np.arange(len(per_step)) + 0.5
+        below.plot(places, per_step["silhouette"], color=OTHER, zorder=1)
+        for chosen, face in ((clear, "#2b2b2b"), (~clear, "white")):
+            below.scatter(
+                places[chosen],
+                per_step["silhouette"][chosen],
+                s=18,
+                facecolor=face,
+                edgecolor="#2b2b2b",
+                zorder=2,
+            )
+        below.set_xlim(0, len(per_step))
+        below.set_ylim(-0.25, 1)
+        below.set_ylabel("silhouette" if column == 0 else "")
+        _step_ticks(below, per_step["step"])
+        below.set_xlabel("training step")
+    handles = [mpl.patches.Patch(color=MODULE_COLOURS[name], label=name) for name in names]
+    figure.legend(handles=handles, loc="outside right upper", title="module")
+    return figure
+
+
+def emergence(tables: Tables) -> Figure:
+    """Score of each region over training, with its half-time."""
+    table = _of_average(tables["encoding"])
+    times = tables["emergence"]
+    curves = (
+        table[table["layer"] > 0]
+        .groupby(["model", "region", "step"], sort=False)["score"]
+        .mean()
+        .reset_index()
+    )
+    models = list(curves["model"].unique())
+    figure, axes = _panels(1, len(models), width=3.0, height=2.8, sharey=True)
+    for axis, model in zip(axes[0], models, strict=True):
+        for region, rows in curves[curves["model"] == model].groupby("region", sort=False):
+            colour = REGION_COLOURS.get(str(region), OTHER)
+            axis.plot(_time(rows["step"]), rows["score"], "-", color=colour, label=region, lw=1.3)
+            found = times[(times["model"] == model) & (times["region"] == region)]
+            for half in found.itertuples():
+                if np.isfinite(half.t50) and not half.censored:
+                    axis.axvline(half.t50 * LOG2_OF_10, color=colour, lw=0.8, ls=":")
+                    if np.isfinite(half.low) and np.isfinite(half.high):
+                        band = (half.low * LOG2_OF_10, half.high * LOG2_OF_10)
+                        axis.axvspan(*band, color=colour, alpha=0.07, lw=0)
+        axis.set_title(model)
+        axis.set_xlim(_time(0), _time(curves["step"]).max() + 0.3)
+        _time_axis(axis, curves["step"])
+    axes[0, 0].set_ylabel("encoding score (Pearson r)")
+    handles, labels = axes[0, -1].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right center", title="region")
+    return figure
+
+
+def ceilings(tables: Tables) -> Figure:
+    """Each model's best score of a region under the region's noise ceiling."""
+    table, ceiling = _of_average(tables["encoding"]), tables["ceiling"]
+    ceiling = ceiling[ceiling["participant"] == "average"]
+    regions = list(ceiling["region"])
+    best = table[table["layer"] > 0].groupby(["model", "region"], sort=False)["score"].max()
+    models = list(table["model"].unique())
+    colours = _model_colours(table["model"])
+    figure, axes = _panels(1, 1, width=0.7 * len(regions) + 1.6, height=2.8)
+    axis = axes[0, 0]
+    for place, row in enumerate(ceiling.itertuples()):
+        axis.bar(place, row.ceiling, width=0.75, color="#e8e4dc", zorder=0)
+        if np.isfinite(row.low) and np.isfinite(row.high):
+            axis.plot([place, place], [row.low, row.high], color="#b0a999", lw=2, zorder=1)
+        for shift, model in zip(np.linspace(-0.22, 0.22, len(models)), models, strict=True):
+            axis.scatter(
+                place + shift,
+                best.get((model, row.region), np.nan),
+                s=16,
+                color=colours[model],
+                label=model if place == 0 else None,
+                zorder=2,
+            )
+    axis.axhline(0, color=OTHER, lw=0.6)
+    axis.set_xticks(range(len(regions)), regions)
+    axis.set_ylabel("Pearson r")
+    axis.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    return figure
+
+
+def coupling(tables: Tables) -> Figure:
+    """Encoding score against curvature."""
+    shapes = tables["geometry"]
+    shapes = shapes[(shapes["metric"] == "curvature") & (shapes["layer"] > 0)]
+    shapes = shapes[shapes["variant"] == shapes["variant"].iloc[0]]
+    both = shapes.merge(_network(tables["encoding"]), on=["model", "step", "layer"])
+    models = list(shapes["model"].unique())
+    figure, axes = _panels(1, len(models), width=2.6, height=2.5, sharey=True)
+    scale = mpl.colors.Normalize(0, _time(both["step"]).max())
+    for axis, model in zip(axes[0], models, strict=True):
+        rows = both[both["model"] == model]
+        points = axis.scatter(
+            np.degrees(rows["mean"]),
+            rows["score"],
+            c=_time(rows["step"]),
+            norm=scale,
+            cmap="flare",
+            s=14,
+            lw=0,
+        )
+        axis.set_title(model)
+        axis.set_xlabel("curvature (°)")
+    axes[0, 0].set_ylabel("encoding score (Pearson r)")
+    bar = figure.colorbar(points, ax=axes, shrink=0.8)
+    steps = _tick_steps(both["step"])
+    bar.set_ticks(list(_time(steps)), labels=[_short(step) for step in steps])
+    bar.set_label("training step")
+    return figure
+
+
+def sets(tables: Tables) -> Figure:
+    """Dimensions that the sentences fill, and how alike the layers are, early and late."""
+    population, similarity = tables["population"], tables["depth_similarity"]
+    models = list(population["model"].unique())
+    shown = {("rankme", "eigenvalues"): "RankMe", ("twonn", "raw"): "TwoNN"}
+    figure, axes = _panels(len(shown) + 2, len(models))
+    for row, ((metric, variant), label) in enumerate(shown.items()):
+        chosen = (population["metric"] == metric) & (population["variant"] == variant)
+        _maps(figure, axes[row], population[chosen], models, label, "mako")
+    cmap = sns.color_palette("rocket", as_cmap=True).with_extremes(bad="#dddddd")
+    for row, pick in enumerate((min, max), start=len(shown)):
+        for column, (axis, model) in enumerate(zip(axes[row], models, strict=True)):
+            rows = similarity[similarity["model"] == model]
+            step = pick(rows["step"])
+            grid = rows[rows["step"] == step].pivot_table(
+                index="layer", columns="other", values="cka_debiased", dropna=False
+            )
+            edges = _edges(grid.index)
+            mesh = axis.pcolormesh(edges, edges, grid.to_numpy(), cmap=cmap, vmin=0, vmax=1)
+            axis.set_title(f"{model}, step {_short(step)}")
+            axis.set_box_aspect(1)
+            axis.set_xlabel("layer")
+            axis.set_ylabel("layer" if column == 0 else "")
+            for ticks in (axis.xaxis, axis.yaxis):
+                ticks.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
+        figure.colorbar(mesh, ax=list(axes[row]), label="linear CKA", extend="min")
+    return figure
+
+
+def multiverse(tables: Tables) -> Figure:
+    """The headline quantities under every choice of variants."""
+    return specification_curves(tables["specification_curve"])
+
+
+def baselines(tables: Tables) -> Figure:
+    """Scores of the baselines beside the layers', and what the layers add to each."""
+    table = tables["baselines"]
+    models = list(table["model"].unique())
+    if not models:
+        figure, axes = _panels(1, 1)
+        axes[0, 0].set_title("no baselines")
+        return figure
+    if NETWORK in set(table["region"]):
+        table = table[table["region"] == NETWORK]
+    keys, values = ["model", "baseline", "step"], ["score_baseline", "score_layer", "unique_r2"]
+    table = table[table["layer"] > 0].groupby(keys, sort=False)[values].mean().reset_index()
+    names = list(pd.unique(table["baseline"]))
+    colours = dict(zip(names, sns.color_palette("deep", len(names)), strict=True))
+    figure, axes = _panels(2, len(models), width=2.6)
+    for row in axes:
+        for axis in row[1:]:
+            axis.sharey(row[0])
+    for (above, below), model in zip(axes.T, models, strict=True):
+        own = table[table["model"] == model]
+        layer = own.groupby("step")["score_layer"].first()
+        above.plot(_time(layer.index), layer, color="#2b2b2b", lw=1.3, label="layer")
+        for name, rows in own.groupby("baseline", sort=False):
+            style = {"color": colours[str(name)], "lw": 1.3}
+            above.plot(_time(rows["step"]), rows["score_baseline"], ls="--", label=name, **style)
+            below.plot(_time(rows["step"]), rows["unique_r2"], **style)
+        above.set_title(model)
+        for axis in (above, below):
+            axis.axhline(0, color=OTHER, lw=0.6)
+            _time_axis(axis, own["step"])
+        above.set_xlabel("")
+    axes[0, 0].set_ylabel("score (Pearson r)")
+    axes[1, 0].set_ylabel("unique R² of the layer")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right center", title="predictor")
+    return figure
+
+
+FIGURES: dict[str, Callable[[Tables], Figure]] = {
+    "learning": learning,
+    "geometry": geometry,
+    "modules": modules,
+    "encoding": encoding,
+    "emergence": emergence,
+    "ceilings": ceilings,
+    "coupling": coupling,
+    "baselines": baselines,
+    "multiverse": multiverse,
+    "sets": sets,
+}
+
+
+def _panels(
+    rows: int, columns: int, width: float = 2.4, height: float = 2.1, sharey: bool = False
+) -> tuple[Figure, np.ndarray]:
+    figure = Figure(figsize=(width * columns + 0.8, height * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False, sharey=sharey)
+    return figure, axes
+
+
+def _of_average(encoding: pd.DataFrame) -> pd.DataFrame:
+    return encoding[encoding["participant"] == "average"]
+
+
+def _network(encoding: pd.DataFrame) -> pd.DataFrame:
+    """model, step, layer, score: of the region `netw` where there is one, else of their mean."""
+    table = _of_average(encoding)
+    whole = table[table["region"] == NETWORK]
+    table = table if whole.empty else whole
+    return table.groupby(["model", "step", "layer"], sort=False)["score"].mean().reset_index()
+
+
+def _model_colours(models: pd.Series) -> dict[str, tuple[float, ...]]:
+    names = list(pd.unique(models))
+    return dict(zip(names, sns.color_palette("crest", len(names)), strict=True))
+
+
+def _time(step: pd.Series | np.ndarray | float) -> np.ndarray:
+    return np.log2(np.asarray(step, dtype=float) + 1)
+
+
+def _short(step: float) -> str:
+    """1000 → 1k, 143000 → 143k."""
+    return f"{step / 1000:g}k" if step >= 1000 and step % 1000 == 0 else f"{step:g}"
+
+
+def _tick_steps(steps: pd.Series | Sequence[int], most: int = 6) -> list[int]:
+    """At most `most` of the steps that were measured, evenly over the log axis, ends included."""
+    unique = np.unique(np.asarray(steps))
+    wanted = np.linspace(_time(unique[0]), _time(unique[-1]), min(most, len(unique)))
+    nearest = [int(unique[np.argmin(np.abs(_time(unique) - time))]) for time in wanted]
+    return sorted(set(nearest))
+
+
+def _time_axis(axis: Axes, steps: pd.Series) -> None:
+    ticks = _tick_steps(steps)
+    axis.set_xticks(_time(ticks), [_short(step) for step in ticks])
+    axis.set_xlabel("training step")
+
+
+def _step_ticks(axis: Axes, steps: Sequence[int] | pd.Series | pd.Index) -> None:
+    """Ticks for an axis with one place a checkpoint."""
+    places = {int(step): place + 0.5 for place, step in enumerate(steps)}
+    ticks = _tick_steps(list(places))
+    axis.set_xticks([places[step] for step in ticks], [_short(step) for step in ticks])
+
+
+def _grid(rows: pd.DataFrame) -> pd.DataFrame:
+    """Layers × steps."""
+    return rows.pivot_table(index="layer", columns="step", values="value", dropna=False)
+
+
+def _edges(layers: pd.Index) -> np.ndarray:
+    return np.append(layers.to_numpy(), layers.max() + 1) - 0.5
+
+
+def _maps(
+    figure: Figure,
+    axes: np.ndarray,
+    values: pd.DataFrame,
+    models: Sequence[str],
+    label: str,
+    colours: str,
+) -> None:
+    """A row of layer × step maps, one a model, on one colour scale."""
+    finite = values["value"][np.isfinite(values["value"])]
+    scale = mpl.colors.Normalize(*(finite.quantile([0.01, 0.99]) if len(finite) else (0, 1)))
+    cmap = sns.color_palette(colours, as_cmap=True).with_extremes(bad="#dddddd")
+    for column, (axis, model) in enumerate(zip(axes, models, strict=True)):
+        grid = _grid(values[values["model"] == model])
+        edges = np.arange(grid.shape[1] + 1), _edges(grid.index)
+        mesh = axis.pcolormesh(*edges, grid.to_numpy(), cmap=cmap, norm=scale)
+        axis.set_title(model)
+        axis.set_ylabel("layer" if column == 0 else "")
+        axis.yaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
+        axis.set_xlabel("training step")
+        _step_ticks(axis, grid.columns)
+    figure.colorbar(mesh, ax=list(axes), label=label, extend="both")
