@@ -1,0 +1,117 @@
+"""Dry runs: what is planned, how fast, and what is refused before any job starts."""
+
+import copy
+import time
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.workflow.conftest import SMALL, Workflow
+
+
+def refused(workflow: Workflow, change: dict[str, Any], *arguments: str) -> str:
+    """What snakemake says of SMALL with some sections replaced; it must refuse."""
+    workflow.write_config({**copy.deepcopy(SMALL), **change})
+    done = workflow.run(*arguments, check=False)
+    assert done.returncode == 1
+    assert not (workflow.folder / "results").exists()
+    output = done.stdout + done.stderr
+    assert "Traceback" not in output
+    return output
+
+
+def test_the_paper_is_planned_without_network(fresh: Workflow) -> None:
+    jobs = fresh.run("-n", config="paper.yaml").stdout
+    for stage in ("activations", "encoding"):
+        counts = [
+            line.split()[-1] for line in jobs.splitlines() if line.startswith(f"{stage}_pyth")
+        ]
+        assert sum(map(int, counts[: len(counts) // 2])) == 4 * 19
+
+
+def test_the_whole_of_pythia_is_planned_in_fifteen_seconds(fresh: Workflow) -> None:
+    sizes = ["14m", "31m", "70m", "160m", "410m", "1b", "1.4b", "2.8b", "6.9b", "12b"]
+    steps = [0, *(2**i for i in range(10)), *range(1000, 144000, 1000)]
+    pythia = {
+        "provider": "hub",
+        "repo": "EleutherAI/pythia-{size}",
+        "sizes": sizes,
+        "steps": steps,
+    }
+    fresh.write_config({**SMALL, "suites": {"pythia": pythia}, "jobs": {"steps_per_job": 1}})
+    start = time.monotonic()
+    fresh.run("-n", "--quiet")
+    assert time.monotonic() - start < 15 * 2  # 14 s alone; another test may run beside this one
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"encoding": {"fold": 5}}, "`encoding.fold` is not a key; did you mean `folds`?"),
+        ({"encoding": {"folds": "five"}}, "`encoding.folds` is 'five'; it must be a whole number"),
+        (
+            {"suites": {"toy": {"provider": "train", "sizes": ["xs"], "steps": [9999]}}},
+            "has no step 9999",
+        ),
+        (
+            {
+                "suites": {
+                    "pythia": {
+                        "provider": "hub",
+                        "repo": "EleutherAI/pythia-{size}",
+                        "sizes": ["70m"],
+                        "steps": [3],
+                    }
+                }
+            },
+            "EleutherAI/pythia-{size} has no step 3; the nearest is 2",
+        ),
+        (
+            {"dataset": {**SMALL["dataset"], "regions": ["IFG", "V1"]}},
+            "a simulated brain has no region 'V1'; it has IFGorb",
+        ),
+    ],
+    ids=["unknown key", "wrong type", "toy step", "hub step", "region"],
+)
+def test_a_wrong_config_is_refused_in_one_message(
+    fresh: Workflow, change: dict[str, Any], words: str
+) -> None:
+    assert words in refused(fresh, change)
+
+
+def test_a_region_that_a_table_lacks_is_refused(fresh: Workflow) -> None:
+    table = fresh.folder / "mine.csv"
+    table.write_text("item_id,sentence,IFG\n" + "".join(f"{i},a b c,{i}\n" for i in range(30)))
+    dataset = {
+        "name": "mine",
+        "sentences": "mine.csv",
+        "responses": "mine.csv",
+        "regions": ["IFG", "MFG"],
+    }
+    output = refused(fresh, {"dataset": dataset})
+    assert "mine.csv has no region 'MFG'" in output
+
+
+def test_two_configs_may_not_share_a_run(fresh: Workflow) -> None:
+    fresh.write_config(SMALL, "other.yaml")
+    fresh.run("--until", "stimuli")
+    done = fresh.run("-n", config="other.yaml", check=False)
+    assert done.returncode == 1
+    assert (
+        "`run` is 'small', and results/small was made from config/small.yaml"
+        in done.stdout + done.stderr
+    )
+
+
+def test_layers_may_be_spread_over_jobs(fresh: Workflow) -> None:
+    fresh.write_config({**copy.deepcopy(SMALL), "jobs": {"steps_per_job": 6, "layers_per_job": 1}})
+    jobs = fresh.planned()
+    assert jobs["encoding"] == 3 + 4  # xs has 2 blocks, s has 3, and each an embedding
+    assert jobs["join_layers"] == 3 * 2 * 6  # three tables of two models at six steps
+
+
+def test_the_default_profile_is_in_force(root: Any) -> None:
+    text = (ROOT / "profiles/default/config.yaml").read_text(encoding="utf-8")
+    for setting in ("cores: all", "scheduler: greedy", "rerun-incomplete: true"):
+        assert setting in text

@@ -1,0 +1,126 @@
+"""What runs again after a change, and what does not: counted in dry runs."""
+
+import copy
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from geomod.gallery import GALLERY
+from tests.workflow.conftest import SMALL, Workflow, environment
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dag")]
+
+AFTER_ENCODING = {
+    "encoding_table",
+    "folds_table",
+    "baselines_table",
+    "emergence",
+    "claims",
+    "recovery",
+    "report",
+    "multiverse",
+}
+MODELS = 2
+JOBS = 4  # 2 models × 6 steps, 3 steps a job
+
+
+def test_a_second_run_does_nothing(finished: Workflow) -> None:
+    assert finished.planned() == {}
+
+
+def test_a_new_step_runs_that_step_and_the_tables(like_finished: Workflow) -> None:
+    config = copy.deepcopy(SMALL)
+    config["suites"]["toy"]["steps"].insert(3, 8)
+    like_finished.write_config(config)
+    jobs = like_finished.planned()
+    for stage in ("activations", "entropy", "curvature", "geometry", "encoding"):
+        assert jobs.pop(stage) == MODELS, stage
+    assert jobs.pop("train") == MODELS
+    assert "simulate" not in jobs
+    assert "brain" not in jobs
+    before = read(like_finished, "encoding")
+    like_finished.run()
+    after = read(like_finished, "encoding")
+    assert set(after["step"]) == {*before["step"], 8}
+    old = after[after["step"] != 8].reset_index(drop=True)
+    pd.testing.assert_frame_equal(sort(old), sort(before))
+    assert like_finished.planned() == {}
+
+
+def test_new_penalties_fit_again_but_extract_nothing(like_finished: Workflow) -> None:
+    config = copy.deepcopy(SMALL)
+    config["encoding"]["alphas"]["count"] = 9
+    like_finished.write_config(config)
+    jobs = like_finished.planned()
+    assert jobs["encoding"] == JOBS
+    assert set(jobs) <= {"encoding", "figure", *AFTER_ENCODING}
+
+
+def test_an_edit_in_the_ridge_fits_again(like_finished: Workflow) -> None:
+    like_finished.edit("workflow/geomod/ridge.py", lambda text: text + "\n# edited\n")
+    jobs = like_finished.planned()
+    assert jobs["encoding"] == JOBS
+    assert set(jobs) <= {"encoding", "figure", *AFTER_ENCODING}
+
+
+def test_an_edit_in_the_figures_draws_again_and_no_more(like_finished: Workflow) -> None:
+    like_finished.edit("workflow/geomod/figures.py", lambda text: text + "\n# edited\n")
+    assert set(like_finished.planned()) == {"figure", "report"}
+
+
+def test_figures_need_the_tables_alone(fresh: Workflow, finished: Workflow) -> None:
+    """A reader has the tables, and neither models nor brains."""
+    tables = "results/small/tables"
+    shutil.copytree(finished.folder / tables, fresh.folder / tables)
+    assert fresh.planned("figures") == {"figure": len(GALLERY), "figures": 1}
+    fresh.run("figures")
+    drawn = {path.stem for path in (fresh.folder / "results/small/figures").glob("*.svg")}
+    assert drawn == set(GALLERY)
+
+
+def test_a_killed_run_resumes_with_the_same_command(fresh: Workflow, finished: Workflow) -> None:
+    """Killed with all its jobs as soon as the first features are there; nothing else is done."""
+    run = subprocess.Popen(
+        fresh.command(),
+        cwd=fresh.folder,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    results = fresh.folder / "results/small"
+    deadline = time.monotonic() + 300
+    while not list(results.glob("toy-*/step*/features.safetensors")):
+        assert run.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    assert not (results / "report.html").exists()
+    fresh.run()
+    for table in ("geometry", "encoding"):
+        pd.testing.assert_frame_equal(sort(read(fresh, table)), sort(read(finished, table)))
+    assert fresh.planned() == {}
+    assert not left_behind(fresh.folder / "results")
+
+
+def read(workflow: Workflow, table: str) -> pd.DataFrame:
+    return pd.read_parquet(workflow.folder / f"results/small/tables/{table}.parquet")
+
+
+def sort(table: pd.DataFrame) -> pd.DataFrame:
+    keys = [c for c in table.columns if c in {"model", "step", "layer", "metric", "region"}]
+    keys += [c for c in ("variant", "participant") if c in table.columns]
+    return table.sort_values(keys, ignore_index=True)
+
+
+def left_behind(folder: Path) -> list[Path]:
+    """Temporary files of writers that were interrupted."""
+    return [path for path in folder.rglob("*") if re.match(r"\.\d+\.", path.name)]

@@ -1,0 +1,95 @@
+# Sentences, and the brain's responses to them.
+
+if CONFIG.dataset.simulate:
+
+    rule simulate:
+        output:
+            sentences=DATASET["sentences"],
+            images=RESPONSES,
+            truth=PATHS.at("world/truth.json"),
+        log:
+            PATHS.log("simulate"),
+        conda:
+            CONDA
+        params:
+            **CONFIG.dataset.simulate.model_dump(),
+            seed=SEED,
+            code=code("simulate.py"),
+        script:
+            "../scripts/simulate.py"
+
+
+if CONFIG.dataset.download:
+    DOWNLOAD = CONFIG.dataset.download
+
+    localrules:
+        download,
+
+    # The code is no parameter: data that are here are not fetched again for an edit.
+    rule download:
+        output:
+            [f"{DOWNLOAD.folder}/{name}" for name in DOWNLOAD.files],
+        log:
+            PATHS.log("download"),
+        conda:
+            CONDA
+        params:
+            archive=DOWNLOAD.model_dump(),
+        script:
+            "../scripts/download.py"
+
+
+rule stimuli:
+    input:
+        sentence_file(DATASET),
+    output:
+        PATHS.at("stimuli.parquet"),
+    log:
+        PATHS.log("stimuli"),
+    conda:
+        CONDA
+    params:
+        dataset=about_sentences(DATASET),
+        code=code("stimuli.py"),
+        provenance=provenance("stimuli.py"),
+    script:
+        "../scripts/stimuli.py"
+
+
+rule brain:
+    input:
+        data=RESPONSES,
+        ceiling=published_ceilings(DATASET) or [],
+        stimuli=PATHS.at("stimuli.parquet"),
+    output:
+        responses=PATHS.at("brain/responses.parquet"),
+        ceiling=PATHS.at("brain/ceiling.parquet"),
+        notes=PATHS.at("brain/notes.json"),
+    log:
+        PATHS.log("brain"),
+    conda:
+        CONDA
+    params:
+        dataset=DATASET,
+        seed=SEED,
+        code=code("brain.py"),
+        provenance=provenance("brain.py"),
+    script:
+        "../scripts/brain.py"
+
+
+rule ceiling_table:
+    input:
+        PATHS.at("brain/ceiling.parquet"),
+    output:
+        PATHS.table("ceiling"),
+    log:
+        PATHS.log("ceiling_table"),
+    conda:
+        CONDA
+    params:
+        kind="ceiling",
+        code=code("stack.py"),
+        provenance=provenance("stack.py"),
+    script:
+        "../scripts/stack.py"

@@ -1,0 +1,164 @@
+# From the tables of all checkpoints to the five claims.
+
+CALIBRATION = [PATHS.table("calibration")] if CONFIG.inference.calibration_draws else []
+
+
+rule modules:
+    input:
+        checkpoints=PATHS.table("continuity"),
+        geometry=PATHS.table("geometry"),
+    output:
+        PATHS.table("modules"),
+    log:
+        PATHS.log("modules"),
+    conda:
+        CONDA
+    params:
+        settings=dict(
+            k=CONFIG.modules.k,
+            seed=SEED,
+            null_draws=CONFIG.inference.null_draws,
+            alpha=CONFIG.inference.alpha,
+            entropy=CONFIG.geometry.entropy[0],
+            curvature=CONFIG.geometry.curvature[0],
+        ),
+        code=code("modules.py"),
+        provenance=provenance("modules.py"),
+    script:
+        "../scripts/modules.py"
+
+
+rule emergence:
+    input:
+        checkpoints=PATHS.table("continuity"),
+        encoding=PATHS.table("encoding"),
+    output:
+        PATHS.table("emergence"),
+    log:
+        PATHS.log("emergence"),
+    conda:
+        CONDA
+    params:
+        settings=dict(
+            seed=SEED,
+            bootstrap=CONFIG.inference.bootstrap,
+            alpha=CONFIG.inference.alpha,
+        ),
+        code=code("emergence.py"),
+        provenance=provenance("emergence.py"),
+    script:
+        "../scripts/emergence.py"
+
+
+rule claims:
+    input:
+        checkpoints=PATHS.table("continuity"),
+        geometry=PATHS.table("geometry"),
+        encoding=PATHS.table("encoding"),
+        folds=PATHS.table("folds"),
+        modules=PATHS.table("modules"),
+        emergence=PATHS.table("emergence"),
+        tokens=PATHS.table("tokens"),
+        truth=[PATHS.at("world/truth.json")] if CONFIG.dataset.simulate else [],
+        calibration=CALIBRATION,
+    output:
+        PATHS.at("claims.json"),
+    log:
+        PATHS.log("claims"),
+    conda:
+        CONDA
+    params:
+        settings=inference_settings(),
+        seed=SEED,
+        headline=dict(
+            entropy=CONFIG.geometry.entropy[0], curvature=CONFIG.geometry.curvature[0]
+        ),
+        code=code("claims.py"),
+        provenance=provenance("claims.py"),
+    script:
+        "../scripts/claims.py"
+
+
+rule calibration:
+    # False-positive rate and power of every test, on sweeps simulated on this very grid.
+    input:
+        checkpoints=PATHS.table("continuity"),
+        geometry=PATHS.table("geometry"),
+        encoding=PATHS.table("encoding"),
+        folds=PATHS.table("folds"),
+        tokens=PATHS.table("tokens"),
+    output:
+        table=PATHS.table("calibration"),
+        text=PATHS.at("calibration.txt"),
+    log:
+        PATHS.log("calibration"),
+    conda:
+        CONDA
+    threads: workflow.cores
+    params:
+        settings=inference_settings(),
+        draws=CONFIG.inference.calibration_draws or 200,
+        seed=SEED,
+        headline=dict(
+            entropy=CONFIG.geometry.entropy[0], curvature=CONFIG.geometry.curvature[0]
+        ),
+        code=code("calibration.py"),
+        provenance=provenance("calibration.py"),
+    script:
+        "../scripts/calibration.py"
+
+
+rule multiverse:
+    input:
+        checkpoints=PATHS.table("continuity"),
+        geometry=PATHS.table("geometry"),
+        encoding=PATHS.table("encoding"),
+        folds=PATHS.table("folds"),
+        tokens=PATHS.table("tokens"),
+    output:
+        curve=PATHS.table("specification_curve"),
+        survival=PATHS.table("survival"),
+    log:
+        PATHS.log("multiverse"),
+    conda:
+        CONDA
+    params:
+        settings=inference_settings(),
+        choices=dict(
+            entropy=METRICS["entropy"],
+            curvature=METRICS["curvature"],
+            k=CONFIG.modules.k,
+            seed=SEED,
+        ),
+        code=code("multiverse.py"),
+        provenance=provenance("multiverse.py"),
+    script:
+        "../scripts/multiverse.py"
+
+
+if CONFIG.dataset.simulate:
+
+    rule recovery:
+        input:
+            sentences=DATASET["sentences"],
+            truth=PATHS.at("world/truth.json"),
+            features=[
+                PATHS.step(model, step, "features.safetensors")
+                for model, step in GRID.checkpoints()
+            ],
+            ceiling=PATHS.table("ceiling"),
+            encoding=PATHS.table("encoding"),
+            emergence=PATHS.table("emergence"),
+        output:
+            PATHS.table("recovery"),
+        log:
+            PATHS.log("recovery"),
+        conda:
+            CONDA
+        params:
+            checkpoints=list(GRID.checkpoints()),
+            seed=SEED,
+            code=code("recovery.py"),
+            provenance=provenance("recovery.py"),
+        script:
+            "../scripts/recovery.py"

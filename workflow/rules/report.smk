@@ -1,0 +1,49 @@
+# Figures are drawn from the tables alone; the report puts them beside the claims.
+
+
+rule figure:
+    input:
+        lambda wildcards: [
+            PATHS.table(name) for name in GALLERY[wildcards.figure].tables
+        ],
+    output:
+        svg=report(
+            PATHS.figure("{figure}", "svg"),
+            caption="../report/figure.rst",
+            category="Figures",
+            labels={"figure": "{figure}"},
+        ),
+        png=PATHS.figure("{figure}", "png"),
+    log:
+        PATHS.log("figure_{figure}"),
+    wildcard_constraints:
+        figure=any_of(GALLERY),
+    conda:
+        CONDA
+    params:
+        code=code("figure.py"),
+    script:
+        "../scripts/figure.py"
+
+
+rule report:
+    input:
+        claims=PATHS.at("claims.json"),
+        notes=PATHS.at("brain/notes.json"),
+        geometry=PATHS.table("geometry"),
+        checkpoints=PATHS.table("continuity"),
+        calibration=CALIBRATION,
+        recovery=[PATHS.table("recovery")] if CONFIG.dataset.simulate else [],
+        figures=[PATHS.figure(name, "svg") for name in GALLERY],
+        template=os.path.join(WORKFLOW, "report", "report.html.j2"),
+    output:
+        PATHS.at("report.html"),
+    log:
+        PATHS.log("report"),
+    conda:
+        CONDA
+    params:
+        config=CONFIG.model_dump(mode="json"),
+        code=code("report.py"),
+    script:
+        "../scripts/report.py"

@@ -1,0 +1,70 @@
+# Maps of voxels: one participant, one layer, one checkpoint each. Nothing else depends on them.
+
+MAPS = CONFIG.maps
+
+if MAPS:
+
+    rule voxel_map:
+        input:
+            data=lambda wildcards: response_files(of_participant(wildcards)),
+            stimuli=PATHS.at("stimuli.parquet"),
+            features=PATHS.step("{model}", "{step}", "features.safetensors"),
+        output:
+            [
+                PATHS.voxels(
+                    "{model}",
+                    "{step}",
+                    "{participant}",
+                    layer,
+                    "parquet" if CONFIG.dataset.assembly else "nii.gz",
+                )
+                for layer in MAPS.layers
+            ],
+        log:
+            PATHS.log("{model}/voxel_map_{step}_{participant}"),
+        wildcard_constraints:
+            participant=any_of(MAPS.participants),
+        conda:
+            CONDA
+        threads: CONFIG.jobs.threads
+        resources:
+            gpu=GPU,
+        params:
+            dataset=of_participant,
+            layers=MAPS.layers,
+            encoding={
+                name: value
+                for name, value in ENCODING.items()
+                if name not in ("permutations", "baselines")
+            },
+            device=CONFIG.device,
+            code=code("voxel_map.py"),
+            provenance=provenance("voxel_map.py"),
+        script:
+            "../scripts/voxel_map.py"
+
+    rule voxel_figure:
+        input:
+            PATHS.at("maps/{model}/step{step}/{label}.nii.gz"),
+        output:
+            report(
+                PATHS.at("maps/{model}/step{step}/{label}.png"),
+                caption="../report/voxels.rst",
+                category="Voxels",
+                labels={"model": "{model}", "step": "{step}", "map": "{label}"},
+            ),
+        log:
+            PATHS.log("{model}/voxel_figure_{step}_{label}"),
+        wildcard_constraints:
+            label="sub-[^/]+_layer[0-9]+",
+        conda:
+            CONDA
+        params:
+            code=code("voxel_figure.py"),
+        script:
+            "../scripts/voxel_figure.py"
+
+
+rule voxel_maps:
+    input:
+        all_maps,

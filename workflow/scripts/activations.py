@@ -1,0 +1,43 @@
+"""One forward pass a checkpoint: pooled features, token Grams, surprisal."""
+
+from geomod.activations import extract, write_activations
+from geomod.checkpoints import open_checkpoints
+from geomod.devices import pick
+from geomod.jobs import job
+from geomod.listings import source_of
+from geomod.models import load_model
+from geomod.provenance import of_checkpoint
+from geomod.tables import read_table, write_table
+from geomod.trajectory import sketch, write_sketch
+
+with job(snakemake.log[0], snakemake.threads):
+    params, output, limits = snakemake.params, snakemake.output, snakemake.resources
+    stimuli = read_table(snakemake.input.stimuli)
+    device = pick(params.device)
+    source = source_of(**params.source)
+    checkpoints = open_checkpoints(
+        [(source, step) for step in params.steps],
+        workdir=params.store,
+        max_disk_gb=limits.store_mb / 1000,
+        downloads=limits.downloads,
+        listing=next(iter(snakemake.input.listing), None),
+    )
+    for checkpoint, features, grams, tokens, sketches in zip(
+        checkpoints, output.features, output.grams, output.tokens, output.sketches, strict=True
+    ):
+        model, tokenizer = load_model(
+            checkpoint.folder, tokenizer=checkpoint.tokenizer_folder, device=device
+        )
+        weights = ((key, w.detach().cpu().numpy()) for key, w in model.named_parameters())
+        write_sketch(sketch(weights), sketches)
+        found = extract(model, tokenizer, stimuli["sentence"], **params.features)
+        provenance = {**params.provenance, **of_checkpoint(checkpoint)}
+        write_activations(found, features, grams, provenance)
+        table = found.tokens.assign(
+            item_id=stimuli["item_id"],
+            model=checkpoint.model,
+            step=checkpoint.step,
+            parameters=model.num_parameters(),
+        )
+        write_table(table, tokens, "tokens", provenance)
+        del model  # or the next would be loaded beside it

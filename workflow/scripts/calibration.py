@@ -1,0 +1,31 @@
+"""Simulate sweeps on this grid, and count how often each test rejects what is not there."""
+
+from geomod.calibration import calibrate
+from geomod.curves import gather
+from geomod.files import whole
+from geomod.inference import Settings
+from geomod.jobs import job
+from geomod.sound import sound
+from geomod.tables import read_table, write_table
+
+with job(snakemake.log[0], snakemake.threads):
+    inputs, params, output = snakemake.input, snakemake.params, snakemake.output
+    tokens, checkpoints = read_table(inputs.tokens), read_table(inputs.checkpoints)
+    curves = gather(
+        sound(read_table(inputs.geometry), checkpoints),
+        sound(read_table(inputs.encoding), checkpoints),
+        tokens[["model", "parameters"]].drop_duplicates(),
+        folds=read_table(inputs.folds),
+        covariates=tokens[["model", "step", "surprisal"]],
+        **params.headline,
+    )
+    table = calibrate(
+        curves,
+        settings=Settings(**params.settings),
+        seed=params.seed,
+        draws=params.draws,
+        jobs=snakemake.threads,
+    )
+    write_table(table, output.table, "calibration", params.provenance)
+    with whole(output.text) as temporary:
+        temporary.write_text(table.round(3).to_string(index=False) + "\n", encoding="utf-8")

@@ -1,0 +1,25 @@
+"""Which checkpoints are what their names say, from their listings."""
+
+import pandas as pd
+
+from geomod.audit import audit, expected_sizes, read_known_bad, summary
+from geomod.files import whole
+from geomod.jobs import job
+from geomod.listings import read_listing, source_of, take_listing
+from geomod.tables import write_table
+
+with job(snakemake.log[0], snakemake.threads):
+    inputs, params = snakemake.input, snakemake.params
+    known_bad, listings = read_known_bad(inputs.known_bad), iter(inputs.listings)
+    asked, everything = [], []
+    for model, steps in params.models:
+        source = source_of(**model)
+        is_hub = source.provider == "hub"
+        listing = read_listing(next(listings)) if is_hub else take_listing(source, steps)
+        sizes = expected_sizes(inputs.suites, model["suite"].get("repo", ""), model["size"])
+        listed = {found.step for found in listing if found.step is not None}
+        asked.append(audit(source, listing, steps, known_bad, sizes))
+        everything.append(audit(source, listing, sorted(listed | set(steps)), known_bad, sizes))
+    write_table(pd.concat(asked), snakemake.output.table, "checkpoints", params.provenance)
+    with whole(snakemake.output.summary) as temporary:
+        temporary.write_text(summary(pd.concat(everything)), encoding="utf-8")

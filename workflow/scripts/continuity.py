@@ -1,0 +1,18 @@
+"""Do the tensors of each checkpoint lie between those of its neighbours? The last word on each."""
+
+from geomod.audit import with_continuity
+from geomod.jobs import job
+from geomod.tables import read_table, write_table
+from geomod.trajectory import continuity_of_models
+
+with job(snakemake.log[0], snakemake.threads):
+    inputs, params = snakemake.input, snakemake.params
+    audited = read_table(inputs.checkpoints)
+    checkpoints = [tuple(checkpoint) for checkpoint in params.checkpoints]
+    sketches = dict(zip(checkpoints, inputs.sketches, strict=True))
+    measured = continuity_of_models(audited, sketches)
+    verdicts = with_continuity(audited, measured)
+    verdicts = verdicts[["model", "step", "status", "duplicate_of", "detail"]]
+    ways = measured[["model", "step", "distance_previous", "distance_next", "detour"]]
+    table = verdicts.merge(ways, how="left", on=["model", "step"])
+    write_table(table, snakemake.output[0], "continuity", params.provenance)

@@ -1,0 +1,29 @@
+"""Fit encoding models from the layers of checkpoints to every region."""
+
+from geomod.baselines import against_baselines
+from geomod.devices import pick
+from geomod.encoding import encode_checkpoint, layers_in
+from geomod.grams import read_features
+from geomod.jobs import job
+from geomod.tables import read_table, write_table
+
+with job(snakemake.log[0], snakemake.threads):
+    params, inputs, output = snakemake.params, snakemake.input, snakemake.output
+    stimuli = read_table(inputs.stimuli)
+    responses, ceiling = read_table(inputs.responses), read_table(inputs.ceiling)
+    device = pick(params.device)
+    layers = layers_in(params.layers)
+    untrained = read_features(inputs.untrained, layers) if inputs.untrained else None
+    for step, path, *files in zip(
+        params.steps, inputs.features, output.scores, output.folds, output.baselines, strict=True
+    ):
+        features = read_features(path, layers)
+        given = (responses, stimuli)
+        scores, folds = encode_checkpoint(features, *given, ceiling, params.encoding, device)
+        ladder = against_baselines(
+            features, untrained if step > 0 else None, *given, params.encoding, device
+        )
+        names = {"model": snakemake.wildcards.model, "step": step}
+        kinds = ("encoding", "folds", "baselines")
+        for kind, table, file in zip(kinds, (scores, folds, ladder), files, strict=True):
+            write_table(table.assign(**names), file, kind, params.provenance)

@@ -1,0 +1,31 @@
+"""Add the further metrics of the config to entropy and curvature, average all of them over the
+sentences, and measure the sentences as a set."""
+
+import pandas as pd
+
+from geomod.geometry import load_plugins, measure, summarize
+from geomod.grams import read_features, read_grams
+from geomod.jobs import job
+from geomod.population import depth_similarity, measure_population
+from geomod.tables import read_table, write_table
+
+with job(snakemake.log[0], snakemake.threads):
+    inputs, output, params = snakemake.input, snakemake.output, snakemake.params
+    for plugins in inputs.plugins:
+        load_plugins(plugins)
+    items = read_table(inputs.stimuli)["item_id"]
+    for place, step in enumerate(params.steps):
+        names = {"model": snakemake.wildcards.model, "step": step}
+        parts = [read_table(inputs.entropy[place]), read_table(inputs.curvature[place])]
+        if params.further:
+            further = measure(read_grams(inputs.grams[place]), items, params.further)
+            parts.append(further.astype({"metric": "str", "variant": "str"}))
+        values = pd.concat([part.assign(**names) for part in parts], ignore_index=True)
+        features = read_features(inputs.features[place])
+        for table, path, kind in (
+            (values, output.sentences[place], "sentence_geometry"),
+            (summarize(values), output.layers[place], "geometry"),
+            (measure_population(features), output.population[place], "population"),
+            (depth_similarity(features), output.similarity[place], "depth_similarity"),
+        ):
+            write_table(table.assign(**names), path, kind, params.provenance)

@@ -1,0 +1,22 @@
+"""Estimate the headline quantities under every choice of entropy and curvature variants."""
+
+from geomod.inference import Settings
+from geomod.jobs import job
+from geomod.multiverse import specification_curve, survival
+from geomod.sound import sound
+from geomod.tables import read_table, write_table
+
+with job(snakemake.log[0], snakemake.threads):
+    inputs, output, params = snakemake.input, snakemake.output, snakemake.params
+    tokens, checkpoints = read_table(inputs.tokens), read_table(inputs.checkpoints)
+    curve = specification_curve(
+        sound(read_table(inputs.geometry), checkpoints),
+        sound(read_table(inputs.encoding), checkpoints),
+        tokens[["model", "parameters"]].drop_duplicates(),
+        settings=Settings(**params.settings),
+        folds=read_table(inputs.folds),
+        covariates=tokens[["model", "step", "surprisal"]],
+        **params.choices,
+    )
+    write_table(curve, output.curve, "specification_curve", params.provenance)
+    write_table(survival(curve), output.survival, "survival", params.provenance)

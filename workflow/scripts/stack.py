@@ -1,0 +1,10 @@
+"""Put the tables of many jobs on top of one another."""
+
+import pandas as pd
+
+from geomod.jobs import job
+from geomod.tables import read_table, write_table
+
+with job(snakemake.log[0], snakemake.threads):
+    table = pd.concat([read_table(path) for path in snakemake.input], ignore_index=True)
+    write_table(table, snakemake.output[0], snakemake.params.kind, snakemake.params.provenance)
