@@ -12,11 +12,21 @@ from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import GroupKFold, KFold
 from sklearn.preprocessing import StandardScaler
 
+from geomod import factor, smoother
 from geomod.ridge import encode, normalize, p_values
 from geomod.smoother import skeleton
 from tests.unit.ridge_oracle import nested_loop, planted
 
 ALPHAS = np.logspace(-2, 8, 21)
+
+
+@pytest.fixture(autouse=True, params=["float64", "float32"])
+def precision(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything holds for small problems too where float32 is tried first, as for large ones."""
+    if request.param == "float32":
+        monkeypatch.setattr(factor, "FEW_ROWS", 0)
+        monkeypatch.setattr(smoother, "FEW_ROWS", 0)
+
 
 # Longer than wide; inner training rows just fewer than columns; as many; wider than long.
 SHAPES = [(60, 5), (60, 42), (60, 48), (60, 59), (60, 60), (40, 150)]

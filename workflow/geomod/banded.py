@@ -21,9 +21,9 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from geomod.factor import leading
 from geomod.folds import Scheme, inner_blocks, outer_folds
 from geomod.ridge import Fit, checked, fit_fold, scores, standardized
-from geomod.smoother import factorize, leading
 from geomod.workers import Result, in_threads
 
 Floats = NDArray[np.float64]
@@ -100,7 +100,7 @@ def ladder(
     def fit(rows: tuple[Tensor, Tensor], fold: int) -> Fit:
         y_train = targets[splits[fold][0]]
         memory = memory_mb / workers
-        return fit_fold(factorize(rows[0]), *rows, y_train, penalties, inner[fold], memory)
+        return fit_fold(*rows, y_train, penalties, inner[fold], memory)[0]
 
     def baseline_alone(task: tuple[int, int]) -> Fit:
         return fit(band(base[task[0]], task[1]), task[1])

@@ -1,7 +1,8 @@
 """Ridge encoding models by nested cross-validation, for all layers, targets and permutations.
 
 The model of a target y minimizes |y − b − Xw|² + α|w|², with a free intercept b.
-How one factorization answers for every penalty and every inner fold: see `geomod.smoother`.
+How one factorization (`geomod.factor`) answers for every penalty and inner fold: see
+`geomod.smoother`.
 """
 
 import logging
@@ -13,8 +14,9 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from geomod.factor import Factor, factorize, solve
 from geomod.folds import Rows, Scheme, Split, inner_blocks, outer_folds, permuted_rows
-from geomod.smoother import Factor, best_penalties, factorize, fit_in
+from geomod.smoother import best_penalties, fit_in
 from geomod.workers import in_threads
 
 logger = logging.getLogger(__name__)
@@ -115,8 +117,8 @@ def encode(
         layer, fold = task
         split, blocks = splits[fold], inner[fold]
         x_train, x_test = standardized(x[layer], split, scale=standardize, device=device)
-        factor = factorize(x_train, match_width)
-        fit = fit_fold(factor, x_train, x_test, targets[split[0]], penalties, blocks, memory)
+        y_train = targets[split[0]]
+        fit, factor = fit_fold(x_train, x_test, y_train, penalties, blocks, memory, match_width)
         r, r2, constant = scores(fit.explained, targets, split)
         chosen = factor.penalties(penalties)[fit.best]
         drawn = _null_r(factor, x_train, x_test, targets, split, orders, chosen, memory)
@@ -152,27 +154,33 @@ def encode(
 
 
 def fit_fold(
-    factor: Factor,
     x_train: Tensor,
     x_test: Tensor,
     y_train: Tensor,
     alphas: Tensor,
     blocks: list[Rows],
     memory_mb: float = 512,
-) -> Fit:
-    """Choose a penalty for each target by the inner `blocks`, and predict the test rows with it."""
+    components: int | None = None,
+) -> tuple[Fit, Factor]:
+    """Choose a penalty for each target by the inner `blocks`, and predict the test rows with it.
+
+    `components` are principal components to keep. Returns the factor too, for more fits like it.
+    """
     y = centred(y_train)[0]
+    few = y.shape[1] <= len(x_test)
+    factor = factorize(x_train, components, fast=few)
     penalties = factor.penalties(alphas)
-    best, gain = best_penalties(factor, y, penalties, blocks, memory_mb)
+    best, gain = best_penalties(
+        factor, y, penalties, blocks, memory_mb, lambda: factorize(x_train, components)
+    )
+    chosen = penalties[best]
+    if few:
+        return Fit(best, gain, x_test @ solve(factor, x_train, y, chosen)), factor
     # With thousands of targets the products are the cost, and float32 is enough for them.
-    bulk = torch.float32 if y.shape[1] > y.shape[0] else torch.float64
+    bulk = torch.float32 if y.shape[1] > len(y) else torch.float64
     u = factor.u.to(bulk)
-    dual = u @ ((u.T @ y.to(bulk)) / (factor.s[:, None] + penalties[best]).to(bulk))
-    if y.shape[1] > len(x_test):
-        explained = (x_test @ x_train.T).to(bulk) @ dual
-    else:
-        explained = x_test @ (dual.double().T @ x_train).T
-    return Fit(best, gain, explained.double())
+    dual = u @ ((u.T @ y.to(bulk)) / (factor.s[:, None] + chosen).to(bulk))
+    return Fit(best, gain, ((x_test @ x_train.T).to(bulk) @ dual).double()), factor
 
 
 def scores(explained: Tensor, targets: Tensor, split: Split) -> tuple[Floats, Floats, int]:
@@ -204,22 +212,20 @@ def _null_r(
     if not len(null):
         return null
     train, test = split
-    basis = (x_test @ (x_train.T @ factor.u)).float()
+    basis = torch.linalg.multi_dot([x_test, x_train.T, factor.u.double()]).float()
     u, y = factor.u.float(), targets.float()
     # A permuted target is held as rows, and its test rows four times more while it is scored.
-    each = 4 * (len(train) + 5 * len(test))
+    together = orders.split(fit_in(memory_mb, 4 * (len(train) + 5 * len(test))), dim=1)
+    rows = [(order[train].flatten(), order[test].flatten()) for order in together]
     for alpha in chosen.unique():
-        weighted = basis / (factor.s + alpha).float()
-        for some in torch.nonzero(chosen == alpha).flatten().split(fit_in(memory_mb, each)):
-            together = orders.split(fit_in(memory_mb, each * len(some)), dim=1)
-            r = []
-            for order in together:
-                shape = (order.shape[1], len(some))
-                shuffled = y[:, some][order[train]].view(len(train), -1)
-                predicted = torch.linalg.multi_dot([weighted, u.T, shuffled])  # cheapest first
-                actual, _ = centred(y[:, some][order[test]].view(len(test), -1))
-                r.append(pearson(predicted, actual)[0].view(shape))
-            null[:, some.cpu().numpy()] = torch.cat(r).cpu().numpy()
+        smoother = (basis / (factor.s + alpha).float()) @ u.T
+        for target in torch.nonzero(chosen == alpha).flatten().tolist():
+            column, r = y[:, target].contiguous(), []
+            for fitted, scored in rows:
+                shuffled = column.index_select(0, fitted).view(len(train), -1)
+                actual, _ = centred(column.index_select(0, scored).view(len(test), -1))
+                r.append(pearson(smoother @ shuffled, actual)[0])
+            null[:, target] = torch.cat(r).cpu().numpy()
     return null
 
 
@@ -251,12 +257,15 @@ def standardized(
     dividing by such an SD would turn rounding errors into a feature.
     """
     train, test = (torch.as_tensor(rows[part], device=device) for part in split)
-    ulp = torch.finfo(train.dtype).eps * train.abs().amax(dim=0).double()
+    # By parts that stay in a processor's cache: copies of all rows would take longer than the sums.
+    largest = torch.stack([part.abs().amax(dim=0) for part in train.split(64)]).amax(dim=0)
+    ulp = torch.finfo(train.dtype).eps * largest.double()
     train, test = train.to(torch.float64, copy=True), test.to(torch.float64, copy=True)
     mean = train.mean(dim=0)
     rounding = torch.maximum(ulp, len(train) * torch.finfo(train.dtype).eps * mean.abs())
     train, test = train.sub_(mean), test.sub_(mean)
-    sd = (train**2).mean(dim=0).sqrt()
+    squares = torch.stack([(part**2).sum(dim=0) for part in train.split(64)]).sum(dim=0)
+    sd = (squares / len(train)).sqrt()
     factor = torch.where(sd > rounding, 1 / sd if scale else torch.ones_like(sd), 0.0)
     return train.mul_(factor), test.mul_(factor)
 

@@ -16,21 +16,22 @@ these rows would not change the fit; so, in deviations from that mean, p = (Hỹ
 
 One eigendecomposition thus serves every penalty, target, inner fold and permutation. Penalties are
 compared by the squared error that p saves over predicting the mean, 2⟨e, p⟩ − |p|², where e is the
-mean's error: unlike the error itself, this tells strong penalties apart even in float32.
+mean's error: unlike the error itself, this tells strong penalties apart even in float32. All are
+compared in float32, with a bound on what rounding did; where more than one may be the best, these
+are compared again in float64.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
-from scipy.linalg import eigh
+from scipy.linalg import get_blas_funcs, get_lapack_funcs
 from torch import Tensor
 
+from geomod.factor import FEW_ROWS, Factor
 from geomod.folds import Rows
-
-# Below this share of a kernel's largest eigenvalue a penalty cannot be told from zero in float64.
-PENALTY_FLOOR = 1e-12
 
 # Predictions are made for as many targets at a time as stay in a processor's cache.
 CACHE_MB = 8
@@ -41,102 +42,155 @@ SKELETON = 1e-7
 # A sum of products in float32 is trusted to this share of its terms.
 FLOAT32_ROUNDING = 2e-6
 
+# Predictions of held-out rows are trusted to this multiple of their first-order rounding error.
+TRUST = 16.0
+
 
 @dataclass(frozen=True)
-class Factor:
-    """A centred training matrix X = U √S Vᵀ, without V."""
+class Gains:
+    """How much squared error each penalty saves over predicting the mean, `[alphas, targets]`."""
 
-    u: Tensor  # [rows, rank]
-    s: Tensor  # [rank], the eigenvalues of X Xᵀ that are not zero, ascending
+    saved: Tensor
+    rounding: Tensor  # how wrong each may be by itself
+    shared: Tensor  # how wrong all may be by the precision of the factor
 
-    @property
-    def is_full(self) -> bool:
-        """Whether U and the constant span all rows."""
-        return self.u.shape[1] == len(self.u) - 1
+    def contenders(self, alphas: Tensor, lowest: float) -> Tensor:
+        """Which penalties may be the best one.
 
-    def penalties(self, alphas: Tensor) -> Tensor:
-        """The penalties as they can be computed: none lower than the floor."""
-        floor = PENALTY_FLOOR * self.s.max() if len(self.s) else 0.0
-        return alphas.clamp(min=float(floor))
-
-
-def factorize(x: Tensor, components: int | None = None) -> Factor:
-    """Eigendecompose the smaller of X Xᵀ and Xᵀ X of centred rows, in float64.
-
-    Directions without variance are dropped. `components` keeps the leading principal components:
-    projecting on them and fitting a ridge there is the same as cutting the spectrum here.
-    """
-    rows, width = x.shape
-    s, vectors = _spectrum(x if rows <= width else x.T)
-    keep = torch.nonzero(s > rows * torch.finfo(s.dtype).eps * s.max().clamp(min=0)).flatten()
-    if components is not None:
-        keep = keep[-components:]  # the eigenvalues ascend
-    s, vectors = s[keep], vectors[:, keep]
-    return Factor(vectors if rows <= width else x @ vectors / s.sqrt(), s)
+        The factor's error moves the gains by a rational function of the penalty, whose poles are
+        minus the eigenvalues, of which `lowest` is the least. Penalties that are much nearer to
+        each other than to those are wrong alike.
+        """
+        top, best = self.saved.max(dim=0)
+        near = lowest + torch.minimum(alphas[:, None], alphas[best])
+        apart = (alphas[:, None] - alphas[best]).abs() / near
+        rounding = self.rounding + self.rounding.gather(0, best[None])
+        shared = self.shared + self.shared.gather(0, best[None])
+        return self.saved + rounding + shared * (2 * apart).clamp(max=1) >= top
 
 
-def leading(train: Tensor, test: Tensor, components: int | None) -> tuple[Tensor, Tensor]:
-    """Training and test rows on the leading principal components of the training rows, if any."""
-    if components is None:
-        return train, test
-    factor = factorize(train, components)
-    axes = train.T @ factor.u / factor.s.sqrt()
-    return train @ axes, test @ axes
+Attempt = Callable[[Tensor, Tensor], Gains]
 
 
 def best_penalties(
-    factor: Factor, y: Tensor, alphas: Tensor, blocks: list[Rows], memory_mb: float = 512
+    factor: Factor,
+    y: Tensor,
+    alphas: Tensor,
+    blocks: list[Rows],
+    memory_mb: float = 512,
+    exact: Callable[[], Factor] | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """The penalty of least error on rows held out in turn, and its `held_out_gains`, by target.
+    """The penalty of least error on rows held out in turn, and what it saves, for every target.
 
-    The first one where several are as good. Thousands of targets are compared in float32, and
-    again in float64 where that leaves a doubt.
+    The first one where several are as good. `exact` makes the factor in float64 where this one is
+    not; it is called only if a choice depends on that.
     """
-    rows, targets = y.shape
-    fitted = rows - max(len(block) for block in blocks)
-    benign = factor.is_full or len(factor.s) < fitted
-    if targets <= rows or not benign or _single(blocks):
-        parts = y.split(rows, dim=1)
-        gains = [held_out_gains(factor, part, alphas, blocks, memory_mb) for part in parts]
-        gain, best = torch.cat(gains, dim=1).max(dim=0)
-        return best, gain
-    rough, power = rough_gains(factor, y.float(), alphas, blocks, memory_mb)
-    gain, best = rough.max(dim=0)
-    rounding = FLOAT32_ROUNDING * (power + y.norm(dim=0) * power.sqrt())
-    own = rounding.gather(0, best[None])
-    doubt = torch.nonzero(((rough + rounding) >= gain - own).sum(dim=0) > 1).flatten()
-    for some in doubt.split(rows) if len(doubt) else ():
-        exact = held_out_gains(factor, y[:, some], alphas, blocks, memory_mb)
-        gain[some], best[some] = exact.max(dim=0)
+    rows = len(y)
+
+    def gains(factor: Factor, dtype: torch.dtype, y: Tensor, alphas: Tensor) -> Gains:
+        return held_out_gains(factor, y, alphas, blocks, memory_mb, dtype)
+
+    def many(y: Tensor, alphas: Tensor) -> Gains:
+        return _gains_of_many(factor, y.float(), alphas, blocks, memory_mb)
+
+    single, double = (partial(gains, factor, dtype) for dtype in (torch.float32, torch.float64))
+    attempts: list[Attempt] = [double]
+    if exact is not None and not factor.is_exact:
+        attempts.append(lambda y, alphas: gains(exact(), torch.float64, y, alphas))
+    if not len(factor.s):
+        return _choose(y, alphas, attempts[:1], 0.0)
+    lowest = float(factor.s.min())
+    if y.shape[1] > rows and _benign(factor, rows, blocks):
+        return _choose(y, alphas, [many, *attempts], lowest)
+    if rows >= FEW_ROWS:
+        attempts = [single, *attempts]
+    parts = [_choose(part, alphas, attempts, lowest) for part in y.split(rows, dim=1)]
+    best, gain = (torch.cat(part) for part in zip(*parts, strict=True))
+    return best, gain
+
+
+def _choose(
+    y: Tensor, alphas: Tensor, attempts: list[Attempt], lowest: float
+) -> tuple[Tensor, Tensor]:
+    """Which penalty is best, by the first attempt; what it leaves in doubt, by the next ones."""
+    gains = attempts[0](y, alphas)
+    gain, best = gains.saved.max(dim=0)
+    if len(attempts) > 1:
+        contenders = gains.contenders(alphas, lowest)
+        doubt = torch.nonzero(contenders.sum(dim=0) > 1).flatten()
+        for some in doubt.split(len(y)) if len(doubt) else ():
+            again = torch.nonzero(contenders[:, some].any(dim=1)).flatten()
+            chosen, gain[some] = _choose(y[:, some], alphas[again], attempts[1:], lowest)
+            best[some] = again[chosen]
     return best, gain
 
 
 def held_out_gains(
-    factor: Factor, y: Tensor, alphas: Tensor, blocks: list[Rows], memory_mb: float = 512
-) -> Tensor:
-    """How much squared error each penalty saves over predicting the mean, `[alphas, targets]`.
+    factor: Factor,
+    y: Tensor,
+    alphas: Tensor,
+    blocks: list[Rows],
+    memory_mb: float = 512,
+    dtype: torch.dtype = torch.float64,
+) -> Gains:
+    """What each penalty saves: the one that saves most has the least error.
 
     Each of the `blocks` is left out once and predicted by the model refitted, intercept included,
-    on all other rows; `y` is centred. The penalty that saves most has the least error.
+    on all other rows; `y` is centred.
     """
     gains = torch.zeros(len(alphas), y.shape[1], dtype=torch.float64, device=y.device)
     if not len(factor.s):
-        return gains
+        return Gains(gains, gains, gains)
     if _single(blocks):
         return _gains_of_rows(factor, y, alphas, memory_mb)
-    for some in _affordable(factor, alphas, blocks, memory_mb):
-        for block, error, z in _held_out(factor, y, blocks):
-            # Whether the features or the rows of the block make the smaller problem.
-            refit = len(factor.s) <= len(block)
-            p = (_refitted if refit else _predicted)(factor, block, alphas[some], z)
-            gains[some] += 2 * (error * p).sum(dim=1) - (p**2).sum(dim=1)
-    return gains
+    # Whether the features or the rows of a block make the smaller problem.
+    refit = len(factor.s) <= min(len(block) for block in blocks)
+    if refit:
+        dtype = torch.float64
+    u, error_of_mean, rounded = factor.u.to(dtype), torch.zeros_like(gains[0]), gains.clone()
+    z = u.T @ y.to(dtype)
+    rest, weights = _weights(factor, alphas)
+    for block in blocks:
+        error, rows = _error_of_mean(y, block).to(dtype), u[block]
+        error_of_mean += (error.double() ** 2).sum(dim=0)
+        filled = z - rows.T @ error
+        for some in _affordable(factor, alphas, blocks, memory_mb):
+            if refit:
+                p, off = _refitted(factor, rows, alphas[some], filled)
+            else:
+                p, off = _predicted(
+                    factor, rows, rest[some].to(dtype), weights[some].to(dtype), filled
+                )
+            gains[some] += _saved(error, p)
+            rounded[some] = torch.maximum(rounded[some], off)
+    off = torch.finfo(dtype).eps * rounded
+    return _with_bounds(gains, off, factor.uncertainty(y, alphas), error_of_mean)
 
 
-def rough_gains(
-    factor: Factor, y: Tensor, alphas: Tensor, blocks: list[Rows], memory_mb: float = 512
-) -> tuple[Tensor, Tensor]:
-    """`held_out_gains` of thousands of targets in float32, and Σ p², both `[alphas, targets]`.
+def _saved(error: Tensor, p: Tensor) -> Tensor:
+    """2⟨e, p⟩ − |p|² over the rows of p `[alphas, rows, targets]`, summed in float64."""
+    p = p.double()
+    return ((2 * error.double() - p) * p).sum(dim=1)
+
+
+def _with_bounds(gains: Tensor, off: Tensor, shared: Tensor, error_of_mean: Tensor) -> Gains:
+    """Gains, and how wrong they may be where predictions may be `off`, and off in a `shared` way.
+
+    By δp, 2⟨e, p⟩ − |p|² changes by 2⟨e − p, δp⟩, and |e − p|² is what a penalty leaves of |e|².
+    """
+    each = TRUST * 2 * (error_of_mean - gains).clamp(min=0).sqrt()
+    known = ~gains.isnan()  # where rounding left anything
+    return Gains(
+        saved=gains.where(known, 0.0),
+        rounding=(each * off).where(known, torch.inf),
+        shared=(each * shared).where(known, torch.inf),
+    )
+
+
+def _gains_of_many(
+    factor: Factor, y: Tensor, alphas: Tensor, blocks: list[Rows], memory_mb: float
+) -> Gains:
+    """`held_out_gains` of thousands of targets, in float32.
 
     The cost is to apply a matrix for each penalty, z ↦ p, to every target. The matrices of
     neighbouring penalties are nearly mixtures of each other, and only as many as differ are
@@ -144,23 +198,36 @@ def rough_gains(
     """
     gains = torch.zeros(len(alphas), y.shape[1], dtype=torch.float64, device=y.device)
     power = torch.zeros_like(gains)
-    for some in _affordable(factor, alphas, blocks, memory_mb):
-        for block, error, z in _held_out(factor, y, blocks):
-            operators = _operators(factor, block, alphas[some])
+    u = factor.u.to(y.dtype)
+    z = u.T @ y
+    rest, weights = _weights(factor, alphas)
+    for block in blocks:
+        error, rows = _error_of_mean(y, block), factor.u[block]
+        filled = z - u[block].T @ error
+        for some in _affordable(factor, alphas, blocks, memory_mb):
+            root = _roots(factor, rows, rest[some])
+            operators = torch.cholesky_inverse(root) @ (rows * weights[some, None])
             picked, mix = skeleton(operators.flatten(start_dim=1), SKELETON)
             stacked, mix = operators[picked].to(y.dtype).flatten(end_dim=1), mix.to(y.dtype)
             step = fit_in(min(memory_mb / 2, CACHE_MB), 8 * len(block) * len(alphas))
             for start in range(0, y.shape[1], step):
                 t = slice(start, start + step)
-                p = (stacked @ z[:, t]).view(len(picked), len(block), -1)
+                p = (stacked @ filled[:, t]).view(len(picked), len(block), -1)
                 gains[some, t] += 2 * mix @ (error[:, t] * p).sum(dim=1)
                 p = (mix @ p.flatten(start_dim=1)).view(len(some), len(block), -1)
                 power[some, t] += p.square_().sum(dim=1)
-    return gains - power, power
+    rounding = FLOAT32_ROUNDING * (power + y.double().norm(dim=0) * power.sqrt())
+    return Gains(gains - power, rounding, torch.zeros_like(gains))
 
 
 def _single(blocks: list[Rows]) -> bool:
     return all(len(block) == 1 for block in blocks)
+
+
+def _benign(factor: Factor, rows: int, blocks: list[Rows]) -> bool:
+    """Whether operators can be applied in float32: no smoother is close to interpolating."""
+    fitted = rows - max(len(block) for block in blocks)
+    return not _single(blocks) and (factor.is_full or len(factor.s) < fitted)
 
 
 def _affordable(
@@ -172,84 +239,120 @@ def _affordable(
     return torch.arange(len(alphas), device=alphas.device).split(together)
 
 
-def _held_out(
-    factor: Factor, y: Tensor, blocks: list[Rows]
-) -> Iterator[tuple[Rows, Tensor, Tensor]]:
-    """Every block, the error of the other rows' mean on it, and z = Uᵀỹ."""
-    u = factor.u.to(y.dtype)
-    z = u.T @ y
-    for block in blocks:
-        error = y[block] + y[block].sum(dim=0) / (len(y) - len(block))
-        yield block, error, z - u[block].T @ error
+def _error_of_mean(y: Tensor, block: Rows) -> Tensor:
+    """The error on a block of the mean of the other rows of a centred `y`."""
+    return y[block] + y[block].sum(dim=0) / (len(y) - len(block))
 
 
-def _system(factor: Factor, block: Rows, alphas: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """What makes p of z = Uᵀỹ: p = first z + (I − H)_BB⁻¹ U_B diag(weights) z, for every penalty.
+def _weights(factor: Factor, alphas: Tensor) -> tuple[Tensor, Tensor]:
+    """1 − w without cancelling, and what to weight z by: w, or as well w − 1, `[alphas, rank]`.
 
-    `first` [block, rank], the Cholesky roots of (I − H)_BB [alphas, block, block], and `weights`
-    [alphas, rank]. By the formula above `first` is 0 and `weights` are w. But where U and the
-    constant span all rows, U_B z = 0, because ỹ is 0 in B, and w z amplifies the rounding of that
-    zero without bound as the penalty falls. It is taken out: `weights` are w − 1, and `first`
-    is (I − 11ᵀ/n)_BB⁻¹ U_B.
+    Where U and the constant span all rows, U_B z = 0, because ỹ is 0 in B, and w z amplifies the
+    rounding of that zero without bound as the penalty falls; the smaller of both is taken.
     """
-    u, rows = factor.u[block], len(factor.u)
-    rest = alphas[:, None] / (factor.s + alphas[:, None])  # 1 − w, without cancelling
-    left = _weighted_grams(u, rest)
-    if factor.is_full:
-        first, weights = u + u.sum(dim=0) / (rows - len(block)), -rest
+    s, alphas = factor.s, alphas[:, None]
+    w, rest = s / (s + alphas), alphas / (s + alphas)
+    fill = factor.is_full & (rest.norm(dim=1) < w.norm(dim=1))
+    return rest, torch.where(fill[:, None], -rest, w)
+
+
+def _predicted(
+    factor: Factor, u: Tensor, rest: Tensor, weights: Tensor, z: Tensor
+) -> tuple[Tensor, Tensor]:
+    """p = (I − H)_BB⁻¹ U_B diag(weights) z of a few targets, `[alphas, block, targets]`.
+
+    `u` are the block's rows of U, and `rest` is 1 − w. The second result is by how much p may be
+    off, in units of rounding, `[alphas, targets]`.
+    """
+    weighted = weights.T[:, :, None] * z[:, None]
+    right = (u @ weighted.flatten(start_dim=1)).view(len(u), len(weights), -1).transpose(0, 1)
+    if u.device.type == "cpu":
+        p, pivots = _solved_by_lapack(_complement(factor, u), u, rest, right)
     else:
-        first, weights = torch.zeros_like(u), factor.s / (factor.s + alphas[:, None])
-        left += torch.eye(len(block)).to(u) - 1 / rows - u @ u.T
-    return first, torch.linalg.cholesky(left), weights
+        root = _roots(factor, u, rest)
+        p = torch.cholesky_solve(right, root)
+        pivots = root.diagonal(dim1=1, dim2=2).amin(dim=1)
+    return p, (weighted.norm(dim=0) / pivots[:, None] ** 2).double()
 
 
-def _operators(factor: Factor, block: Rows, alphas: Tensor) -> Tensor:
-    """The matrices that make p of z, `[alphas, block, rank]`."""
-    first, root, weights = _system(factor, block, alphas)
-    return first + torch.cholesky_inverse(root) @ (factor.u[block] * weights[:, None])
+def _complement(factor: Factor, u: Tensor) -> Tensor:
+    """(I − 11ᵀ/n − U Uᵀ)_BB, which is 0 where U and the constant span all rows."""
+    if factor.is_full:
+        return torch.zeros(len(u), len(u)).to(u)
+    return torch.eye(len(u)).to(u) - 1 / len(factor.u) - u @ u.T
 
 
-def _predicted(factor: Factor, block: Rows, alphas: Tensor, z: Tensor) -> Tensor:
-    """p of a few targets, `[alphas, block, targets]`, without making those matrices."""
-    first, root, weights = _system(factor, block, alphas)
-    weighted = (weights.T[:, :, None] * z[:, None]).flatten(start_dim=1)
-    right = (factor.u[block] @ weighted).view(len(block), len(alphas), -1).transpose(0, 1)
-    return first @ z + torch.cholesky_solve(right, root)
+def _roots(factor: Factor, u: Tensor, rest: Tensor) -> Tensor:
+    """Cholesky roots of (I − H)_BB for every penalty, NaN where rounding left none."""
+    left = _complement(factor, u) + (u * rest[:, None]) @ u.T
+    root, failed = torch.linalg.cholesky_ex(left)
+    root[failed > 0] = torch.nan
+    return root
 
 
-def _refitted(factor: Factor, block: Rows, alphas: Tensor, z: Tensor) -> Tensor:
-    """p of a few targets by fitting again, where features are fewer than the block's rows.
+def _solved_by_lapack(
+    complement: Tensor, u: Tensor, rest: Tensor, right: Tensor
+) -> tuple[Tensor, Tensor]:
+    """(complement + U_B diag(rest) U_Bᵀ)⁻¹ right for every penalty, and the least pivots' roots.
+
+    Half of each symmetric matrix is computed, in place: twice as fast as by torch on a CPU.
+    """
+    base, rows, below = complement.numpy().T, u.numpy(), right.numpy()
+    (syrk,), (potrf, potrs) = (
+        get_blas_funcs(("syrk",), (rows,)),
+        get_lapack_funcs(("potrf", "potrs"), (rows,)),
+    )
+    solved, pivots = np.full(below.shape, np.nan, rows.dtype), np.full(len(below), np.nan)
+    for k, root in enumerate(rest.sqrt().numpy()):
+        left = syrk(1.0, (rows * root).T, trans=1, lower=1, beta=1.0, c=base)
+        left, failed = potrf(left, lower=1, overwrite_a=1, clean=0)
+        if not failed:
+            solved[k] = potrs(left, below[k], lower=1)[0]
+            pivots[k] = left.diagonal().min()
+    return torch.from_numpy(solved), torch.from_numpy(pivots)
+
+
+def _refitted(factor: Factor, u: Tensor, alphas: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+    """The same by fitting again, where features are fewer than the block's rows.
 
     The covariance of the other rows is that of all rows without the block's share, about the other
     rows' mean m.
     """
-    x, others = factor.u[block] * factor.s.sqrt(), len(factor.u) - len(block)
+    x, others = u * factor.s.sqrt(), len(factor.u) - len(u)
     m = -x.sum(dim=0) / others
     covariance = factor.s.diag() - x.T @ x - others * m[:, None] * m
     s, v = torch.linalg.eigh(covariance)
     moments = v.T @ (factor.s.sqrt()[:, None] * z)
     weights = moments[:, None] / (s.clamp(min=0)[:, None] + alphas)[:, :, None]
     p = (x - m) @ v @ weights.flatten(start_dim=1)
-    return p.view(len(block), len(alphas), -1).transpose(0, 1)
+    return p.view(len(u), len(alphas), -1).transpose(0, 1), z.norm(dim=0).expand(len(alphas), -1)
 
 
-def _gains_of_rows(factor: Factor, y: Tensor, alphas: Tensor, memory_mb: float) -> Tensor:
+def _gains_of_rows(factor: Factor, y: Tensor, alphas: Tensor, memory_mb: float) -> Gains:
     """`held_out_gains` where every block is a single row, so that (I − H)_BB is a number."""
-    u, s = factor.u, factor.s
-    rows, targets = y.shape
-    w = (s / (s + alphas[:, None])).T
-    leverage = u**2 @ w  # [rows, alphas], without the intercept's 1/n
-    left = 1 - 1 / rows - leverage
+    u, rows = factor.u.double(), len(y)
+    rest, weights = _weights(factor, alphas)
+    own = u**2 @ weights.T  # [rows, alphas], how much a row's response is of what predicts it
+    left, squares = u**2 @ rest.T, u**2 @ rest.T**2
+    if not factor.is_full:
+        complement = (1 - 1 / rows - (u**2).sum(dim=1))[:, None]
+        left, squares = left + complement, squares + complement
     error = y * (rows / (rows - 1))
     z = u.T @ y
-    gains = torch.empty(len(alphas), targets, dtype=torch.float64, device=y.device)
-    step = fit_in(memory_mb / 2, 4 * y.element_size() * rows * len(alphas))
-    for start in range(0, targets, step):
+    gains = torch.empty(len(alphas), y.shape[1], dtype=torch.float64, device=y.device)
+    step = fit_in(memory_mb / 2, 4 * u.element_size() * rows * len(alphas))
+    for start in range(0, y.shape[1], step):
         t = slice(start, start + step)
-        p = (u @ (w[:, :, None] * z[:, None, t]).flatten(start_dim=1)).view(rows, len(alphas), -1)
-        p = (p - leverage[:, :, None] * error[:, None, t]) / left[:, :, None]
-        gains[:, t] = 2 * (error[:, None, t] * p).sum(dim=0) - (p**2).sum(dim=0)
-    return gains
+        weighted = (weights.T[:, :, None] * z[:, None, t]).flatten(start_dim=1)
+        p = (u @ weighted).view(rows, len(alphas), -1)
+        p = (p - own[:, :, None] * error[:, None, t]) / left[:, :, None]
+        gains[:, t] = _saved(error[:, t], p.transpose(0, 1))
+    rounded = (weights**2 @ z**2).sqrt() / left.amin(dim=0).clamp(min=0)[:, None]
+    off = torch.finfo(u.dtype).eps * rounded
+    # A row of the inverse over its diagonal: by that much leaving out the row amplifies errors.
+    amplified = (squares / left**2).mean(dim=0).sqrt()
+    shared = factor.uncertainty(y, alphas) * amplified[:, None]
+    return _with_bounds(gains, off, shared, (error**2).sum(dim=0))
 
 
 def skeleton(operators: Tensor, tolerance: float) -> tuple[Tensor, Tensor]:
@@ -270,25 +373,6 @@ def skeleton(operators: Tensor, tolerance: float) -> tuple[Tensor, Tensor]:
     some = torch.tensor(picked, device=gram.device)
     mix = torch.linalg.solve(gram[some][:, some], gram[some]).T
     return some, mix * norm[:, None] / norm[some]
-
-
-def _spectrum(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Eigenvalues, ascending, and eigenvectors of X Xᵀ."""
-    if x.device.type != "cpu":
-        return torch.linalg.eigh(x @ x.T)
-    # LAPACK's divide and conquer, in place: a tenth faster than through NumPy or torch.
-    kernel = x.numpy() @ x.numpy().T
-    s, vectors = eigh(kernel.T, driver="evd", overwrite_a=True, check_finite=False)
-    return torch.from_numpy(s), torch.from_numpy(vectors)
-
-
-def _weighted_grams(u: Tensor, weights: Tensor) -> Tensor:
-    """U diag(weights) Uᵀ for every row of positive `weights`."""
-    if u.device.type != "cpu":
-        return (u * weights[:, None]) @ u.T
-    # NumPy sees that A Aᵀ is symmetric and computes half of it.
-    scaled = (u.numpy() * root for root in weights.sqrt().numpy())
-    return torch.from_numpy(np.stack([a @ a.T for a in scaled]))
 
 
 def fit_in(memory_mb: float, bytes_each: int) -> int:
