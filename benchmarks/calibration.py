@@ -1,4 +1,4 @@
-"""False-positive rate and power of every reported test, on the demo's or the paper's grid.
+"""False-positive rate and power of every reported test, on a small grid or on the paper's.
 
 PYTHONPATH=workflow:benchmarks python benchmarks/calibration.py --grid paper --jobs 2
 """
@@ -12,7 +12,7 @@ from geomod.calibration import calibrate
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--grid", default="demo", choices=list(GRIDS))
+    parser.add_argument("--grid", default="small", choices=list(GRIDS))
     parser.add_argument("--draws", type=int, default=200)
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()

@@ -26,7 +26,7 @@ REGIONS = ("AntTemp", "IFG", "IFGorb", "MFG", "PostTemp", "netw")
 TOY = (0, *(2**k for k in range(12)))
 PYTHIA = (*(2**k for k in range(10)), *(1000 * 2**k for k in range(8)), 143000)
 GRIDS = {
-    "demo": [("xs", 1e5, TOY, 3), ("s", 1e6, TOY, 5), ("m", 1e7, TOY, 7)],
+    "small": [("xs", 1e5, TOY, 3), ("s", 1e6, TOY, 5), ("m", 1e7, TOY, 7)],
     "paper": [
         ("70m", 7.04e7, PYTHIA, 6),
         ("160m", 1.623e8, PYTHIA, 12),

@@ -9,10 +9,12 @@ import pytest
 
 from geomod.calibration import find
 from geomod.claims import NAMES, claims
+from geomod.curves import NORM
 from geomod.emergence import emergence
+from geomod.evidence import curvature_predicts
 from geomod.inference import Settings
 from geomod.modules import find_modules
-from geomod.sweeps import Design, Frame, Scatter, Truth, simulate
+from geomod.sweeps import Design, Frame, Scatter, Truth, as_tables, simulate
 
 STEPS = (0, *(2**k for k in range(12)))
 REGIONS = ("AntTemp", "IFG", "IFGorb", "MFG", "PostTemp", "netw")
@@ -33,29 +35,7 @@ Tables = dict[str, pd.DataFrame]
 
 
 def tables_of(truth: Truth, seed: int = 0) -> Tables:
-    """A simulated sweep as the tables that the stages write, embedding output included."""
-    geometry, encoding, models = [], [], []
-    for c in simulate(DESIGN, truth, np.random.default_rng(seed)):
-        models.append((c.model, c.parameters))
-        for i, step in enumerate(c.steps):
-            for j, layer in enumerate([0, *c.layers]):
-                k = max(j - 1, 0)
-                geometry.append((c.model, step, layer, "entropy", "raw", c.entropy[i, k]))
-                geometry.append((c.model, step, layer, "curvature", "hosseini", c.curvature[i, k]))
-                for r, region in enumerate(c.regions):
-                    scores = {"average": c.score[i, k, r]}
-                    scores |= {p: c.people[n, i, k, r] for n, p in enumerate(c.participants)}
-                    encoding += [
-                        # The embedding of one and the same last token predicts nothing at all.
-                        (c.model, step, layer, region, p, v * (layer > 0))
-                        for p, v in scores.items()
-                    ]
-    names = ["model", "step", "layer"]
-    return {
-        "geometry": pd.DataFrame(geometry, columns=[*names, "metric", "variant", "mean"]),
-        "encoding": pd.DataFrame(encoding, columns=[*names, "region", "participant", "score"]),
-        "models": pd.DataFrame(models, columns=["model", "parameters"]),
-    }
+    return as_tables(simulate(DESIGN, truth, np.random.default_rng(seed)))
 
 
 def answer(tables: Tables, **options: object) -> list[dict]:
@@ -91,7 +71,7 @@ def test_planted_answers_are_recovered(planted: Tables) -> None:
     assert found[2]["interval"][0] < -0.6 < found[2]["interval"][1]
     assert found[3]["planted"] is None
     assert found[4]["recovered"] is None
-    assert {"paper", "regions", "mixed_model", "tests"} <= set(found[3]["details"])
+    assert {"paper", "regions", "mixed model", "tests"} <= set(found[3]["details"])
 
 
 def test_the_same_tables_give_the_same_answers(planted: Tables) -> None:
@@ -108,6 +88,27 @@ def test_a_test_that_does_not_hold_its_level_decides_nothing(planted: Tables) ->
     assert entry["calibrated_level"] == 0.2
     assert entry["verdict"] == "undecided"
     assert "20.0%" in entry["why"]
+
+
+def test_what_the_size_of_the_activations_explains_is_said() -> None:
+    """Both follow the norm from layer to layer: an effect, but none beyond the norm."""
+    rng = np.random.default_rng(0)
+    curves = []
+    for c in simulate(DESIGN, Truth(), rng):
+        norm = rng.standard_normal(c.curvature.shape)
+        noise = 0.05 * rng.standard_normal(c.curvature.shape)
+        score = c.score - 0.2 * norm[..., None]
+        curves.append(replace(c, curvature=norm + noise, score=score, controls={NORM: norm}))
+    estimate, _, details = curvature_predicts(curves, SETTINGS, 0)
+    assert estimate is not None
+    assert estimate.high < -0.5
+    assert abs(details["given_activation_norm"]["partial_r"]) < 0.3
+    assert details["given_activation_norm"]["p"] > 0.05
+    assert NORM in details["mixed model"]
+    without = [replace(c, controls={}) for c in curves]
+    again, _, beside = curvature_predicts(without, SETTINGS, 0)
+    assert again == estimate
+    assert np.isnan(beside["given_activation_norm"]["p"])
 
 
 def test_the_other_direction_is_not_supported() -> None:

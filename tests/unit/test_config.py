@@ -161,7 +161,8 @@ def test_a_metric_that_is_not_known_is_refused(geometry: dict[str, Any], words: 
 def test_any_metric_is_a_key_of_geometry() -> None:
     geometry = parse_config(changed("geometry.first_token_norm", ["ratio"])).geometry
     expected = {"entropy": ["raw"], "curvature": ["hosseini"], "first_token_norm": ["ratio"]}
-    assert geometry.metrics() == expected
+    # The claims need the size of the activations, whatever else is asked for.
+    assert geometry.metrics() == expected | {"norm": ["log"]}
 
 
 def test_metrics_of_the_plugins_are_measured(
@@ -177,6 +178,7 @@ def test_metrics_of_the_plugins_are_measured(
         "entropy": ["raw", "own"],
         "curvature": ["hosseini"],
         "own_metric": ["raw"],
+        "norm": ["log"],
     }
 
 

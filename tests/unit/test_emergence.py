@@ -16,6 +16,8 @@ from geomod.emergence import (
     leave_one_out,
     plateau_variability,
     read_onset,
+    rise_null,
+    rise_p,
     robust_sd,
 )
 from geomod.noise import autoregressive, lag_one, noisy_copies, step_noise
@@ -155,6 +157,27 @@ def test_planted_onsets_come_back() -> None:
     assert np.isnan(table.loc["null", "t50"])
     again = emergence(encoding_of(planted), seed=1, bootstrap=100).set_index("region")
     pd.testing.assert_frame_equal(table, again)
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.7])
+def test_drift_is_no_rise_and_a_rise_is(rho: float) -> None:
+    """Level .05 of 200 drifting curves (chance stays below .10 in 99.8 %), whatever their scale."""
+    rng = np.random.default_rng(0)
+    null = rise_null(TIME, rho, 199, rng)
+    drifts = 3 + 7 * autoregressive(rho, (200, len(TIME)), rng, axis=1)
+    p = np.array([rise_p(TIME, curve, null) for curve in drifts])
+    assert 0.005 <= np.mean(p <= 0.05) <= 0.10
+    rises = 10 * logistic(TIME, 0, 1, 1.8, 0.2) + drifts / 7
+    assert np.mean([rise_p(TIME, curve, null) <= 0.05 for curve in rises]) > 0.95
+    assert rise_p(TIME, np.ones(len(TIME)), null) == 1
+    assert read_onset(TIME, rises[0], p_rise=0.2).censoring == "flat"
+
+
+def test_plateaus_have_intervals_that_hold_the_truth() -> None:
+    table = emergence(encoding_of({"AntTemp": 1.2, "IFG": 1.6, "MFG": 2.0}), bootstrap=100)
+    assert (table["plateau_low"] < 0.25).all()
+    assert (table["plateau_high"] > 0.25).all()
+    assert (table["plateau_high"] - table["plateau_low"] < 0.1).all()
 
 
 def test_a_rise_that_goes_on_is_censored() -> None:

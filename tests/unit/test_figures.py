@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from geomod.calibration import RISE
+from geomod.claims import TESTS
 from geomod.figures import FIGURES, _network, _short, _tick_steps, save
 from geomod.gallery import GALLERY
 from geomod.tables import columns_of
@@ -41,12 +43,19 @@ def made_up() -> dict[str, pd.DataFrame]:
     curve["headline"] = [True, False, False, False]
     curve["rank"] = pd.array([2, 1, 3, None], dtype="Int64")
     curve.loc[3, ["estimate", "low", "high"]] = np.nan
+    jumps = table("change_points", model=MODELS, over=("depth", "training"))
+    jumps[["step", "layer"]] = [16, 2]
+    paper = table("correlations", model=MODELS, region=REGIONS, predictor=("curvature", "entropy"))
+    paper = paper.assign(method="pearson", layer=pd.array([pd.NA] * len(paper), dtype="Int64"))
+    mean = paper[paper["region"] == "IFG"].assign(region="mean", r=-0.25)
     emergence = table("emergence", model=MODELS, region=REGIONS)
     emergence.loc[0, ["t50", "low", "high", "t50_step"]] = np.nan
     return {
         "tokens": table("tokens_summary", **sweep),
         "geometry": metrics,
         "modules": modules,
+        "change_points": jumps,
+        "correlations": pd.concat([paper, mean]),
         "encoding": table(
             "encoding", **sweep, layer=LAYERS, region=REGIONS, participant=("average", "01")
         ),
@@ -82,6 +91,29 @@ def test_a_figure_is_whole_and_repeats_itself(name: str, tmp_path: Path) -> None
     named = {*MODELS, *(f"{model}, step 0" for model in MODELS), "PostTemp", "entropy centred"}
     assert text & named, "no model, region or variant is named"
     assert drawn == svg(name, tmp_path)
+
+
+def test_a_test_that_exceeds_its_level_is_named_under_every_figure_that_shows_it(
+    tmp_path: Path,
+) -> None:
+    shown = {test for plate in GALLERY.values() for test in plate.tests}
+    assert shown <= {*TESTS.values(), RISE}, "no calibration knows these tests"
+    for holds in (True, False):
+        levels = pd.DataFrame({"test": sorted(shown), "level": 0.123, "holds": holds})
+        for name, plate in GALLERY.items():
+            save(name, made_up() | {"calibration": levels}, tmp_path / "figure.svg")
+            drawn = (tmp_path / "figure.svg").read_text(encoding="utf-8")
+            assert drawn.count("rejects 12.3% of true nulls") == len(plate.tests) * (not holds)
+
+
+def test_jumps_and_the_papers_correlation_are_drawn(tmp_path: Path) -> None:
+    tables = made_up()
+    assert svg("coupling", tmp_path).count(">r = −0.25<") == len(MODELS)
+    without = tables | {"change_points": tables["change_points"].iloc[:0]}
+    save("modules", without, tmp_path / "without.svg")
+    plain = (tmp_path / "without.svg").read_text(encoding="utf-8")
+    drawn = svg("modules", tmp_path)
+    assert drawn.count('id="line2d_') - plain.count('id="line2d_') == 2 * len(MODELS)
 
 
 def test_a_further_metric_has_a_row_of_its_own(tmp_path: Path) -> None:

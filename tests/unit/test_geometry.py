@@ -132,6 +132,7 @@ def test_ranks_of_equal_directions_and_norm_of_the_first_token():
     assert value(states, "effective_rank", "raw") == pytest.approx(5)
     states[0] *= 100
     assert value(states, "first_token_norm", "ratio") == pytest.approx(100)
+    assert value(states, "norm", "log") == pytest.approx(np.log(100) / 5)
 
 
 ANGULAR = {

@@ -117,6 +117,8 @@ def oracle(metric, variant, tokens):
     if metric == "first_token_norm":
         norms = [np.linalg.norm(token) for token in tokens]
         return norms[0] / mean(norms[1:])
+    if metric == "norm":
+        return mean([np.log(np.linalg.norm(token)) for token in tokens if any(token)])
     if metric == "tokens":
         return len(tokens)
     raise KeyError(metric)

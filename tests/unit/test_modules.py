@@ -12,7 +12,6 @@ from geomod.clusters import contiguous, dispersion, kmeans, silhouette, standard
 from geomod.modules import (
     COLUMNS,
     chance_agreement,
-    change_points,
     find_modules,
     partition,
     persistence,
@@ -172,9 +171,10 @@ def test_chance_agreement_is_a_quarter() -> None:
     assert chance_agreement(12) == pytest.approx(0.25, abs=0.05)
 
 
-def test_change_points_are_where_the_level_jumps() -> None:
-    rng = np.random.default_rng(0)
-    signal = np.repeat([0.0, 1.0, 0.3], [8, 7, 9]) + 0.05 * rng.standard_normal(24)
-    assert change_points(signal[:, None]) == [8, 15]
-    assert change_points(signal[:3, None]) == []
-    assert change_points(0.05 * rng.standard_normal((24, 2))) == []
+def test_methods_agree_on_modules_that_are_there() -> None:
+    table = find_modules(geometry_of([0, 1000], 8, emerges=10), null_draws=0)
+    there = table.set_index("step")["methods_agreement"].groupby("step").first()
+    assert there[1000] == 1
+    assert there[0] < 1
+    one = find_modules(geometry_of([1000], 8, emerges=10), k=1, null_draws=0)
+    assert one["methods_agreement"].isna().all()

@@ -19,19 +19,22 @@ from scipy import stats
 from scipy.special import expit
 
 from geomod.claims import DIRECTIONS, TESTS
-from geomod.curves import Curves, log_step
+from geomod.curves import Curves, log_step, mean_ignoring_nan
+from geomod.emergence import FEWEST_STEPS, rise_null, rise_p
 from geomod.evidence import (
+    POOLED,
+    RANDOM_WALK,
+    SLIDING_LABELS,
     Finding,
     curvature_predicts,
     low_complexity_aligns,
     modularization,
-    network_of,
     stronger_with_size,
     temporal_before_frontal,
 )
-from geomod.inference import TOLERATED_LEVEL, Settings, rng_of
+from geomod.inference import TOLERATED_LEVEL, Settings, network_of, rng_of
 from geomod.mixed import long_table, mixed_model
-from geomod.noise import autoregressive
+from geomod.noise import autoregressive, step_noise
 from geomod.nulls import CURVES_TESTS, SINGLE_CURVE_TESTS, pooled_p
 from geomod.partial import Pair
 from geomod.sweeps import Design, Scatter, Truth, design_like, label_modules, simulate
@@ -58,6 +61,7 @@ PLANTED = {
     5: Truth(coupling=0.5, growth=0.3),
 }
 COLUMNS = ["claim", "test", "null", "level", "low", "high", "power", "draws", "alpha", "holds"]
+RISE = "rise of a region beyond drift"
 # Inside a simulation p need only be known well enough to compare with α.
 FEWER = {"permutations": 399, "bootstrap": 100, "null_draws": 99}
 
@@ -158,11 +162,17 @@ def one_draw(design: Design, settings: Settings, seed: int, draw: int) -> list[d
             curves = simulate(
                 design, truth, rng, temporal=settings.temporal, frontal=settings.frontal
             )
-            estimate, _, _ = find(curves, claim, settings, draw)
+            estimate, _, details = find(curves, claim, settings, draw)
             # Power is to find the effect on the side on which it was planted.
             right = estimate is not None and (not planted or estimate.value * DIRECTIONS[claim] > 0)
             p = np.nan if estimate is None else estimate.p if right else 1.0
             note(claim, TESTS[claim], "sweep", planted, p)
+            if claim == 1 and details["models"]:
+                note(1, RANDOM_WALK, "sweep", planted, details["models"][-1][RANDOM_WALK])
+            if claim == 2:
+                note(2, SLIDING_LABELS, "sweep", planted, details.get(SLIDING_LABELS, np.nan))
+            if claim == 3:
+                note(3, RISE, "flat curve", planted, flat_p(curves, design, settings, rng, planted))
             if claim == 4:
                 for test, value in beside_p(curves, settings, rng).items():
                     note(4, test, "sweep", planted, value)
@@ -176,12 +186,32 @@ def one_draw(design: Design, settings: Settings, seed: int, draw: int) -> list[d
             least = 1 / len(time) if test.startswith("circular") else 0.0
             p = p_of(pair[0][:, 0], pair[1][:, 0], time)
             note(4, test, "independent curves", planted, p, least)
-        note(4, "layers × steps pooled as independent points", "independent curves", planted,
-             pooled_p([pair], time))  # fmt: skip
+        note(4, POOLED, "independent curves", planted, pooled_p([pair], time))
         name = "whole curves permuted over layers"
         p = CURVES_TESTS[name]([pair], settings.permutations, rng)
         note(4, name, "independent curves", planted, p)
     return rows
+
+
+def flat_p(
+    curves: Sequence[Curves],
+    design: Design,
+    settings: Settings,
+    rng: np.random.Generator,
+    planted: bool,
+) -> float:
+    """p of the rise of a region that only drifts, or of one that rises, in the largest model.
+
+    The likeness of neighbouring checkpoints is estimated, as it is from data, from all regions.
+    """
+    regions = [(c.time, mean_ignoring_nan(c.of([r]), axis=1)) for c in curves for r in c.regions]
+    time, rising = regions[-1]
+    if len(time) < FEWEST_STEPS:
+        return np.nan
+    drift = autoregressive(design.score.rho, (len(time),), rng, axis=0)
+    curve = rising if planted else drift
+    rho, _ = step_noise([*regions, (time, drift)], rng)
+    return rise_p(time, curve, rise_null(time, rho, settings.bootstrap, rng))
 
 
 def beside_p(
@@ -190,7 +220,7 @@ def beside_p(
     """The p of the tests of claim 4 that stand beside the verdict's."""
     pairs = [(c.curvature, c.of(network_of(c, settings))) for c in curves if len(c.layers) > 2]
     found = {name: p_of(pairs, settings.permutations, rng) for name, p_of in CURVES_TESTS.items()}
-    found["layers × steps pooled as independent points"] = float(
+    found[POOLED] = float(
         np.median(
             [pooled_p([(c.curvature, c.of(network_of(c, settings)))], c.time) for c in curves]
         )

@@ -117,7 +117,7 @@ def judge(
     entries = []
     for claim, (estimate, missing, details) in enumerate(findings, start=1):
         direction = DIRECTIONS[claim]
-        level = _level(calibration, TESTS[claim])
+        level = level_of(TESTS[claim], calibration)
         if estimate is None:
             word, why = "undecided", missing
         else:
@@ -165,7 +165,8 @@ def _recovered(truth: bool, estimate: Estimate | None, direction: int, word: str
     return estimate is not None and min(direction * estimate.low, direction * estimate.high) > 0
 
 
-def _level(calibration: pd.DataFrame | None, test: str) -> float | None:
+def level_of(test: str, calibration: pd.DataFrame | None) -> float | None:
+    """A test's false-positive rate, where it was measured."""
     if calibration is None:
         return None
     rows = calibration.loc[calibration["test"] == test, "level"]

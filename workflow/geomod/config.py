@@ -291,7 +291,8 @@ class Geometry(Section):
         for name, variants in own.items():
             given = metrics.get(name, [])
             metrics[name] = [*given, *(variant for variant in variants if variant not in given)]
-        return metrics
+        # The size of the activations is a control of the claims, whatever else is measured.
+        return {**metrics, "norm": metrics.get("norm", ["log"])}
 
 
 class Alphas(Section):
@@ -344,6 +345,9 @@ class Modules(Section):
     """Modules that layers form."""
 
     k: PositiveInt | Literal["auto"] = Field(2, description="number of modules, or `auto`")
+    method: Literal["kmeans", "gaussian_mixture", "ward", "contiguous"] = Field(
+        "kmeans", description="how layers are clustered; `modules.py` describes each"
+    )
 
 
 class Inference(Section):

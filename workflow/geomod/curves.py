@@ -17,6 +17,7 @@ Array = NDArray[np.float64]
 Axis = Sequence[str] | NDArray[np.int64]
 
 AVERAGE = "average"
+NORM = "activation_norm"  # the control that differs between the layers of a checkpoint
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,8 @@ def gather(
     """One `Curves` for each model that has geometry and scores, from the fewest weights upwards.
 
     `models` gives parameters by model, `folds` the score of each outer fold (column r), and
-    `covariates` any further columns by model, step and, where it has one, layer.
+    `covariates` any further columns by model, step and, where it has one, layer. The size of the
+    activations (`norm`), where the geometry has it, is a control too.
     """
     geometry = distinct_steps(geometry[geometry["layer"] > 0], checkpoints)
     encoding = distinct_steps(encoding[encoding["layer"] > 0], checkpoints)
@@ -153,7 +155,8 @@ def gather(
                 if outer is None
                 else _cube(outer, "r", {"fold": np.unique(outer["fold"]), **axes}),
                 parameters=float(sizes.get(model, np.nan)),
-                controls=_controls(covariates, model, steps, layers),
+                controls=_controls(covariates, model, steps, layers)
+                | _size_of_activations(shapes, steps, layers),
             )
         )
     return sorted(blocks, key=lambda block: (block.parameters, block.model))
@@ -184,6 +187,13 @@ def _controls(
         return {name: _cube(rows, name, {"step": steps, "layer": layers}) for name in names}
     by_step = {name: _cube(rows, name, {"step": steps}) for name in names}
     return {name: np.repeat(c[:, None], len(layers), axis=1) for name, c in by_step.items()}
+
+
+def _size_of_activations(
+    shapes: pd.DataFrame, steps: NDArray[np.int64], layers: NDArray[np.int64]
+) -> dict[str, Array]:
+    size = _metric(shapes, "norm", "log", steps, layers)
+    return {NORM: size} if np.isfinite(size).any() else {}
 
 
 def _cube(rows: pd.DataFrame, value: str, axes: Mapping[str, Axis]) -> Array:

@@ -18,7 +18,7 @@ from sklearn.isotonic import isotonic_regression
 
 from geomod.curves import AVERAGE, distinct_steps, last_decade, log_step, mean_ignoring_nan
 from geomod.inference import rng_of, t_interval
-from geomod.noise import noisy_copies, step_noise
+from geomod.noise import autoregressive, noisy_copies, step_noise
 from geomod.sigmoids import Logistic, fit_logistic, half_rise, likeliest_form
 
 Array = NDArray[np.float64]
@@ -39,9 +39,12 @@ COLUMNS = [
     "t50_step",
     "baseline",
     "plateau",
+    "plateau_low",
+    "plateau_high",
     "width",
     "censored",
     "censoring",
+    "p_rise",
     "form",
     "method",
     "variability",
@@ -76,8 +79,9 @@ def emergence(
 
     `low` and `high` bound t50: t times the larger of two standard errors, a jackknife over
     participants (noise of the brains) and an AR(1) bootstrap over steps (noise of the checkpoints).
-    `plateau` is the top of the fitted curve, `variability` the SD about it after the rise, in
-    units of r, with a chi-square interval. `censoring` says what keeps t50 from being a time:
+    `plateau` is the top of the fitted curve with an interval of the same making, `variability` the
+    SD about it after the rise, in units of r, with a chi-square interval. `p_rise` is the p of the
+    rise where there is none (`rise_null`). `censoring` says what keeps t50 from being a time:
     `right` no plateau was reached, `left` it was there at the first step, `flat` nothing rose.
     `summary`: the mean over blocks, or the block that scores best in the last decade of training.
     """
@@ -88,10 +92,15 @@ def emergence(
     }
     enough = [(time, curve) for time, curve, _ in found.values() if len(time) >= FEWEST_STEPS]
     noise = step_noise(enough, rng_of(seed, "noise"))
+    flat = {
+        tuple(time): rise_null(time, noise[0], bootstrap, rng_of(seed, "flat"))
+        for time, _ in enough
+    }
     rows = []
     for (model, region), curves in found.items():
         rng = rng_of(seed, "emergence", str(model), str(region))
-        described = _describe(*curves, noise, rng, bootstrap, alpha)
+        null = flat.get(tuple(curves[0]))
+        described = _describe(*curves, noise, null, rng, bootstrap, alpha)
         rows.append({"model": model, "region": region, **described})
     log.info("emergence of %d curves", len(rows))
     return pd.DataFrame(rows, columns=COLUMNS)
@@ -121,11 +130,33 @@ def region_curves(table: pd.DataFrame, summary: Summary = "mean") -> tuple[Array
     return log_step(steps)[seen], curve[seen], people[np.isfinite(people).all(axis=1)]
 
 
-def read_onset(time: Array, curve: Array) -> Onset:
-    """Choose the form of one curve and read its t50; `flat` where nothing rises."""
+def rise_statistic(time: Array, curves: Array) -> Array:
+    """ln(SSE of the constant / SSE of the rising logistic) of each row [curves, steps]."""
+    total = ((curves - curves.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
+    # A noise-free logistic leaves rounding errors, a constant curve nothing at all.
+    least = np.maximum(fit_logistic(time, curves).error, 1e-12 * total)
+    return np.log(np.where(total > 0, total, 1) / np.where(total > 0, least, 1))
+
+
+def rise_null(time: Array, rho: float, draws: int, rng: np.random.Generator) -> Array:
+    """The rise statistic [draws] of curves that only drift: AR(1) noise about a constant.
+
+    Noise of neighbouring checkpoints is alike, and a logistic fits a drift. How large the noise is
+    does not matter to the statistic.
+    """
+    return rise_statistic(time, autoregressive(rho, (draws, len(time)), rng, axis=1))
+
+
+def rise_p(time: Array, curve: Array, null: Array) -> float:
+    """(1 + #{null ≥ observed}) / (1 + draws)."""
+    return float((1 + np.sum(null >= rise_statistic(time, curve[None])[0])) / (1 + len(null)))
+
+
+def read_onset(time: Array, curve: Array, p_rise: float = 0.0, alpha: float = 0.05) -> Onset:
+    """Choose the form of one curve and read its t50; `flat` where nothing rises beyond noise."""
     fit = fit_logistic(time, curve[None])
     form = likeliest_form(time, curve)
-    if form == "constant" or fit.rise[0] <= 0:
+    if form == "constant" or fit.rise[0] <= 0 or p_rise > alpha:
         return Onset(np.nan, form, "none", fit, "flat")
     method = "logistic" if form == "logistic" else "isotonic"
     t50 = float(onsets(time, curve[None], method)[0])
@@ -145,6 +176,19 @@ def onsets(time: Array, curves: Array, method: str) -> Array:
     if method == "isotonic":
         return np.array([half_rise(time, curve) for curve in curves])
     return np.full(len(curves), np.nan)
+
+
+def t50_and_top(time: Array, curves: Array, method: str) -> tuple[Array, Array]:
+    """t50 by one method, and the top of the fitted logistic, of each row [curves, steps]."""
+    if not len(curves):
+        return np.empty(0), np.empty(0)
+    fit = fit_logistic(time, curves)
+    t50 = (
+        np.where(fit.rise > 0, fit.t50, np.nan)
+        if method == "logistic"
+        else onsets(time, curves, method)
+    )
+    return t50, fit.baseline + fit.rise
 
 
 def fitted_curve(time: Array, curve: Array, onset: Onset) -> Array:
@@ -192,39 +236,43 @@ def _describe(
     curve: Array,
     people: Array,
     noise: tuple[float, float],
+    null: Array | None,
     rng: np.random.Generator,
     bootstrap: int,
     alpha: float,
 ) -> dict[str, object]:
     empty = dict.fromkeys(COLUMNS[2:], np.nan)
-    if len(time) < FEWEST_STEPS:
+    if len(time) < FEWEST_STEPS or null is None:
         return {**empty, "censored": True, "censoring": "too few steps", "form": "none",
                 "method": "none", "n_steps": len(time)}  # fmt: skip
-    onset = read_onset(time, curve)
-    low = high = np.nan
+    p_rise = rise_p(time, curve, null)
+    onset = read_onset(time, curve, p_rise, alpha)
+    top = float(onset.fit.baseline[0] + onset.fit.rise[0])
+    t50_interval = top_interval = (np.nan, np.nan)
     if onset.method != "none":
         fitted = fitted_curve(time, curve, onset)[:, None]
-        copies = noisy_copies(fitted, curve[:, None] - fitted, *noise, bootstrap, rng)
-        draws = onsets(time, copies[..., 0], onset.method)
-        left_out = (
-            onsets(time, leave_one_out(people), onset.method) if len(people) > 2 else np.empty(0)
+        copies = noisy_copies(fitted, curve[:, None] - fitted, *noise, bootstrap, rng)[..., 0]
+        left_out = leave_one_out(people) if len(people) > 2 else np.empty((0, len(time)))
+        drawn, without = (t50_and_top(time, each, onset.method) for each in (copies, left_out))
+        t50_interval, top_interval = (
+            t_interval(value, *_error(drawn[i], without[i], len(time)), alpha)
+            for i, value in enumerate((onset.t50, top))
         )
-        se, df = larger_error(
-            [(robust_sd(draws), len(time) - 4), (jackknife_se(left_out), len(people) - 1)]
-        )
-        low, high = t_interval(onset.t50, se, df, alpha)
     total = float(((curve - curve.mean()) ** 2).sum())
     sd, sd_low, sd_high = plateau_variability(time, curve, onset, alpha)
     return {
         "t50": onset.t50,
-        "low": low,
-        "high": high,
+        "low": t50_interval[0],
+        "high": t50_interval[1],
         "t50_step": 10**onset.t50 - 1,
         "baseline": float(onset.fit.baseline[0]),
-        "plateau": float(onset.fit.baseline[0] + onset.fit.rise[0]),
+        "plateau": top,
+        "plateau_low": top_interval[0],
+        "plateau_high": top_interval[1],
         "width": float(onset.fit.width[0]),
         "censored": onset.censoring != "no",
         "censoring": onset.censoring,
+        "p_rise": p_rise,
         "form": onset.form,
         "method": onset.method,
         "variability": sd,
@@ -233,6 +281,13 @@ def _describe(
         "r2": 1 - float(onset.fit.error[0]) / total if total > 0 else np.nan,
         "n_steps": len(time),
     }
+
+
+def _error(drawn: Array, left_out: Array, steps: int) -> tuple[float, float]:
+    """Standard error and degrees of freedom: noise of the checkpoints, or of the participants."""
+    return larger_error(
+        [(robust_sd(drawn), steps - 4), (jackknife_se(left_out), len(left_out) - 1)]
+    )
 
 
 def plateau_variability(

@@ -1,7 +1,7 @@
 """The evidence for each of the five claims: one function a claim, from curves to a finding."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,12 +9,14 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from geomod.curves import Curves, mean_ignoring_nan
+from geomod.correlations import correlations, of_network
+from geomod.curves import NORM, Curves, mean_ignoring_nan
 from geomod.inference import (
     Estimate,
     Settings,
     false_discovery_rate,
     mean_and_se,
+    network_of,
     permutation_p,
     rng_of,
     t_interval,
@@ -36,8 +38,6 @@ from geomod.partial import (
     depth_degree,
     depth_waves,
     mean_effect,
-    partial_correlation,
-    semi_partial_r2,
     within_depth,
 )
 from geomod.scale import trend
@@ -45,6 +45,11 @@ from geomod.timing import mean_contrast, timing_contrasts
 
 Array = NDArray[np.float64]
 Details = dict[str, Any]
+# Tests beside the verdict's, as they are called in details and in the calibration.
+RANDOM_WALK = "p against a random walk over depth"
+SLIDING_LABELS = "module labels slid over depth"
+POOLED = "layers × steps pooled as independent points"
+CIRCULAR = "circular shift over steps"
 # What a claim's function finds: the estimate, or None and the reason why there is none.
 Finding = tuple[Estimate | None, str, Details]
 
@@ -76,7 +81,7 @@ def modularization(
                 "silhouette": each.silhouette,
                 "null_mean": each.null.mean(),
                 "null_p": each.p,
-                "walk_p": each.walk_p,
+                RANDOM_WALK: each.walk_p,
                 "k_selected": each.k_selected,
             }
             for model, each in found.items()
@@ -91,8 +96,9 @@ def modularization(
     )
     value = float(np.mean(excess))
     se = float(np.sqrt(np.sum([each.se**2 for each in found.values()]))) / len(found)
-    freedom = sum(len(each.labels) - 2 for each in found.values())
-    return Estimate(value, *t_interval(value, se, freedom, settings.alpha), p), "", details
+    # A silhouette is free of scale: its spread does not inherit the doubt about the scatter's size,
+    # which degrees of freedom would pay for.
+    return Estimate(value, *t_interval(value, se, math.inf, settings.alpha), p), "", details
 
 
 # --- 2 ---------------------------------------------------------------------------------------
@@ -131,7 +137,7 @@ def low_complexity_aligns(
         return None, "no model has both modules and scores in the last decade of training", details
     details["average_brain"] = float(np.mean(averages))
     rng = rng_of(seed, "claim 2")
-    details["p_sliding_labels"] = combined_p(nulls, settings.permutations, rng)
+    details[SLIDING_LABELS] = combined_p(nulls, settings.permutations, rng)
     p = permutation_p(*mean_effect(pairs, settings.permutations, rng)[:2])
     if len({c.participants for c in curves}) == 1 and all(len(each) > 1 for each in people):
         value, se, df = mean_and_se(np.mean(people, axis=0))
@@ -152,12 +158,6 @@ def low_complexity_aligns(
     return Estimate(value, *t_interval(value, se, df, settings.alpha), p), "", details
 
 
-def network_of(curves: Curves, settings: Settings) -> tuple[str, ...]:
-    """The language network where it was measured, else all regions, averaged."""
-    present = tuple(region for region in settings.network if region in curves.regions)
-    return present or curves.regions
-
-
 # --- 3 ---------------------------------------------------------------------------------------
 
 
@@ -166,7 +166,12 @@ def temporal_before_frontal(
 ) -> Finding:
     """t50 of temporal minus frontal regions, paired within models, mean over models."""
     known = timing_contrasts(
-        curves, settings.temporal, settings.frontal, rng_of(seed, "claim 3"), settings.bootstrap
+        curves,
+        settings.temporal,
+        settings.frontal,
+        rng_of(seed, "claim 3"),
+        settings.bootstrap,
+        settings.alpha,
     )
     missing = [c.model for c in curves if c.model not in known]
     details: Details = {
@@ -205,21 +210,28 @@ def _variability(emergence: pd.DataFrame, settings: Settings) -> dict[str, float
 
 
 def controlled_pairs(
-    curves: Sequence[Curves], settings: Settings, metric: str, regions: tuple[str, ...] = ()
+    curves: Sequence[Curves],
+    settings: Settings,
+    metric: str,
+    regions: tuple[str, ...] = (),
+    given: Sequence[str] = (),
 ) -> dict[str, Pair]:
     """Geometry and score, step and depth held fixed, of the models that have enough of both.
 
-    The score is the network's, or that of `regions`.
+    The score is the network's, or that of `regions`. The controls named by `given` are held fixed
+    too; what is the same for all layers of a checkpoint, such as its loss, is so with the step.
     """
     pairs = {}
     for c in curves:
         x, y = getattr(c, metric), c.of(regions or network_of(c, settings))
-        controls = list(c.controls.values())
+        if not set(given) <= set(c.controls):
+            continue
+        controls = [c.controls[name] for name in given]
         rows = np.all([np.isfinite(a).all(axis=1) for a in (x, y, *controls)], axis=0)
         if rows.sum() < 3 or x.shape[1] - depth_degree(x.shape[1]) < 3:
             continue
-        chosen = [control[rows] for control in controls]
-        pairs[c.model] = (within_depth(x[rows], chosen), within_depth(y[rows], chosen))
+        controls = [control[rows] for control in controls]
+        pairs[c.model] = (within_depth(x[rows], controls), within_depth(y[rows], controls))
     return pairs
 
 
@@ -255,26 +267,35 @@ def curvature_predicts(
 def _beside(curves: Sequence[Curves], settings: Settings, seed: int) -> Details:
     """Other answers to the same question, none of which the verdict is taken from."""
     table = long_table(curves, lambda c: c.of(network_of(c, settings)))
-    entropy = controlled_pairs(curves, settings, "entropy")
-    z, null, _ = mean_effect(list(entropy.values()), settings.permutations, rng_of(seed, "entropy"))
     raw = [
         (c.curvature, c.of(network_of(c, settings)))
         for c in curves
         if np.isfinite(c.curvature).all() and np.isfinite(c.of(network_of(c, settings))).all()
     ]
     rng = rng_of(seed, "beside")
+    paper = correlations(curves, settings).rename(columns={"p_shift": CIRCULAR})
     return {
-        "paper": paper_correlations(curves, settings),
+        "paper": {POOLED: of_network(paper, curves, settings).to_dict("records")},
         "regions": region_effects(curves, settings, seed),
-        "entropy": {"partial_r": math.tanh(z), "p": permutation_p(z, null)},
+        "given_activation_norm": effect(
+            controlled_pairs(curves, settings, "curvature", given=[NORM]), settings, seed
+        ),
+        "entropy": effect(controlled_pairs(curves, settings, "entropy"), settings, seed),
         "tests": {
             name: p_of(raw, settings.permutations, rng) for name, p_of in CURVES_TESTS.items()
         }
         if raw
         else {},
-        "mixed_model": mixed_model(table),
+        "mixed model": mixed_model(table),
         "leave_one_size_out": leave_one_size_out(table),
     }
+
+
+def effect(pairs: Mapping[str, Pair], settings: Settings, seed: int, *names: str) -> Details:
+    """Mean partial correlation over models and its p, by the verdict's test."""
+    rng = rng_of(seed, "effect", *names)
+    z, null, _ = mean_effect(list(pairs.values()), settings.permutations, rng)
+    return {"partial_r": math.tanh(z), "p": permutation_p(z, null)}
 
 
 def region_effects(curves: Sequence[Curves], settings: Settings, seed: int) -> list[Details]:
@@ -285,51 +306,10 @@ def region_effects(curves: Sequence[Curves], settings: Settings, seed: int) -> l
         pairs = controlled_pairs(
             [c for c in curves if region in c.regions], settings, "curvature", (region,)
         )
-        z, null, _ = mean_effect(
-            list(pairs.values()), settings.permutations, rng_of(seed, "region", region)
-        )
-        rows.append({"region": region, "partial_r": math.tanh(z), "p": permutation_p(z, null)})
+        rows.append({"region": region, **effect(pairs, settings, seed, region)})
     for row, q in zip(rows, false_discovery_rate([row["p"] for row in rows]), strict=True):
         row["q"] = q
     return rows
-
-
-def paper_correlations(curves: Sequence[Curves], settings: Settings) -> list[Details]:
-    """As in the paper, given log10(step + 1): layers × steps of a model pooled, and each layer.
-
-    Points count as independent here, which they are not. q is over the rows of one predictor,
-    method and kind (all the models, or all their layers).
-    """
-    rows: list[Details] = []
-    for c in curves:
-        score = c.of(network_of(c, settings))
-        for predictor, x in (("curvature", c.curvature), ("entropy", c.entropy)):
-            for layer in ("all", *range(len(c.layers))):
-                columns = slice(None) if layer == "all" else [layer]
-                a, b = x[:, columns], score[:, columns]
-                known = np.isfinite(a) & np.isfinite(b)
-                if known.sum() < 4:
-                    continue
-                given = np.broadcast_to(c.time[:, None], a.shape)[known][:, None]
-                for method in ("pearson", "spearman"):
-                    r, p = partial_correlation(a[known], b[known], given, method)
-                    rows.append(
-                        {
-                            "model": c.model,
-                            "layer": "all" if layer == "all" else int(c.layers[layer]),
-                            "predictor": predictor,
-                            "method": method,
-                            "r": r,
-                            "p": p,
-                            "semi_partial_r2": semi_partial_r2(a[known], b[known], given),
-                        }
-                    )
-    if not rows:
-        return rows
-    table = pd.DataFrame(rows)
-    family = [table["predictor"], table["method"], table["layer"] == "all"]
-    table["q"] = table.groupby(family)["p"].transform(lambda p: false_discovery_rate(p.to_numpy()))
-    return [dict(row) for row in table.to_dict("records")]
 
 
 def stronger_with_size(curves: Sequence[Curves], settings: Settings, seed: int) -> Finding:

@@ -15,7 +15,8 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from geomod.multiverse_figure import specification_curves
+from geomod.gallery import GALLERY
+from geomod.multiverse_figure import VERDICT_COLOURS, specification_curves
 
 Tables = Mapping[str, pd.DataFrame]
 
@@ -47,10 +48,27 @@ STYLE: Any = {
 
 
 def save(name: str, tables: Tables, path: Path) -> None:
-    """Draw the figure called `name` into an SVG or PNG file, the same file for the same tables."""
+    """Draw the figure called `name` into an SVG or PNG file, the same file for the same tables.
+
+    Where there is a table `calibration`, tests in the figure that exceed their level are named.
+    """
     with sns.axes_style("ticks"), mpl.rc_context(STYLE):
         undated = {"Date": None} if path.suffix == ".svg" else None
-        FIGURES[name](tables).savefig(path, dpi=200, metadata=undated)
+        figure = FIGURES[name](tables)
+        warning = "\n".join(beyond_level(GALLERY[name].tests, tables.get("calibration")))
+        figure.text(0, 0, warning, va="top", color=VERDICT_COLOURS["not supported"])
+        figure.savefig(path, dpi=200, metadata=undated)
+
+
+def beyond_level(tests: Sequence[str], calibration: pd.DataFrame | None) -> list[str]:
+    """A line for each of `tests` that rejects too often what is not there."""
+    if calibration is None:
+        return []
+    rows = calibration[calibration["test"].isin(tests) & ~calibration["holds"]]
+    return [
+        f"✗ {test}: exceeds its level, rejects {level:.1%} of true nulls on this grid"
+        for test, level in zip(rows["test"], rows["level"], strict=True)
+    ]
 
 
 def learning(tables: Tables) -> Figure:
@@ -113,6 +131,7 @@ def modules(tables: Tables) -> Figure:
             vmin=-0.5,
             vmax=len(names) - 0.5,
         )
+        _jumps(axis, tables["change_points"], str(model), grid)
         axis.set_title(model)
         axis.set_yticks(grid.index)
         _step_ticks(axis, grid.columns)
@@ -139,6 +158,18 @@ def modules(tables: Tables) -> Figure:
     handles = [mpl.patches.Patch(color=MODULE_COLOURS[name], label=name) for name in names]
     figure.legend(handles=handles, loc="outside right upper", title="module")
     return figure
+
+
+def _jumps(axis: Axes, change_points: pd.DataFrame, model: str, grid: pd.DataFrame) -> None:
+    """Lines before the places of a layer × step map where the geometry jumps."""
+    steps = {int(step): place for place, step in enumerate(grid.columns)}
+    style: Any = {"color": "#2b2b2b", "lw": 1.2}
+    for jump in change_points[change_points["model"] == model].itertuples():
+        place, layer = steps[int(jump.step)], float(jump.layer)
+        if jump.over == "depth":
+            axis.plot([place, place + 1], [layer - 0.5] * 2, **style)
+        else:
+            axis.plot([place] * 2, [layer - 0.5, layer + 0.5], **style)
 
 
 def emergence(tables: Tables) -> Figure:
@@ -212,6 +243,7 @@ def coupling(tables: Tables) -> Figure:
     models = list(shapes["model"].unique())
     figure, axes = _panels(1, len(models), width=2.6, height=2.5, sharey=True)
     scale = mpl.colors.Normalize(0, _time(both["step"]).max())
+    partial = _paper_correlations(tables["correlations"])
     for axis, model in zip(axes[0], models, strict=True):
         rows = both[both["model"] == model]
         points = axis.scatter(
@@ -223,6 +255,9 @@ def coupling(tables: Tables) -> Figure:
             s=14,
             lw=0,
         )
+        if np.isfinite(partial.get(model, np.nan)):
+            r = f"r = {partial[model]:.2f}".replace("-", "−")
+            axis.annotate(r, (0.97, 0.03), xycoords="axes fraction", ha="right")
         axis.set_title(model)
         axis.set_xlabel("curvature (°)")
     axes[0, 0].set_ylabel("encoding score (Pearson r)")
@@ -337,6 +372,14 @@ def _network(encoding: pd.DataFrame) -> pd.DataFrame:
     whole = table[table["region"] == NETWORK]
     table = table if whole.empty else whole
     return table.groupby(["model", "step", "layer"], sort=False)["score"].mean().reset_index()
+
+
+def _paper_correlations(table: pd.DataFrame) -> dict[str, float]:
+    """Pearson's r of curvature and the network's score given log step, of each model."""
+    network = NETWORK if NETWORK in set(table["region"]) else "mean"
+    pooled = table["layer"].isna() & (table["region"] == network)
+    rows = table[pooled & (table["predictor"] == "curvature") & (table["method"] == "pearson")]
+    return dict(zip(rows["model"], rows["r"], strict=True))
 
 
 def _model_colours(models: pd.Series) -> dict[str, tuple[float, ...]]:

@@ -5,11 +5,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Plate:
-    """A figure in the report. `tables` are the names of its tables in `tables/`."""
+    """A figure in the report. `tables` are the names of its tables in `tables/`.
+
+    `tests` are those whose outcome it shows; one that exceeds its level is named under it.
+    """
 
     title: str
     caption: str
     tables: tuple[str, ...]
+    tests: tuple[str, ...] = ()
 
 
 GALLERY = {
@@ -31,8 +35,10 @@ GALLERY = {
         "Top: each layer's module, from k-means on its standardized entropy and curvature. "
         "Bottom: silhouette of the partition, filled where it beats a smooth gradient over "
         "depth (p < .05). Two clusters can always be drawn; filled points say that they are "
-        "more than a gradient.",
-        ("modules", "tokens"),  # the latter for the order of the models
+        "more than a gradient. Dark lines: where entropy and curvature change their level from one "
+        "block to the next, or one step to the next (a steep gradient is cut into levels too).",
+        ("modules", "change_points", "tokens"),  # the last for the order of the models
+        ("silhouette against a smooth gradient",),
     ),
     "encoding": Plate(
         "Encoding scores",
@@ -45,10 +51,10 @@ GALLERY = {
         "When regions emerge",
         "Score of each region over training, mean over blocks, one panel a model. The vertical "
         "line is the half-time t50 of a fitted rise, the band its interval (the wider of a "
-        "bootstrap over steps and a jackknife over participants); curves that never level off "
-        "have none. Noise can be fitted too: where a region holds no signal, its half-time means "
-        "nothing.",
+        "bootstrap over steps and a jackknife over participants). Curves that never level off "
+        "have none, nor those that rise no more than noise drifts.",
         ("encoding", "emergence"),
+        ("rise of a region beyond drift",),
     ),
     "ceilings": Plate(
         "Scores and noise ceilings",
@@ -60,9 +66,10 @@ GALLERY = {
     "coupling": Plate(
         "Geometry and alignment",
         "Encoding score of the language network against curvature, one point a block and "
-        "checkpoint, coloured by training step. Points of one curve are not independent; the "
-        "claims are tested on whole curves.",
-        ("geometry", "encoding"),
+        "checkpoint, coloured by training step; r is their partial correlation given log10(step + "
+        "1), the paper's. Points of one curve are not independent; the claims are tested on "
+        "whole curves.",
+        ("geometry", "encoding", "correlations"),
     ),
     "baselines": Plate(
         "What layers explain that baselines do not",
@@ -79,6 +86,7 @@ GALLERY = {
         "would give, its p paying for no other. The ring marks the variants of the claims; the "
         "title counts the pairs that share their verdict.",
         ("specification_curve",),
+        ("module labels, signs of depth waves flipped", "signs of depth waves flipped"),
     ),
     "sets": Plate(
         "The sentences as a set, and layers compared",

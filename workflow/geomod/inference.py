@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from geomod.curves import Curves
+
 Array = NDArray[np.float64]
 
 # A test that rejects true nulls more often than this at the .05 level is not used for a verdict.
@@ -40,6 +42,12 @@ class Estimate:
     low: float
     high: float
     p: float
+
+
+def network_of(curves: Curves, settings: Settings) -> tuple[str, ...]:
+    """The language network where it was measured, else all regions, averaged."""
+    present = tuple(region for region in settings.network if region in curves.regions)
+    return present or curves.regions
 
 
 def rng_of(seed: int, *names: str | int) -> np.random.Generator:

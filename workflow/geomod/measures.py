@@ -258,6 +258,15 @@ def first_token_norm(gram: Floats) -> Floats:
     return ratio(norms[:, 0], mean_over(others, np.ones(others.shape, dtype=bool)))
 
 
+@metric("norm", "log")
+def log_norm(gram: Floats) -> Floats:
+    """Mean over tokens of ln |x_t|: the size of the activations, a sink weighing no more than any
+    other token. A token of norm 0 has none and is left out."""
+    squared = squared_norms(gram)
+    there = squared > 0
+    return mean_over(np.log(np.where(there, squared, 1)) / 2, there)
+
+
 @metric("tokens", "count")
 def token_count(gram: Floats) -> Floats:
     """T, the number of tokens: entropy cannot exceed ln T."""

@@ -14,7 +14,6 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-import ruptures
 from numpy.typing import NDArray
 from sklearn.metrics import adjusted_rand_score
 
@@ -62,7 +61,8 @@ def find_modules(
     Columns: model, step, layer, module (`low` is the module of lower entropy + curvature, z-scored
     over the layers; `high`; `middle1` … between them; `all` where there is one), silhouette,
     null_p, walk_p, gap, agreement (adjusted Rand index with the step before), agreement_chance
-    (its mean over pairs of random contiguous partitions), k, k_selected, method.
+    (its mean over pairs of random contiguous partitions), methods_agreement (adjusted Rand index
+    with the other methods' partitions into as many modules, their mean), k, k_selected, method.
     """
     if method not in METHODS:
         raise ValueError(f"method {method!r} is not one of {', '.join(METHODS)}")
@@ -89,6 +89,7 @@ def find_modules(
                         if before is None
                         else adjusted_rand_score(before, found.labels),
                         "agreement_chance": chance_agreement(len(layers)),
+                        "methods_agreement": methods_agreement(cloud, found.labels, method, rng),
                         "k": len(np.unique(found.labels)),
                         "k_selected": found.k_selected,
                         "method": method,
@@ -113,6 +114,7 @@ COLUMNS = [
     "gap",
     "agreement",
     "agreement_chance",
+    "methods_agreement",
     "k",
     "k_selected",
     "method",
@@ -234,12 +236,19 @@ def walk_null(cloud: Array, draws: int, rng: np.random.Generator) -> Array:
 
 
 def scatter_about(points: Array, labels: Labels, draws: int, rng: np.random.Generator) -> Array:
-    """Layers drawn anew about their modules' means, with the scatter that the modules have."""
-    present, inverse = np.unique(labels, return_inverse=True)
-    means = np.array([points[labels == label].mean(axis=0) for label in present])[inverse]
-    residual = points - means
-    covariance = residual.T @ residual / max(len(points) - len(present), 1)
-    return means + rng.standard_normal((draws, *points.shape)) @ _root(covariance)
+    """Layers drawn anew about their modules' means and a common slope over depth.
+
+    The scatter is that of the layers about these. Without the slope, a gradient within the
+    modules would count as scatter, and intervals would be too wide.
+    """
+    n = len(points)
+    design = np.column_stack([labels[:, None] == np.unique(labels), relative_depth(n)]).astype(
+        float
+    )
+    fitted = design @ np.linalg.lstsq(design, points, rcond=None)[0]
+    residual = points - fitted
+    covariance = residual.T @ residual / max(n - np.linalg.matrix_rank(design), 1)
+    return fitted + rng.standard_normal((draws, *points.shape)) @ _root(covariance)
 
 
 def _standard_error(
@@ -286,6 +295,16 @@ def _names(labels: Labels) -> list[str]:
     return [names[label] for label in labels]
 
 
+def methods_agreement(cloud: Array, labels: Labels, method: str, rng: np.random.Generator) -> float:
+    """Mean adjusted Rand index of a partition with those that the other methods draw."""
+    k = len(np.unique(labels))
+    if k < 2:
+        return np.nan
+    points = standardize(cloud)[None]
+    others = [cluster(points, k, rng)[0] for name, cluster in METHODS.items() if name != method]
+    return float(np.mean([adjusted_rand_score(labels, other) for other in others]))
+
+
 @cache
 def chance_agreement(layers: int) -> float:
     """Mean adjusted Rand index of two independent random two-way splits at a depth.
@@ -323,21 +342,3 @@ def persistence(modules: pd.DataFrame, threshold: float = 0.8) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows, columns=["model", "persists_from", "agreement", "agreement_chance"])
-
-
-def change_points(signal: Array, penalty: float | None = None) -> list[int]:
-    """Indices at which a signal [positions, dimensions] changes its level (PELT, least squares).
-
-    Killick, Fearnhead & Eckley 2012. The default penalty is the BIC's, 2 · d · σ̂² · ln n, with σ̂
-    from the median absolute successive difference, which a few jumps do not inflate.
-    """
-    signal = np.atleast_2d(np.asarray(signal, dtype=float).T).T
-    n, dimensions = signal.shape
-    if n < 4:
-        return []
-    if penalty is None:
-        spread = np.median(np.abs(np.diff(signal, axis=0)), axis=0) / (0.6745 * np.sqrt(2))
-        signal = signal / np.where(spread > 0, spread, 1.0)
-        penalty = 2 * (dimensions + 1) * np.log(n)
-    found = ruptures.Pelt(model="l2", min_size=2, jump=1).fit(signal).predict(pen=penalty)
-    return [int(place) for place in found[:-1]]

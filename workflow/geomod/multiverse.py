@@ -12,6 +12,7 @@ from itertools import product
 
 import pandas as pd
 
+from geomod.claims import TESTS, level_of
 from geomod.curves import Curves, gather
 from geomod.evidence import Finding, curvature_predicts, low_complexity_aligns
 from geomod.inference import Settings, verdict
@@ -63,6 +64,7 @@ def specification_curve(
     checkpoints: pd.DataFrame | None = None,
     folds: pd.DataFrame | None = None,
     covariates: pd.DataFrame | None = None,
+    calibration: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """The headline quantities under every specification; the first variants are the headline.
 
@@ -103,7 +105,7 @@ def specification_curve(
                     "quantity": quantity.name,
                     **{m: chosen[m] if m in quantity.metrics else "" for m in chosen},
                     "headline": chosen == {"entropy": entropy[0], "curvature": curvature[0]},
-                    **_judged(quantity, finding, settings),
+                    **_judged(quantity, finding, settings, calibration),
                 }
             )
     table = pd.DataFrame(rows)
@@ -127,7 +129,9 @@ def _trained(geometry: pd.DataFrame, curves: Sequence[Curves]) -> pd.DataFrame:
     return geometry[[step in late.get(model, ()) for model, step in rows]]
 
 
-def _judged(quantity: Quantity, finding: Finding, settings: Settings) -> dict[str, float | str]:
+def _judged(
+    quantity: Quantity, finding: Finding, settings: Settings, calibration: pd.DataFrame | None
+) -> dict[str, float | str]:
     estimate, missing, _ = finding
     if estimate is None:
         nothing = dict.fromkeys(("estimate", "low", "high", "p"), math.nan)
@@ -138,6 +142,7 @@ def _judged(quantity: Quantity, finding: Finding, settings: Settings) -> dict[st
         direction=quantity.direction,
         smallest=settings.smallest[quantity.claim],
         alpha=settings.alpha,
+        level=level_of(TESTS[quantity.claim], calibration),
     )
     return {
         "estimate": estimate.value,

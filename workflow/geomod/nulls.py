@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from geomod.inference import permutation_p
-from geomod.partial import Pair, mean_effect, partial_correlation, within_depth
+from geomod.partial import (
+    Pair,
+    is_rounding,
+    mean_effect,
+    partial_correlation,
+    residuals,
+    within_depth,
+)
 
 Array = NDArray[np.float64]
 
@@ -131,10 +138,23 @@ def differences_p(x: Array, y: Array, time: Array) -> float:
     return float(stats.pearsonr(np.diff(x), np.diff(y)).pvalue)
 
 
-def circular_shift_p(x: Array, y: Array, time: Array) -> float:
-    """Partial Pearson given time against all cyclic shifts of x: p is a multiple of 1/steps."""
-    values = np.array([partial_correlation(np.roll(x, k), y, time)[0] for k in range(len(x))])
-    return float(np.mean(np.abs(values) >= abs(values[0]) - 1e-12))
+def circular_shift_p(x: Array, y: Array, time: Array, method: str = "pearson") -> float:
+    """Partial correlation given time against all cyclic shifts of x over steps.
+
+    Arrays [steps] or [steps, layers], whose layers move together; p is a multiple of 1/steps.
+    """
+    if len(x) < 4:
+        return np.nan
+    if method == "spearman":
+        x, y, time = (stats.rankdata(values).reshape(values.shape) for values in (x, y, time))
+    shifts = np.stack([np.roll(x, k, axis=0).ravel() for k in range(len(x))], axis=1)
+    given = time.reshape(-1, 1)
+    moved, outcome = residuals(shifts, given), residuals(y.ravel(), given)
+    if is_rounding(moved[:, 0], x) or is_rounding(outcome, y):
+        return np.nan
+    size = np.linalg.norm(moved, axis=0)
+    values = np.abs(outcome @ moved) / np.where(size > 0, size, 1)
+    return float(np.mean(values >= values[0] * (1 - 1e-9)))
 
 
 SINGLE_CURVE_TESTS = {

@@ -6,13 +6,14 @@ files and no model runs: these are tables' worth of numbers, thousands of sweeps
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from geomod.curves import Curves, last_decade, log_step, mean_ignoring_nan, relative_depth
+from geomod.curves import AVERAGE, Curves, last_decade, log_step, mean_ignoring_nan, relative_depth
 from geomod.modules import partition
 from geomod.noise import autoregressive, lag_one
 from geomod.partial import within_depth
@@ -196,6 +197,33 @@ def label_modules(curves: Sequence[Curves], rng: np.random.Generator) -> pd.Data
                 )
             )
     return pd.concat(rows, ignore_index=True).assign(agreement=np.nan, method="kmeans")
+
+
+def as_tables(curves: Sequence[Curves]) -> dict[str, pd.DataFrame]:
+    """The tables geometry, encoding and models that would have been gathered to these curves.
+
+    The embedding (layer 0) is in them, as in real tables: with the geometry of the first block and
+    scores of 0, since one and the same last token predicts nothing.
+    """
+    geometry, encoding = [], []
+    for c in curves:
+        everyone = [(AVERAGE, c.score), *zip(c.participants, c.people, strict=True)]
+        for (i, step), (k, layer) in product(enumerate(c.steps), enumerate([0, *c.layers])):
+            j, where = max(k - 1, 0), (c.model, step, layer)
+            geometry.append((*where, "entropy", "raw", c.entropy[i, j]))
+            geometry.append((*where, "curvature", "hosseini", c.curvature[i, j]))
+            encoding += [
+                (*where, region, name, scores[i, j, r] * (layer > 0))
+                for name, scores in everyone
+                for r, region in enumerate(c.regions)
+            ]
+    names = ["model", "step", "layer"]
+    sizes = [(c.model, c.parameters) for c in curves]
+    return {
+        "geometry": pd.DataFrame(geometry, columns=[*names, "metric", "variant", "mean"]),
+        "encoding": pd.DataFrame(encoding, columns=[*names, "region", "participant", "score"]),
+        "models": pd.DataFrame(sizes, columns=["model", "parameters"]),
+    }
 
 
 def design_like(curves: Sequence[Curves]) -> Design:

@@ -20,6 +20,8 @@ from geomod.emergence import (
     leave_one_out,
     onsets,
     read_onset,
+    rise_null,
+    rise_p,
     robust_sd,
 )
 from geomod.noise import noisy_copies, step_noise
@@ -44,12 +46,14 @@ def timing_contrasts(
     late: Sequence[str],
     rng: np.random.Generator,
     draws: int = 500,
+    alpha: float = 0.05,
 ) -> dict[str, Contrast]:
     """t50 of `early` minus `late` regions, by model; absent without an onset on each side."""
     read = {c.model: _read_regions(c, (*early, *late)) for c in curves}
-    noise = step_noise([(r.time, r.curve) for found in read.values() for r in found.values()], rng)
+    noise = step_noise([(r.time, r.curve) for found in read.values() for r in found], rng)
     contrasts = {}
-    for model, found in read.items():
+    for model, regions in read.items():
+        found = {r.region: r for r in _with_onset(regions, noise[0], draws, rng, alpha)}
         sides = [[found[region] for region in group if region in found] for group in (early, late)]
         if all(sides):
             contrasts[model] = _contrast(sides[0], sides[1], noise, draws, rng)
@@ -65,21 +69,28 @@ class _Read:
     onset: Onset
 
 
-def _read_regions(curves: Curves, regions: Sequence[str]) -> dict[str, _Read]:
-    """The regions that have an onset, on the steps at which all that were measured have scores."""
+def _read_regions(curves: Curves, regions: Sequence[str]) -> list[_Read]:
+    """The regions' curves, on the steps at which all that were measured have scores."""
     present = [r for r in regions if np.isfinite(curves.of([r])).any()]
     wide = np.array([mean_ignoring_nan(curves.of([r]), axis=1) for r in present])
     seen = np.isfinite(wide).all(axis=0) if present else np.zeros(len(curves.steps), dtype=bool)
-    found = {}
+    found = []
     if seen.sum() >= FEWEST_STEPS:
         for region, curve in zip(present, wide, strict=True):
             time = curves.time[seen]
             people = mean_ignoring_nan(curves.people_of([region]), axis=2)[:, seen]
             people = people[np.isfinite(people).all(axis=1)]
-            onset = read_onset(time, curve[seen])
-            if onset.method != "none":
-                found[region] = _Read(region, time, curve[seen], people, onset)
+            found.append(_Read(region, time, curve[seen], people, read_onset(time, curve[seen])))
     return found
+
+
+def _with_onset(
+    regions: Sequence[_Read], rho: float, draws: int, rng: np.random.Generator, alpha: float
+) -> list[_Read]:
+    """Those that rise by more than noise of this autocorrelation does by drifting."""
+    rising = [r for r in regions if r.onset.method != "none"]
+    null = rise_null(rising[0].time, rho, draws, rng) if rising else np.empty(0)
+    return [r for r in rising if rise_p(r.time, r.curve, null) <= alpha]
 
 
 def _contrast(

@@ -1,6 +1,10 @@
 # From the tables of all checkpoints to the five claims.
 
 CALIBRATION = [PATHS.table("calibration")] if CONFIG.inference.calibration_draws else []
+# The variants that the claims are about.
+HEADLINE = dict(
+    entropy=CONFIG.geometry.entropy[0], curvature=CONFIG.geometry.curvature[0]
+)
 
 
 rule modules:
@@ -16,16 +20,54 @@ rule modules:
     params:
         settings=dict(
             k=CONFIG.modules.k,
+            method=CONFIG.modules.method,
             seed=SEED,
             null_draws=CONFIG.inference.null_draws,
             alpha=CONFIG.inference.alpha,
-            entropy=CONFIG.geometry.entropy[0],
-            curvature=CONFIG.geometry.curvature[0],
+            **HEADLINE,
         ),
         code=code("modules.py"),
         provenance=provenance("modules.py"),
     script:
         "../scripts/modules.py"
+
+
+rule change_points:
+    input:
+        checkpoints=PATHS.table("continuity"),
+        geometry=PATHS.table("geometry"),
+    output:
+        PATHS.table("change_points"),
+    log:
+        PATHS.log("change_points"),
+    conda:
+        CONDA
+    params:
+        headline=HEADLINE,
+        code=code("change_points.py"),
+        provenance=provenance("change_points.py"),
+    script:
+        "../scripts/change_points.py"
+
+
+rule correlations:
+    input:
+        checkpoints=PATHS.table("continuity"),
+        geometry=PATHS.table("geometry"),
+        encoding=PATHS.table("encoding"),
+    output:
+        PATHS.table("correlations"),
+    log:
+        PATHS.log("correlations"),
+    conda:
+        CONDA
+    params:
+        settings=inference_settings(),
+        headline=HEADLINE,
+        code=code("correlations.py"),
+        provenance=provenance("correlations.py"),
+    script:
+        "../scripts/correlations.py"
 
 
 rule emergence:
@@ -70,9 +112,7 @@ rule claims:
     params:
         settings=inference_settings(),
         seed=SEED,
-        headline=dict(
-            entropy=CONFIG.geometry.entropy[0], curvature=CONFIG.geometry.curvature[0]
-        ),
+        headline=HEADLINE,
         code=code("claims.py"),
         provenance=provenance("claims.py"),
     script:
@@ -99,9 +139,7 @@ rule calibration:
         settings=inference_settings(),
         draws=CONFIG.inference.calibration_draws or 200,
         seed=SEED,
-        headline=dict(
-            entropy=CONFIG.geometry.entropy[0], curvature=CONFIG.geometry.curvature[0]
-        ),
+        headline=HEADLINE,
         code=code("calibration.py"),
         provenance=provenance("calibration.py"),
     script:
@@ -115,6 +153,7 @@ rule multiverse:
         encoding=PATHS.table("encoding"),
         folds=PATHS.table("folds"),
         tokens=PATHS.table("tokens"),
+        calibration=CALIBRATION,
     output:
         curve=PATHS.table("specification_curve"),
         survival=PATHS.table("survival"),
@@ -128,6 +167,7 @@ rule multiverse:
             entropy=METRICS["entropy"],
             curvature=METRICS["curvature"],
             k=CONFIG.modules.k,
+            method=CONFIG.modules.method,
             seed=SEED,
         ),
         code=code("multiverse.py"),

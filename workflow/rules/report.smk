@@ -3,9 +3,12 @@
 
 rule figure:
     input:
-        lambda wildcards: [
+        tables=lambda wildcards: [
             PATHS.table(name) for name in GALLERY[wildcards.figure].tables
         ],
+        calibration=lambda wildcards: (
+            CALIBRATION if GALLERY[wildcards.figure].tests else []
+        ),
     output:
         svg=report(
             PATHS.figure("{figure}", "svg"),

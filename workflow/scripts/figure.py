@@ -7,9 +7,10 @@ from geomod.jobs import job
 from geomod.tables import read_table
 
 with job(snakemake.log[0], snakemake.threads):
-    name = snakemake.wildcards.figure
-    names = GALLERY[name].tables
-    tables = {table: read_table(path) for table, path in zip(names, snakemake.input, strict=True)}
+    name, inputs = snakemake.wildcards.figure, snakemake.input
+    files = dict(zip(GALLERY[name].tables, inputs.tables, strict=True))
+    files |= dict(zip(["calibration"], inputs.calibration, strict=False))
+    tables = {table: read_table(path) for table, path in files.items()}
     for path in snakemake.output:
         with whole(path) as temporary:
             save(name, tables, temporary)

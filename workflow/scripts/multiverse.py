@@ -9,6 +9,7 @@ from geomod.tables import read_table, write_table
 with job(snakemake.log[0], snakemake.threads):
     inputs, output, params = snakemake.input, snakemake.output, snakemake.params
     tokens, checkpoints = read_table(inputs.tokens), read_table(inputs.checkpoints)
+    calibration = next(iter(inputs.calibration), None)
     curve = specification_curve(
         sound(read_table(inputs.geometry), checkpoints),
         sound(read_table(inputs.encoding), checkpoints),
@@ -16,6 +17,7 @@ with job(snakemake.log[0], snakemake.threads):
         settings=Settings(**params.settings),
         folds=read_table(inputs.folds),
         covariates=tokens[["model", "step", "surprisal"]],
+        calibration=read_table(calibration) if calibration else None,
         **params.choices,
     )
     write_table(curve, output.curve, "specification_curve", params.provenance)
