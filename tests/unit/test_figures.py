@@ -55,6 +55,7 @@ def made_up() -> dict[str, pd.DataFrame]:
         "geometry": metrics,
         "modules": modules,
         "change_points": jumps,
+        "low_high": table("low_high", **sweep, region=(*REGIONS, "netw")),
         "correlations": pd.concat([paper, mean]),
         "encoding": table(
             "encoding", **sweep, layer=LAYERS, region=REGIONS, participant=("average", "01")

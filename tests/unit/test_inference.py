@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from geomod.curves import distinct_steps, gather, last_decade, mean_ignoring_nan
+from geomod.curves import NORM, distinct_steps, gather, last_decade, mean_ignoring_nan
 from geomod.inference import (
     Estimate,
     false_discovery_rate,
@@ -17,7 +17,15 @@ from geomod.inference import (
     t_interval,
     verdict,
 )
-from geomod.low_high import beyond_depth, contrast, fold_variance, labels_and_score, sliding_null
+from geomod.low_high import (
+    beyond_depth,
+    contrast,
+    error_of,
+    fold_variance,
+    labels_and_score,
+    low_high_table,
+    sliding_null,
+)
 from geomod.mixed import independent_columns, leave_one_size_out, mixed_model, spline
 from geomod.nulls import CURVES_TESTS, circular_shift_p, cubic_p, spearman_p, whole_curve_null
 from geomod.partial import (
@@ -30,6 +38,12 @@ from geomod.partial import (
     within_depth,
 )
 from geomod.scale import trend
+from geomod.sweeps import Design, Frame, Scatter, Truth, as_tables, simulate
+
+NOISE = Scatter(smooth=0.3, rough=0.1, noise=0.1, rho=0.5, rho_depth=0.3)
+ONE_MODEL = Design(
+    (Frame("toy-1", 1e5, (0, 1, 2, 4, 8), 3),), ("IFG", "netw"), 2, NOISE, NOISE, person=0.1
+)
 
 
 @pytest.fixture
@@ -228,6 +242,36 @@ def test_contrast_and_its_shifts() -> None:
     assert np.isnan(contrast(score, np.ones((1, 4))))[0]
 
 
+def test_errors_of_participants_and_folds_add(rng: np.random.Generator) -> None:
+    people, folds = rng.standard_normal((2, 5))
+    between = people.var(ddof=1) / 5
+    overlap = fold_variance(folds)
+    se, df, units = error_of(people, folds)
+    assert se == pytest.approx(np.sqrt(between + overlap))
+    assert df == pytest.approx((between + overlap) ** 2 / (between**2 / 4 + overlap**2 / 4))
+    assert units == "participants and sentence folds"
+    assert error_of(people, np.empty(0)) == (pytest.approx(np.sqrt(between)), 4, "participants")
+    assert error_of(np.empty(0), folds)[2] == "sentence folds"
+    assert np.isnan(error_of(people[:1], np.empty(0))[0])
+
+
+def test_low_minus_high_of_every_step_and_region() -> None:
+    (curves,) = simulate(ONE_MODEL, Truth(), np.random.default_rng(0))
+    modules = pd.DataFrame(
+        [(curves.model, s, layer, ("low", "high", "low")[layer - 1])
+         for s in curves.steps[1:] for layer in curves.layers],
+        columns=["model", "step", "layer", "module"],
+    )  # fmt: skip
+    table = low_high_table([curves], modules).set_index(["step", "region"])
+    assert len(table) == 5 * 2
+    assert np.isnan(table.loc[(0, "IFG"), "low_minus_high"])
+    row = table.loc[(8, "netw")]
+    score = curves.of(["netw"])[-1]
+    assert row["low_minus_high"] == pytest.approx((score[0] + score[2]) / 2 - score[1])
+    assert row["low"] < row["low_minus_high"] < row["high"]
+    assert row["units"] == "participants"
+
+
 def test_beyond_depth_is_the_slope_given_a_parabola(rng: np.random.Generator) -> None:
     score, low = rng.standard_normal((5, 9)), np.tile(np.arange(9) >= 4, (5, 1)).astype(float)
     pair = labels_and_score(score, low)
@@ -311,6 +355,27 @@ def test_tables_become_cubes() -> None:
     np.testing.assert_allclose(found.of(["netw", "absent"]), [[0.1, 0.2], [8.1, 8.2]])
     assert np.isnan(found.people[1, 1, 1, 1])
     assert distinct_steps(encoding, None) is encoding
+    assert found.controls == {}
+
+
+def test_the_size_of_the_activations_is_a_control_where_it_was_measured() -> None:
+    (curves,) = simulate(ONE_MODEL, Truth(), np.random.default_rng(0))
+    tables = as_tables([curves])
+    geometry, encoding = tables["geometry"], tables["encoding"]
+    size = geometry[geometry["metric"] == "entropy"].assign(metric="norm", variant="log")
+    surprisal = pd.DataFrame({"model": curves.model, "step": curves.steps, "surprisal": 1.5})
+    (found,) = gather(pd.concat([geometry, size]), encoding, covariates=surprisal)
+    np.testing.assert_array_equal(found.controls[NORM], curves.entropy)
+    np.testing.assert_array_equal(found.controls["surprisal"], np.full(curves.entropy.shape, 1.5))
+
+
+def test_tables_of_a_simulated_sweep_are_gathered_to_the_same_curves() -> None:
+    (curves,) = simulate(ONE_MODEL, Truth(), np.random.default_rng(0))
+    tables = as_tables([curves])
+    (found,) = gather(tables["geometry"], tables["encoding"], tables["models"])
+    for name in ("steps", "layers", "entropy", "curvature", "score", "people"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(curves, name))
+    assert (found.model, found.regions, found.parameters) == ("toy-1", ("IFG", "netw"), 1e5)
 
 
 def test_last_decade_and_means() -> None:

@@ -17,13 +17,19 @@ CLAIM: dict[str, Any] = {
     "unit": "r",
     "interval": [0.1, 0.2],
     "p": 0.02,
+    "paper_direction": "negative",
+    "q": 0.025,
     "test": "a test",
     "verdict": "not supported",
     "why": "because <b>",
     "planted": None,
     "recovered": None,
     "calibrated_level": 0.2,
-    "details": {"tests": [{"test": "bad one", "p": 0.01}], "n": 3},
+    "details": {
+        "tests": [{"test": "bad one", "p": 0.01}],
+        "by_model": [{"model": "toy-s", "bad one": 0.5}],
+        "n": 3,
+    },
 }
 CALIBRATION = pd.DataFrame(
     {
@@ -67,7 +73,8 @@ def page(root: Path, **changes: Any) -> str:
 
 def test_a_verdict_stands_with_its_numbers(root: Path) -> None:
     text = page(root)
-    for part in ("not supported", "0.123", "0.1 … 0.2", "0.02", "because &lt;b&gt;"):
+    parts = ("not supported", "0.123", "0.1 … 0.2", "0.02", "q 0.025", "paper: &lt; 0", "&lt;b&gt;")
+    for part in parts:
         assert part in text
 
 
@@ -82,6 +89,7 @@ def test_a_test_that_exceeds_its_level_is_marked_wherever_it_appears(root: Path)
     assert 'level 0.2 <span class="tag not">exceeds' in text
     assert 'bad one <span class="tag not">exceeds its level' in " ".join(text.split())
     assert "0.21" in text
+    assert text.count("exceeds its level") == 2, "as a test in a row and as the head of a column"
     assert "exceeds its level" not in page(root)
 
 

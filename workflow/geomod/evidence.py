@@ -25,7 +25,7 @@ from geomod.low_high import (
     beyond_depth,
     combined_p,
     contrast,
-    fold_variance,
+    error_of,
     labels_and_score,
     low_blocks,
     sliding_null,
@@ -140,16 +140,11 @@ def low_complexity_aligns(
     details[SLIDING_LABELS] = combined_p(nulls, settings.permutations, rng)
     p = permutation_p(*mean_effect(pairs, settings.permutations, rng)[:2])
     if len({c.participants for c in curves}) == 1 and all(len(each) > 1 for each in people):
-        value, se, df = mean_and_se(np.mean(people, axis=0))
-        details["units"] = "participants"
-        if all(len(each) > 1 for each in folds) and len({len(each) for each in folds}) == 1:
-            between_folds = np.mean(folds, axis=0)
-            variances = np.array([se**2, fold_variance(between_folds)])
-            freedom = np.array([df, len(between_folds) - 1])
-            # Welch & Satterthwaite: degrees of freedom of a sum of two estimated variances.
-            df = float(variances.sum() ** 2 / (variances**2 / freedom).sum())
-            se = float(np.sqrt(variances.sum()))
-            details["units"] = "participants and sentence folds"
+        everyone = np.mean(people, axis=0)
+        same_folds = len({len(each) for each in folds}) == 1
+        between_folds = np.mean(folds, axis=0) if same_folds else np.empty(0)
+        value = float(np.nanmean(everyone))
+        se, df, details["units"] = error_of(everyone, between_folds)
     else:
         value, se, df = mean_and_se(np.array(averages))
         details["units"] = "models"

@@ -172,6 +172,28 @@ def _jumps(axis: Axes, change_points: pd.DataFrame, model: str, grid: pd.DataFra
             axis.plot([place] * 2, [layer - 0.5, layer + 0.5], **style)
 
 
+def low_high(tables: Tables) -> Figure:
+    """Score of the low minus that of the high module over training, region by region."""
+    table = tables["low_high"]
+    models = list(table["model"].unique())
+    figure, axes = _panels(1, max(len(models), 1), width=3.0, height=2.6, sharey=True)
+    for axis, model in zip(axes[0], models, strict=False):
+        own = table[table["model"] == model]
+        for region, rows in own.groupby("region", sort=False):
+            colour = REGION_COLOURS.get(str(region), OTHER)
+            time = _time(rows["step"])
+            axis.plot(time, rows["low_minus_high"], color=colour, label=region, lw=1.3)
+            if region == NETWORK:
+                axis.fill_between(time, rows["low"], rows["high"], color=colour, alpha=0.12, lw=0)
+        axis.axhline(0, color=OTHER, lw=0.6)
+        axis.set_title(model)
+        _time_axis(axis, own["step"])
+    axes[0, 0].set_ylabel("low − high module (Pearson r)")
+    handles, labels = axes[0, -1].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right center", title="region")
+    return figure
+
+
 def emergence(tables: Tables) -> Figure:
     """Score of each region over training, with its half-time."""
     table = _of_average(tables["encoding"])
@@ -257,7 +279,7 @@ def coupling(tables: Tables) -> Figure:
         )
         if np.isfinite(partial.get(model, np.nan)):
             r = f"r = {partial[model]:.2f}".replace("-", "−")
-            axis.annotate(r, (0.97, 0.03), xycoords="axes fraction", ha="right")
+            axis.annotate(r, (1, 1.03), xycoords="axes fraction", ha="right")
         axis.set_title(model)
         axis.set_xlabel("curvature (°)")
     axes[0, 0].set_ylabel("encoding score (Pearson r)")
@@ -345,6 +367,7 @@ FIGURES: dict[str, Callable[[Tables], Figure]] = {
     "geometry": geometry,
     "modules": modules,
     "encoding": encoding,
+    "low_high": low_high,
     "emergence": emergence,
     "ceilings": ceilings,
     "coupling": coupling,

@@ -47,6 +47,13 @@ GALLERY = {
         "layers, columns are checkpoints.",
         ("encoding",),
     ),
+    "low_high": Plate(
+        "Which module aligns better",
+        "Mean score of the blocks of low complexity less that of the blocks of high complexity, as "
+        "partitioned at each step. The band is the interval of the language network, over "
+        "participants and sentence folds. A gap says that there was no second module.",
+        ("low_high",),
+    ),
     "emergence": Plate(
         "When regions emerge",
         "Score of each region over training, mean over blocks, one panel a model. The vertical "

@@ -6,14 +6,19 @@ high for being deep. The test therefore asks for what the labels say beyond a sm
 depth (`labels_and_score`); sliding the labels along the depth, runs intact, is reported beside it.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from geomod.curves import Curves, mean_ignoring_nan
+from geomod.inference import mean_and_se, t_interval
 from geomod.partial import Pair, depth_degree, within_depth
 
 Array = NDArray[np.float64]
+
+COLUMNS = ["model", "step", "region", "low_minus_high", "low", "high", "units"]
 
 
 def low_blocks(modules: pd.DataFrame, curves: Curves) -> Array:
@@ -29,6 +34,46 @@ def contrast(score: Array, low: Array) -> Array:
     return mean_ignoring_nan(np.where(low == 1, score, np.nan), axis=-1) - mean_ignoring_nan(
         np.where(low == 0, score, np.nan), axis=-1
     )
+
+
+def low_high_table(
+    curves: Sequence[Curves], modules: pd.DataFrame, alpha: float = 0.05
+) -> pd.DataFrame:
+    """The contrast of every model, step and region, with its interval.
+
+    `units` says over what the interval speaks; without participants it is over folds alone.
+    """
+    rows = []
+    for c in curves:
+        low = low_blocks(modules, c)
+        for region in c.regions:
+            value = contrast(c.of([region]), low)
+            people = contrast(c.people_of([region]), low)
+            folds = contrast(c.folds_of([region]), low)
+            for i, step in enumerate(c.steps):
+                se, df, units = error_of(people[:, i], folds[:, i])
+                bounds = t_interval(value[i], se, df, alpha)
+                rows.append((c.model, step, region, value[i], *bounds, units))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def error_of(people: Array, folds: Array) -> tuple[float, float, str]:
+    """Standard error, degrees of freedom and units of a mean over participants and over folds.
+
+    Their variances are added; the degrees of freedom of the sum are Welch & Satterthwaite's.
+    """
+    known: dict[str, tuple[float, float]] = {}
+    if len(people) > 1:
+        _, se, df = mean_and_se(people)
+        known["participants"] = (se**2, df)
+    if len(folds) > 1:
+        known["sentence folds"] = (fold_variance(folds), len(folds) - 1.0)
+    if not known:
+        return np.nan, 0.0, ""
+    variances, freedom = np.array(list(known.values())).T
+    total = float(variances.sum())
+    df = float(total**2 / (variances**2 / freedom).sum()) if total > 0 else float(freedom.sum())
+    return float(np.sqrt(total)), df, " and ".join(known)
 
 
 def sliding_null(score: Array, low: Array) -> Array:

@@ -39,7 +39,8 @@ class Partition:
     null: Array  # silhouettes of the smooth null
     p: float  # of the silhouette, smooth-gradient null
     walk_p: float  # of the silhouette, random-walk null
-    gap: float
+    gap: float  # smooth-gradient null
+    walk_gap: float  # random-walk null
     k_selected: int
     se: float = np.nan  # of the silhouette, from `scatter_about` the modules
 
@@ -60,9 +61,10 @@ def find_modules(
 
     Columns: model, step, layer, module (`low` is the module of lower entropy + curvature, z-scored
     over the layers; `high`; `middle1` … between them; `all` where there is one), silhouette,
-    null_p, walk_p, gap, agreement (adjusted Rand index with the step before), agreement_chance
-    (its mean over pairs of random contiguous partitions), methods_agreement (adjusted Rand index
-    with the other methods' partitions into as many modules, their mean), k, k_selected, method.
+    null_p, walk_p, gap, walk_gap, agreement (adjusted Rand index with the step before),
+    agreement_chance (its mean over pairs of random contiguous partitions), methods_agreement
+    (adjusted Rand index with the other methods' partitions into as many modules, their mean), k,
+    k_selected, method.
     """
     if method not in METHODS:
         raise ValueError(f"method {method!r} is not one of {', '.join(METHODS)}")
@@ -85,6 +87,7 @@ def find_modules(
                         "null_p": found.p,
                         "walk_p": found.walk_p,
                         "gap": found.gap,
+                        "walk_gap": found.walk_gap,
                         "agreement": np.nan
                         if before is None
                         else adjusted_rand_score(before, found.labels),
@@ -112,6 +115,7 @@ COLUMNS = [
     "null_p",
     "walk_p",
     "gap",
+    "walk_gap",
     "agreement",
     "agreement_chance",
     "methods_agreement",
@@ -162,7 +166,9 @@ def partition(
     points = standardize(cloud)
     cluster = METHODS[method]
     if n < 2 or not np.ptp(points, axis=0).any():
-        return Partition(np.zeros(n, dtype=np.int64), np.nan, np.empty(0), np.nan, np.nan, 0.0, 1)
+        return Partition(
+            np.zeros(n, dtype=np.int64), np.nan, np.empty(0), np.nan, np.nan, 0.0, 0.0, 1
+        )
     testable = n >= FEWEST_LAYERS and draws > 0
     smooth = (
         standardize(smooth_null(cloud, draws, rng)) if testable else np.empty((0, *cloud.shape))
@@ -185,7 +191,7 @@ def partition(
     size = min(selected if k == "auto" else k, n)
     if size == 1:
         labels = np.zeros(n, dtype=np.int64)
-        return Partition(labels, np.nan, np.empty(0), np.nan, np.nan, 0.0, selected)
+        return Partition(labels, np.nan, np.empty(0), np.nan, np.nan, 0.0, 0.0, selected)
     labels = cluster(points[None], size, rng)
     value = float(silhouette(points[None], labels, size)[0])
     null = silhouette(smooth, cluster(smooth, size, rng), size) if testable else np.empty(0)
@@ -197,6 +203,7 @@ def partition(
         p=exceedance_p(value, null),
         walk_p=exceedance_p(value, walks),
         gap=gaps.get(size, np.nan),
+        walk_gap=_gap(points, walk, cluster, size, rng) if testable else np.nan,
         k_selected=selected,
         se=_standard_error(points, labels[0], size, cluster, rng, draws) if testable else np.nan,
     )
@@ -276,6 +283,18 @@ def _log_dispersion(
 ) -> Array:
     # A perfect fit has no dispersion; the floor keeps its logarithm finite.
     return np.log(np.maximum(dispersion(points, cluster(points, k, rng), k), 1e-9))
+
+
+def _gap(
+    points: Array,
+    null: Array,
+    cluster: Callable[[Array, int, np.random.Generator], Labels],
+    k: int,
+    rng: np.random.Generator,
+) -> float:
+    """Mean ln W over the null − ln W."""
+    expected = _log_dispersion(null, cluster, k, rng).mean()
+    return float(expected - _log_dispersion(points[None], cluster, k, rng)[0])
 
 
 def _from_low_to_high(labels: Labels, points: Array) -> Labels:

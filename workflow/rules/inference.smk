@@ -50,6 +50,28 @@ rule change_points:
         "../scripts/change_points.py"
 
 
+rule low_high:
+    input:
+        checkpoints=PATHS.table("continuity"),
+        geometry=PATHS.table("geometry"),
+        encoding=PATHS.table("encoding"),
+        folds=PATHS.table("folds"),
+        modules=PATHS.table("modules"),
+    output:
+        PATHS.table("low_high"),
+    log:
+        PATHS.log("low_high"),
+    conda:
+        CONDA
+    params:
+        alpha=CONFIG.inference.alpha,
+        headline=HEADLINE,
+        code=code("low_high.py"),
+        provenance=provenance("low_high.py"),
+    script:
+        "../scripts/low_high.py"
+
+
 rule correlations:
     input:
         checkpoints=PATHS.table("continuity"),
