@@ -68,6 +68,14 @@ def test_every_test_has_a_level_and_a_power() -> None:
     assert table.equals(calibrate(SMALL, draws=3, settings=SETTINGS, jobs=2))
 
 
+def test_a_test_that_the_grid_is_too_small_for_is_not_marked() -> None:
+    two = replace(SMALL, frames=SMALL.frames[:2])
+    trend = calibrate(two, draws=2, settings=SETTINGS).set_index("test").loc["t on the size trend"]
+    assert np.isnan(trend["level"])
+    assert trend["draws"] == 0
+    assert trend["holds"]
+
+
 @pytest.mark.parametrize("claim", [2, 4, 5])
 def test_verdicts_tests_hold_and_intervals_cover(claim: int) -> None:
     """A small benchmarks/interval_coverage.py; chance stays within the bounds in 99.9 %."""

@@ -332,10 +332,11 @@ def _gains_of_rows(factor: Factor, y: Tensor, alphas: Tensor, memory_mb: float) 
     """`held_out_gains` where every block is a single row, so that (I − H)_BB is a number."""
     u, rows = factor.u.double(), len(y)
     rest, weights = _weights(factor, alphas)
-    own = u**2 @ weights.T  # [rows, alphas], how much a row's response is of what predicts it
-    left, squares = u**2 @ rest.T, u**2 @ rest.T**2
+    squared = u**2
+    # [rows, alphas], how much a row's response is of what predicts it, and how little.
+    own, left, squares = (squared @ torch.cat([weights, rest, rest**2]).T).split(len(alphas), dim=1)
     if not factor.is_full:
-        complement = (1 - 1 / rows - (u**2).sum(dim=1))[:, None]
+        complement = (1 - 1 / rows - squared.sum(dim=1))[:, None]
         left, squares = left + complement, squares + complement
     error = y * (rows / (rows - 1))
     z = u.T @ y
