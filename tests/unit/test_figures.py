@@ -10,7 +10,8 @@ import pytest
 
 from geomod.calibration import RISE
 from geomod.claims import TESTS
-from geomod.figures import FIGURES, _network, _short, _tick_steps, save
+from geomod.drawing import network_score, short, tick_steps
+from geomod.figures import FIGURES, save
 from geomod.gallery import GALLERY
 from geomod.tables import columns_of
 
@@ -131,22 +132,22 @@ def test_the_curve_counts_the_choices_that_agree_with_the_headline(tmp_path: Pat
 
 def test_the_network_is_its_own_region_where_there_is_one() -> None:
     table = made_up()["encoding"]
-    mean = _network(table)["score"].mean()
+    mean = network_score(table)["score"].mean()
     assert mean == pytest.approx(table.loc[table["participant"] == "average", "score"].mean())
     table.loc[table["region"] == "noise", ["region", "score"]] = ["netw", 7.0]
-    assert (_network(table)["score"] == 7).all()
+    assert (network_score(table)["score"] == 7).all()
 
 
 def test_ticks_are_steps_that_were_measured() -> None:
     steps = [0, 1, 2, 4, 512, 1000, 143000]
-    ticks = _tick_steps(steps)
+    ticks = tick_steps(steps)
     assert set(ticks) <= set(steps)
     assert (ticks[0], ticks[-1]) == (0, 143000)
 
 
 @pytest.mark.parametrize(("step", "text"), [(0, "0"), (512, "512"), (1000, "1k"), (143000, "143k")])
 def test_steps_are_written_short(step: int, text: str) -> None:
-    assert _short(step) == text
+    assert short(step) == text
 
 
 def test_without_baselines_the_figure_says_so(tmp_path: Path) -> None:

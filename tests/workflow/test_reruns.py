@@ -21,6 +21,8 @@ AFTER_ENCODING = {
     "encoding_table",
     "folds_table",
     "baselines_table",
+    "low_high",
+    "correlations",
     "emergence",
     "claims",
     "recovery",

@@ -1,8 +1,4 @@
-"""The figures, each a function from tables to a matplotlib figure. What they show: gallery.py.
-
-Colours mean the same everywhere: a model has its colour, so has a region and a module. Training is
-always on a log axis, log2(step + 1), and layer 0 (the embedding) at the bottom.
-"""
+"""The figures, each a function from tables to a matplotlib figure. What they show: gallery.py."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,36 +11,30 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from geomod.drawing import (
+    LOG2_OF_10,
+    MODULE_COLOURS,
+    NETWORK,
+    OTHER,
+    REGION_COLOURS,
+    STYLE,
+    draw_maps,
+    grid_of,
+    layer_edges,
+    model_colours,
+    network_score,
+    of_average,
+    panels,
+    short,
+    step_ticks,
+    tick_steps,
+    time_axis,
+    time_of,
+)
 from geomod.gallery import GALLERY
 from geomod.multiverse_figure import VERDICT_COLOURS, specification_curves
 
 Tables = Mapping[str, pd.DataFrame]
-
-NETWORK = "netw"  # the language network as a whole
-REGION_COLOURS = {
-    "AntTemp": "#b3541e",
-    "PostTemp": "#e08e45",
-    "IFGorb": "#1d4e89",
-    "IFG": "#3a7ebf",
-    "MFG": "#7fb2de",
-    "netw": "#2b2b2b",
-}
-MODULE_COLOURS = {"low": "#2a7f62", "middle1": "#a9c7a0", "high": "#c8553d", "all": "#b8b8b8"}
-OTHER = "#9a9a9a"
-LOG2_OF_10 = np.log2(10)  # half-times are log10(step + 1), the axis of training is log2(step + 1)
-
-STYLE: Any = {
-    "font.size": 8,
-    "axes.titlesize": 9,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "legend.frameon": False,
-    "svg.fonttype": "none",
-    "svg.hashsalt": "geomod",  # the same figure is the same file
-    "savefig.bbox": "tight",
-}
 
 
 def save(name: str, tables: Tables, path: Path) -> None:
@@ -74,15 +64,15 @@ def beyond_level(tests: Sequence[str], calibration: pd.DataFrame | None) -> list
 def learning(tables: Tables) -> Figure:
     """Surprisal of the stimuli over training."""
     tokens = tables["tokens"]
-    figure, axes = _panels(1, 1, width=4.2, height=2.8)
+    figure, axes = panels(1, 1, width=4.2, height=2.8)
     axis = axes[0, 0]
-    colours = _model_colours(tokens["model"])
+    colours = model_colours(tokens["model"])
     for model, rows in tokens.groupby("model", sort=False):
-        time, surprisal = _time(rows["step"]), rows["surprisal"]
+        time, surprisal = time_of(rows["step"]), rows["surprisal"]
         axis.plot(time, surprisal, "o-", ms=3, color=colours[model], label=model)
     axis.legend()
     axis.set_ylabel("surprisal of the stimuli (nats a token)")
-    _time_axis(axis, tokens["step"])
+    time_axis(axis, tokens["step"])
     return figure
 
 
@@ -94,19 +84,19 @@ def geometry(tables: Tables) -> Figure:
     shown = {"entropy": ("entropy (nats)", 1.0), "curvature": ("curvature (°)", 180 / np.pi)}
     shown |= {m: (m.replace("_", " "), 1.0) for m in table["metric"].unique() if m not in shown}
     models = list(table["model"].unique())
-    figure, axes = _panels(len(shown), len(models))
+    figure, axes = panels(len(shown), len(models))
     for row, (metric, (label, scale)) in enumerate(shown.items()):
         values = table[table["metric"] == metric].assign(value=lambda t, s=scale: t["mean"] * s)
-        _maps(figure, axes[row], values, models, label, "mako")
+        draw_maps(figure, axes[row], values, models, label, "mako")
     return figure
 
 
 def encoding(tables: Tables) -> Figure:
     """Encoding score of the language network by layer and step."""
-    values = _network(tables["encoding"]).rename(columns={"score": "value"})
+    values = network_score(tables["encoding"]).rename(columns={"score": "value"})
     models = list(values["model"].unique())
-    figure, axes = _panels(1, len(models))
-    _maps(figure, axes[0], values, models, "Pearson r", "rocket")
+    figure, axes = panels(1, len(models))
+    draw_maps(figure, axes[0], values, models, "Pearson r", "rocket")
     return figure
 
 
@@ -115,17 +105,17 @@ def modules(tables: Tables) -> Figure:
     table = tables["modules"]
     measured = set(table["model"])
     models = [name for name in tables["tokens"]["model"].unique() if name in measured]
-    figure, axes = _panels(2, len(models), height=1.9)
+    figure, axes = panels(2, len(models), height=1.9)
     names = [name for name in MODULE_COLOURS if name in set(table["module"])]
     palette = mpl.colors.ListedColormap([MODULE_COLOURS[name] for name in names])
     for column, model in enumerate(models):
         rows = table[table["model"] == model]
         codes = rows["module"].map({name: i for i, name in enumerate(names)})
-        grid = _grid(rows.assign(value=codes.astype(float)))
+        grid = grid_of(rows.assign(value=codes.astype(float)))
         axis = axes[0, column]
         axis.pcolormesh(
             np.arange(grid.shape[1] + 1),
-            _edges(grid.index),
+            layer_edges(grid.index),
             grid.to_numpy(),
             cmap=palette,
             vmin=-0.5,
@@ -134,7 +124,7 @@ def modules(tables: Tables) -> Figure:
         _jumps(axis, tables["change_points"], str(model), grid)
         axis.set_title(model)
         axis.set_yticks(grid.index)
-        _step_ticks(axis, grid.columns)
+        step_ticks(axis, grid.columns)
         axis.set_ylabel("layer" if column == 0 else "")
         per_step = rows.drop_duplicates("step")
         clear = (per_step["null_p"] < 0.05).to_numpy()
@@ -153,7 +143,7 @@ def modules(tables: Tables) -> Figure:
         below.set_xlim(0, len(per_step))
         below.set_ylim(-0.25, 1)
         below.set_ylabel("silhouette" if column == 0 else "")
-        _step_ticks(below, per_step["step"])
+        step_ticks(below, per_step["step"])
         below.set_xlabel("training step")
     handles = [mpl.patches.Patch(color=MODULE_COLOURS[name], label=name) for name in names]
     figure.legend(handles=handles, loc="outside right upper", title="module")
@@ -176,18 +166,18 @@ def low_high(tables: Tables) -> Figure:
     """Score of the low minus that of the high module over training, region by region."""
     table = tables["low_high"]
     models = list(table["model"].unique())
-    figure, axes = _panels(1, max(len(models), 1), width=3.0, height=2.6, sharey=True)
+    figure, axes = panels(1, max(len(models), 1), width=3.0, height=2.6, sharey=True)
     for axis, model in zip(axes[0], models, strict=False):
         own = table[table["model"] == model]
         for region, rows in own.groupby("region", sort=False):
             colour = REGION_COLOURS.get(str(region), OTHER)
-            time = _time(rows["step"])
+            time = time_of(rows["step"])
             axis.plot(time, rows["low_minus_high"], color=colour, label=region, lw=1.3)
             if region == NETWORK:
                 axis.fill_between(time, rows["low"], rows["high"], color=colour, alpha=0.12, lw=0)
         axis.axhline(0, color=OTHER, lw=0.6)
         axis.set_title(model)
-        _time_axis(axis, own["step"])
+        time_axis(axis, own["step"])
     axes[0, 0].set_ylabel("low − high module (Pearson r)")
     handles, labels = axes[0, -1].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right center", title="region")
@@ -196,7 +186,7 @@ def low_high(tables: Tables) -> Figure:
 
 def emergence(tables: Tables) -> Figure:
     """Score of each region over training, with its half-time."""
-    table = _of_average(tables["encoding"])
+    table = of_average(tables["encoding"])
     times = tables["emergence"]
     curves = (
         table[table["layer"] > 0]
@@ -205,11 +195,11 @@ def emergence(tables: Tables) -> Figure:
         .reset_index()
     )
     models = list(curves["model"].unique())
-    figure, axes = _panels(1, len(models), width=3.0, height=2.8, sharey=True)
+    figure, axes = panels(1, len(models), width=3.0, height=2.8, sharey=True)
     for axis, model in zip(axes[0], models, strict=True):
         for region, rows in curves[curves["model"] == model].groupby("region", sort=False):
             colour = REGION_COLOURS.get(str(region), OTHER)
-            axis.plot(_time(rows["step"]), rows["score"], "-", color=colour, label=region, lw=1.3)
+            axis.plot(time_of(rows["step"]), rows["score"], "-", color=colour, label=region, lw=1.3)
             found = times[(times["model"] == model) & (times["region"] == region)]
             for half in found.itertuples():
                 if np.isfinite(half.t50) and not half.censored:
@@ -218,8 +208,8 @@ def emergence(tables: Tables) -> Figure:
                         band = (half.low * LOG2_OF_10, half.high * LOG2_OF_10)
                         axis.axvspan(*band, color=colour, alpha=0.07, lw=0)
         axis.set_title(model)
-        axis.set_xlim(_time(0), _time(curves["step"]).max() + 0.3)
-        _time_axis(axis, curves["step"])
+        axis.set_xlim(time_of(0), time_of(curves["step"]).max() + 0.3)
+        time_axis(axis, curves["step"])
     axes[0, 0].set_ylabel("encoding score (Pearson r)")
     handles, labels = axes[0, -1].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right center", title="region")
@@ -228,13 +218,13 @@ def emergence(tables: Tables) -> Figure:
 
 def ceilings(tables: Tables) -> Figure:
     """Each model's best score of a region under the region's noise ceiling."""
-    table, ceiling = _of_average(tables["encoding"]), tables["ceiling"]
+    table, ceiling = of_average(tables["encoding"]), tables["ceiling"]
     ceiling = ceiling[ceiling["participant"] == "average"]
     regions = list(ceiling["region"])
     best = table[table["layer"] > 0].groupby(["model", "region"], sort=False)["score"].max()
     models = list(table["model"].unique())
-    colours = _model_colours(table["model"])
-    figure, axes = _panels(1, 1, width=0.7 * len(regions) + 1.6, height=2.8)
+    colours = model_colours(table["model"])
+    figure, axes = panels(1, 1, width=0.7 * len(regions) + 1.6, height=2.8)
     axis = axes[0, 0]
     for place, row in enumerate(ceiling.itertuples()):
         axis.bar(place, row.ceiling, width=0.75, color="#e8e4dc", zorder=0)
@@ -261,17 +251,17 @@ def coupling(tables: Tables) -> Figure:
     shapes = tables["geometry"]
     shapes = shapes[(shapes["metric"] == "curvature") & (shapes["layer"] > 0)]
     shapes = shapes[shapes["variant"] == shapes["variant"].iloc[0]]
-    both = shapes.merge(_network(tables["encoding"]), on=["model", "step", "layer"])
+    both = shapes.merge(network_score(tables["encoding"]), on=["model", "step", "layer"])
     models = list(shapes["model"].unique())
-    figure, axes = _panels(1, len(models), width=2.6, height=2.5, sharey=True)
-    scale = mpl.colors.Normalize(0, _time(both["step"]).max())
+    figure, axes = panels(1, len(models), width=2.6, height=2.5, sharey=True)
+    scale = mpl.colors.Normalize(0, time_of(both["step"]).max())
     partial = _paper_correlations(tables["correlations"])
     for axis, model in zip(axes[0], models, strict=True):
         rows = both[both["model"] == model]
         points = axis.scatter(
             np.degrees(rows["mean"]),
             rows["score"],
-            c=_time(rows["step"]),
+            c=time_of(rows["step"]),
             norm=scale,
             cmap="flare",
             s=14,
@@ -284,8 +274,8 @@ def coupling(tables: Tables) -> Figure:
         axis.set_xlabel("curvature (°)")
     axes[0, 0].set_ylabel("encoding score (Pearson r)")
     bar = figure.colorbar(points, ax=axes, shrink=0.8)
-    steps = _tick_steps(both["step"])
-    bar.set_ticks(list(_time(steps)), labels=[_short(step) for step in steps])
+    steps = tick_steps(both["step"])
+    bar.set_ticks(list(time_of(steps)), labels=[short(step) for step in steps])
     bar.set_label("training step")
     return figure
 
@@ -295,10 +285,10 @@ def sets(tables: Tables) -> Figure:
     population, similarity = tables["population"], tables["depth_similarity"]
     models = list(population["model"].unique())
     shown = {("rankme", "eigenvalues"): "RankMe", ("twonn", "raw"): "TwoNN"}
-    figure, axes = _panels(len(shown) + 2, len(models))
+    figure, axes = panels(len(shown) + 2, len(models))
     for row, ((metric, variant), label) in enumerate(shown.items()):
         chosen = (population["metric"] == metric) & (population["variant"] == variant)
-        _maps(figure, axes[row], population[chosen], models, label, "mako")
+        draw_maps(figure, axes[row], population[chosen], models, label, "mako")
     cmap = sns.color_palette("rocket", as_cmap=True).with_extremes(bad="#dddddd")
     for row, pick in enumerate((min, max), start=len(shown)):
         for column, (axis, model) in enumerate(zip(axes[row], models, strict=True)):
@@ -307,9 +297,9 @@ def sets(tables: Tables) -> Figure:
             grid = rows[rows["step"] == step].pivot_table(
                 index="layer", columns="other", values="cka_debiased", dropna=False
             )
-            edges = _edges(grid.index)
+            edges = layer_edges(grid.index)
             mesh = axis.pcolormesh(edges, edges, grid.to_numpy(), cmap=cmap, vmin=0, vmax=1)
-            axis.set_title(f"{model}, step {_short(step)}")
+            axis.set_title(f"{model}, step {short(step)}")
             axis.set_box_aspect(1)
             axis.set_xlabel("layer")
             axis.set_ylabel("layer" if column == 0 else "")
@@ -329,7 +319,7 @@ def baselines(tables: Tables) -> Figure:
     table = tables["baselines"]
     models = list(table["model"].unique())
     if not models:
-        figure, axes = _panels(1, 1)
+        figure, axes = panels(1, 1)
         axes[0, 0].set_title("no baselines")
         return figure
     if NETWORK in set(table["region"]):
@@ -338,28 +328,36 @@ def baselines(tables: Tables) -> Figure:
     table = table[table["layer"] > 0].groupby(keys, sort=False)[values].mean().reset_index()
     names = list(pd.unique(table["baseline"]))
     colours = dict(zip(names, sns.color_palette("deep", len(names)), strict=True))
-    figure, axes = _panels(2, len(models), width=2.6)
+    figure, axes = panels(2, len(models), width=2.6)
     for row in axes:
         for axis in row[1:]:
             axis.sharey(row[0])
     for (above, below), model in zip(axes.T, models, strict=True):
         own = table[table["model"] == model]
         layer = own.groupby("step")["score_layer"].first()
-        above.plot(_time(layer.index), layer, color="#2b2b2b", lw=1.3, label="layer")
+        above.plot(time_of(layer.index), layer, color="#2b2b2b", lw=1.3, label="layer")
         for name, rows in own.groupby("baseline", sort=False):
             style = {"color": colours[str(name)], "lw": 1.3}
-            above.plot(_time(rows["step"]), rows["score_baseline"], ls="--", label=name, **style)
-            below.plot(_time(rows["step"]), rows["unique_r2"], **style)
+            above.plot(time_of(rows["step"]), rows["score_baseline"], ls="--", label=name, **style)
+            below.plot(time_of(rows["step"]), rows["unique_r2"], **style)
         above.set_title(model)
         for axis in (above, below):
             axis.axhline(0, color=OTHER, lw=0.6)
-            _time_axis(axis, own["step"])
+            time_axis(axis, own["step"])
         above.set_xlabel("")
     axes[0, 0].set_ylabel("score (Pearson r)")
     axes[1, 0].set_ylabel("unique R² of the layer")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right center", title="predictor")
     return figure
+
+
+def _paper_correlations(table: pd.DataFrame) -> dict[str, float]:
+    """Pearson's r of curvature and the network's score given log step, of each model."""
+    network = NETWORK if NETWORK in set(table["region"]) else "mean"
+    pooled = table["layer"].isna() & (table["region"] == network)
+    rows = table[pooled & (table["predictor"] == "curvature") & (table["method"] == "pearson")]
+    return dict(zip(rows["model"], rows["r"], strict=True))
 
 
 FIGURES: dict[str, Callable[[Tables], Figure]] = {
@@ -375,99 +373,3 @@ FIGURES: dict[str, Callable[[Tables], Figure]] = {
     "multiverse": multiverse,
     "sets": sets,
 }
-
-
-def _panels(
-    rows: int, columns: int, width: float = 2.4, height: float = 2.1, sharey: bool = False
-) -> tuple[Figure, np.ndarray]:
-    figure = Figure(figsize=(width * columns + 0.8, height * rows), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False, sharey=sharey)
-    return figure, axes
-
-
-def _of_average(encoding: pd.DataFrame) -> pd.DataFrame:
-    return encoding[encoding["participant"] == "average"]
-
-
-def _network(encoding: pd.DataFrame) -> pd.DataFrame:
-    """model, step, layer, score: of the region `netw` where there is one, else of their mean."""
-    table = _of_average(encoding)
-    whole = table[table["region"] == NETWORK]
-    table = table if whole.empty else whole
-    return table.groupby(["model", "step", "layer"], sort=False)["score"].mean().reset_index()
-
-
-def _paper_correlations(table: pd.DataFrame) -> dict[str, float]:
-    """Pearson's r of curvature and the network's score given log step, of each model."""
-    network = NETWORK if NETWORK in set(table["region"]) else "mean"
-    pooled = table["layer"].isna() & (table["region"] == network)
-    rows = table[pooled & (table["predictor"] == "curvature") & (table["method"] == "pearson")]
-    return dict(zip(rows["model"], rows["r"], strict=True))
-
-
-def _model_colours(models: pd.Series) -> dict[str, tuple[float, ...]]:
-    names = list(pd.unique(models))
-    return dict(zip(names, sns.color_palette("crest", len(names)), strict=True))
-
-
-def _time(step: pd.Series | np.ndarray | float) -> np.ndarray:
-    return np.log2(np.asarray(step, dtype=float) + 1)
-
-
-def _short(step: float) -> str:
-    """1000 → 1k, 143000 → 143k."""
-    return f"{step / 1000:g}k" if step >= 1000 and step % 1000 == 0 else f"{step:g}"
-
-
-def _tick_steps(steps: pd.Series | Sequence[int], most: int = 6) -> list[int]:
-    """At most `most` of the steps that were measured, evenly over the log axis, ends included."""
-    unique = np.unique(np.asarray(steps))
-    wanted = np.linspace(_time(unique[0]), _time(unique[-1]), min(most, len(unique)))
-    nearest = [int(unique[np.argmin(np.abs(_time(unique) - time))]) for time in wanted]
-    return sorted(set(nearest))
-
-
-def _time_axis(axis: Axes, steps: pd.Series) -> None:
-    ticks = _tick_steps(steps)
-    axis.set_xticks(_time(ticks), [_short(step) for step in ticks])
-    axis.set_xlabel("training step")
-
-
-def _step_ticks(axis: Axes, steps: Sequence[int] | pd.Series | pd.Index) -> None:
-    """Ticks for an axis with one place a checkpoint."""
-    places = {int(step): place + 0.5 for place, step in enumerate(steps)}
-    ticks = _tick_steps(list(places))
-    axis.set_xticks([places[step] for step in ticks], [_short(step) for step in ticks])
-
-
-def _grid(rows: pd.DataFrame) -> pd.DataFrame:
-    """Layers × steps."""
-    return rows.pivot_table(index="layer", columns="step", values="value", dropna=False)
-
-
-def _edges(layers: pd.Index) -> np.ndarray:
-    return np.append(layers.to_numpy(), layers.max() + 1) - 0.5
-
-
-def _maps(
-    figure: Figure,
-    axes: np.ndarray,
-    values: pd.DataFrame,
-    models: Sequence[str],
-    label: str,
-    colours: str,
-) -> None:
-    """A row of layer × step maps, one a model, on one colour scale."""
-    finite = values["value"][np.isfinite(values["value"])]
-    scale = mpl.colors.Normalize(*(finite.quantile([0.01, 0.99]) if len(finite) else (0, 1)))
-    cmap = sns.color_palette(colours, as_cmap=True).with_extremes(bad="#dddddd")
-    for column, (axis, model) in enumerate(zip(axes, models, strict=True)):
-        grid = _grid(values[values["model"] == model])
-        edges = np.arange(grid.shape[1] + 1), _edges(grid.index)
-        mesh = axis.pcolormesh(*edges, grid.to_numpy(), cmap=cmap, norm=scale)
-        axis.set_title(model)
-        axis.set_ylabel("layer" if column == 0 else "")
-        axis.yaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
-        axis.set_xlabel("training step")
-        _step_ticks(axis, grid.columns)
-    figure.colorbar(mesh, ax=list(axes), label=label, extend="both")
