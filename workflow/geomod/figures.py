@@ -165,7 +165,8 @@ def _jumps(axis: Axes, change_points: pd.DataFrame, model: str, grid: pd.DataFra
 def low_high(tables: Tables) -> Figure:
     """Score of the low minus that of the high module over training, region by region."""
     table = tables["low_high"]
-    models = list(table["model"].unique())
+    measured = set(table["model"])
+    models = [name for name in tables["tokens"]["model"].unique() if name in measured]
     figure, axes = panels(1, max(len(models), 1), width=3.0, height=2.6, sharey=True)
     for axis, model in zip(axes[0], models, strict=False):
         own = table[table["model"] == model]

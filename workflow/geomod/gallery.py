@@ -37,7 +37,7 @@ GALLERY = {
         "depth (p < .05). Two clusters can always be drawn; filled points say that they are "
         "more than a gradient. Dark lines: where entropy and curvature change their level from one "
         "block to the next, or one step to the next (a steep gradient is cut into levels too).",
-        ("modules", "change_points", "tokens"),  # the last for the order of the models
+        ("modules", "change_points", "tokens"),
         ("silhouette against a smooth gradient",),
     ),
     "encoding": Plate(
@@ -52,7 +52,7 @@ GALLERY = {
         "Mean score of the blocks of low complexity less that of the blocks of high complexity, as "
         "partitioned at each step. The band is the interval of the language network, over "
         "participants and sentence folds. A gap says that there was no second module.",
-        ("low_high",),
+        ("low_high", "tokens"),  # the latter for the order of the models
     ),
     "emergence": Plate(
         "When regions emerge",
