@@ -8,13 +8,17 @@ import pandas as pd
 import pytest
 
 from geomod.calibration import find
+from geomod.change_points import find_change_points
 from geomod.claims import NAMES, claims
-from geomod.curves import NORM
+from geomod.correlations import correlations
+from geomod.curves import NORM, gather
 from geomod.emergence import emergence
 from geomod.evidence import curvature_predicts
 from geomod.inference import Settings
+from geomod.low_high import low_high_table
 from geomod.modules import find_modules
 from geomod.sweeps import Design, Frame, Scatter, Truth, as_tables, simulate
+from geomod.tables import columns_of
 
 STEPS = (0, *(2**k for k in range(12)))
 REGIONS = ("AntTemp", "IFG", "IFGorb", "MFG", "PostTemp", "netw")
@@ -172,7 +176,16 @@ def damaged(tables: Tables, fault: str) -> Tables:
 def test_bad_tables_end_in_undecided_and_why(
     planted: Tables, fault: str, undecided: list[int]
 ) -> None:
-    found = answer(damaged(planted, fault))
+    tables = damaged(planted, fault)
+    found = answer(tables)
+    curves = gather(tables["geometry"], tables["encoding"], tables["models"])
+    modules = find_modules(tables["geometry"], null_draws=0)
+    for kind, table in {
+        "low_high": low_high_table(curves, modules),
+        "correlations": correlations(curves, SETTINGS),
+        "change_points": find_change_points(tables["geometry"]),
+    }.items():
+        assert list(table.astype(columns_of(kind)).columns) == list(columns_of(kind))
     for claim in undecided:
         entry = found[claim - 1]
         assert entry["verdict"] == "undecided"

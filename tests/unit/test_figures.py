@@ -118,6 +118,14 @@ def test_jumps_and_the_papers_correlation_are_drawn(tmp_path: Path) -> None:
     assert drawn.count('id="line2d_') - plain.count('id="line2d_') == 2 * len(MODELS)
 
 
+@pytest.mark.parametrize("name", ["modules", "low_high"])
+def test_models_without_geometry_leave_an_empty_figure(name: str, tmp_path: Path) -> None:
+    tables = made_up()
+    empty = {kind: tables[kind].iloc[:0] for kind in ("modules", "low_high", "change_points")}
+    save(name, tables | empty, tmp_path / "figure.svg")
+    assert "<svg" in (tmp_path / "figure.svg").read_text(encoding="utf-8")
+
+
 def test_a_further_metric_has_a_row_of_its_own(tmp_path: Path) -> None:
     tables = made_up()
     own = tables["geometry"].query("metric == 'entropy'").assign(metric="my_metric")

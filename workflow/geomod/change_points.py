@@ -47,6 +47,8 @@ def find_change_points(
 def _jumps(signal: Array) -> list[tuple[int, float, float]]:
     """Where a signal [positions, 2] changes its level, and by how much in each dimension."""
     places = change_points(signal)
+    if not places:
+        return []
     means = [part.mean(axis=0) for part in np.split(signal, places)]
     return [(place, *jump) for place, jump in zip(places, np.diff(means, axis=0), strict=True)]
 

@@ -105,7 +105,7 @@ def modules(tables: Tables) -> Figure:
     table = tables["modules"]
     measured = set(table["model"])
     models = [name for name in tables["tokens"]["model"].unique() if name in measured]
-    figure, axes = panels(2, len(models), height=1.9)
+    figure, axes = panels(2, max(len(models), 1), height=1.9)
     names = [name for name in MODULE_COLOURS if name in set(table["module"])]
     palette = mpl.colors.ListedColormap([MODULE_COLOURS[name] for name in names])
     for column, model in enumerate(models):
