@@ -72,8 +72,8 @@ def change_points(signal: Array) -> list[int]:
 def penalty(positions: int, dimensions: int, draws: int = 2000) -> float:
     """The gain of the best single cut that white noise exceeds in 5 % of draws.
 
-    Simulated, since information criteria take the noise as known: with ten positions theirs cuts
-    white noise in a tenth of cases.
+    Simulated, since information criteria take the noise as known, which it is not with ten
+    positions.
     """
     noise = np.random.default_rng(0).standard_normal((draws, positions, dimensions))
     noise = _in_units_of_noise(noise)

@@ -28,8 +28,8 @@ log = logging.getLogger(__name__)
 
 # Four parameters of a logistic and one point to doubt them with.
 FEWEST_STEPS = 5
-# With a dozen steps the estimate of ρ scatters by ± .3 and is too low where ρ is high: drifts of
-# ρ = .6, .9, .95 passed for a rise in .09, .12, .13 of sweeps; with this floor in .00, .04, .05.
+# A dozen steps hardly tell ρ, and it comes out too low where it is high: drifts pass for rises.
+# At least so much likeness is granted; what level that gives stands in docs/statistics.md.
 LEAST_RHO = 0.8
 PLATEAU = 0.9  # share of the rise that counts as having arrived
 
