@@ -10,10 +10,11 @@ chosen penalty is always solved to float64 (`solve`).
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from scipy.linalg import eigh, lapack
 from torch import Tensor
+
+from geomod import blas
+from geomod.blas import product
 
 # Below this share of a kernel's largest eigenvalue a penalty cannot be told from zero in float64.
 PENALTY_FLOOR = 1e-12
@@ -21,8 +22,12 @@ PENALTY_FLOOR = 1e-12
 # Eigenvalues below this share of the largest one are not computed in float32.
 RESOLVED = 1e-5
 
-# The least reciprocal condition (in the 1-norm, as LAPACK estimates it) for which that is tried.
-WELL_CONDITIONED = 6e-7
+# The share of the rows, or of the columns, by which that is foretold.
+MOST = 0.9
+
+# With fewer columns than this share of the rows, the columns make the smaller problem: the vectors
+# of the rows need no product with X to become U.
+NARROW = 0.9
 
 # Fewer rows than these are factorized in float64: there is nothing to save.
 FEW_ROWS = 256
@@ -58,12 +63,12 @@ class Factor:
         floor = PENALTY_FLOOR * self.s.max() if len(self.s) else 0.0
         return alphas.clamp(min=float(floor))
 
-    def uncertainty(self, y: Tensor, alphas: Tensor) -> Tensor:
-        """By how much predictions of `y` may be off, `[alphas, targets]`, to first order.
+    def uncertainty(self, z: Tensor, alphas: Tensor) -> Tensor:
+        """By how much predictions of y may be off, `[alphas, targets]`, to first order; z = Uᵀ y.
 
         A kernel that is wrong by E is seen through the dual coefficients, |E| |(X Xᵀ + αI)⁻¹ y|.
         """
-        dual = (1 / (self.s + alphas[:, None])) ** 2 @ (self.u.T @ y.to(self.u.dtype)).double() ** 2
+        dual = (1 / (self.s + alphas[:, None])) ** 2 @ z.double() ** 2
         return self.eps * self.s.max() * dual.sqrt()
 
 
@@ -91,84 +96,86 @@ def leading(train: Tensor, test: Tensor, components: int | None) -> tuple[Tensor
     if components is None:
         return train, test
     factor = factorize(train, components)
-    axes = train.T @ factor.u / factor.s.sqrt()
-    return train @ axes, test @ axes
+    axes = product(train.T, factor.u) / factor.s.sqrt()
+    return product(train, axes), product(test, axes)
 
 
 def solve(factor: Factor, x: Tensor, y: Tensor, alphas: Tensor) -> Tensor:
     """Weights of the features, `[width, targets]`, with a penalty for each of the centred targets.
 
-    A factor of float32 gives a first solution and corrects it by what it misses of the normal
-    equations, computed in float64, until nothing is left to correct.
+    They are found as they are, or as mixtures of the rows of X where those span all that y varies
+    along. A factor of float32 gives a first solution and corrects it by what it misses of the
+    normal equations, computed in float64, until nothing is left to correct.
     """
-    wide = x.shape[0] <= x.shape[1]
-    a, right = (x, y.T) if wide else (x.T, y.T @ x)  # targets in rows: products are faster so
+    of_rows = len(factor.vectors) == len(x)
+    mix = of_rows and (factor.is_full or factor.is_exact)
+    a, right = (x, y.T) if mix else (x.T, product(y.T, x))  # targets in rows
     inverse = 1 / (factor.s + alphas[:, None])
 
     def solution(missed: Tensor) -> Tensor:
-        moments = missed.to(factor.vectors.dtype) @ factor.vectors
-        return ((moments * inverse).to(moments.dtype) @ factor.vectors.T).double()
+        if of_rows and not mix:  # V = Xᵀ U / √s is not at hand
+            return product(along_vectors(product(missed, x.T), inverse / factor.s), x)
+        return along_vectors(missed, inverse)
+
+    def along_vectors(missed: Tensor, by: Tensor) -> Tensor:
+        moments = product(missed.to(factor.vectors.dtype), factor.vectors)
+        return product((moments * by).to(moments.dtype), factor.vectors.T).double()
 
     v = solution(right)
-    if factor.is_exact:
-        return (v @ a if wide else v).T
     rates: list[float] = []
-    while not rates or rates[0] * rates[-1] > SOLVED:
-        change = solution(right - (v @ a) @ a.T - alphas[:, None] * v)
+    while not factor.is_exact and (not rates or rates[0] * rates[-1] > SOLVED):
+        change = solution(right - product(product(v, a), a.T) - alphas[:, None] * v)
         v += change
         # A round corrects all but the share that the first one corrected.
         rates.append(float((change.norm(dim=1) / v.norm(dim=1)).nan_to_num(0).max()))
-    return (v @ a if wide else v).T
+    return (product(v, x) if mix else v).T
 
 
 def _in_float32(x: Tensor) -> Factor | None:
     """The factor computed in float32, or None where that does not tell its directions apart."""
-    single = x.float()
+    single, rank = x.float(), min(len(x) - 1, x.shape[1])
     gram = _gram(single)
-    centred_rows = len(gram) == len(x)
-    if not _well_conditioned(gram, singular=centred_rows):
+    if not _promising(gram, rank):
         return None
-    s, vectors = _eigenpairs(gram)
-    if (
-        centred_rows
-    ):  # they do not vary along the constant, which rounding mixes with its neighbours
-        s, vectors = s[1:], vectors[:, 1:] - vectors[:, 1:].mean(dim=0)
+    s, vectors = (part[..., -rank:] for part in _eigenpairs(gram))
     if s[0] < RESOLVED * s[-1]:
         return None
+    if len(gram) == len(x):  # no variance along the constant, which rounding mixes with the others
+        vectors = vectors - vectors.mean(dim=0)
     return _factor(single, s, vectors)
 
 
 def _factor(x: Tensor, s: Tensor, vectors: Tensor) -> Factor:
-    u = vectors if len(vectors) == len(x) else x @ vectors / s.sqrt()
+    u = vectors if len(vectors) == len(x) else product(x, vectors) / s.sqrt()
     return Factor(u, s.double(), vectors)
 
 
 def _gram(x: Tensor) -> Tensor:
-    """The smaller of X Xᵀ and Xᵀ X."""
-    a = x if x.shape[0] <= x.shape[1] else x.T
-    # NumPy sees that A Aᵀ is symmetric and computes half of it.
-    return a @ a.T if a.device.type != "cpu" else torch.from_numpy(a.numpy() @ a.numpy().T)
+    """The lower triangle of X Xᵀ or Xᵀ X, whichever is less work."""
+    a = x if x.shape[1] >= NARROW * len(x) else x.T
+    if a.device.type != "cpu":
+        return (a @ a.T).tril()
+    gram = a.new_zeros(len(a), len(a))
+    blas.add_gram(a, gram)
+    return gram
 
 
-def _well_conditioned(gram: Tensor, singular: bool) -> bool:
-    """Whether the condition number leaves room for float32; `singular` along the constant."""
-    matrix = gram + gram.diagonal().mean() / len(gram) if singular else gram
-    if matrix.device.type != "cpu":
-        root, failed = torch.linalg.cholesky_ex(matrix)
-        spread = root.diagonal()
-        return not bool(failed) and bool(spread.min() ** 2 > RESOLVED * spread.max() ** 2)
-    values = matrix.numpy()
-    root, failed = lapack.spotrf(values.T, lower=0, overwrite_a=False)
-    if failed:
-        return False
-    reciprocal, _ = lapack.spocon(root, np.abs(values).sum(axis=0).max())
-    return bool(reciprocal > WELL_CONDITIONED)
+def _promising(gram: Tensor, rank: int) -> bool:
+    """Whether the smallest eigenvalue may be resolved, by a root of most rows and columns.
+
+    Their smallest eigenvalue is no less than that of all. What has none below a share of its
+    largest keeps a root when that is taken away.
+    """
+    most = max(1, int(MOST * rank))
+    part = gram[:most, :most].clone(memory_format=torch.contiguous_format)
+    # Σλ² / Σλ, which is near the largest eigenvalue where they differ much.
+    squares = 2 * part.norm() ** 2 - part.diagonal().norm() ** 2
+    part.diagonal().sub_(RESOLVED * (squares / part.trace()).nan_to_num())
+    if part.device.type == "cpu":
+        return blas.cholesky(part)
+    return not bool(torch.linalg.cholesky_ex(part).info)
 
 
 def _eigenpairs(gram: Tensor) -> tuple[Tensor, Tensor]:
     """Eigenvalues, ascending, and eigenvectors of a symmetric matrix, which is overwritten."""
-    if gram.device.type != "cpu":
-        return torch.linalg.eigh(gram)
-    # LAPACK's divide and conquer, in place: a tenth faster than through NumPy or torch.
-    s, vectors = eigh(gram.numpy().T, driver="evd", overwrite_a=True, check_finite=False)
-    return torch.from_numpy(s), torch.from_numpy(vectors)
+    return blas.eigenpairs(gram) if gram.device.type == "cpu" else torch.linalg.eigh(gram)

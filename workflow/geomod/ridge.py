@@ -14,6 +14,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from geomod.blas import product
 from geomod.factor import Factor, factorize, solve
 from geomod.folds import Rows, Scheme, Split, inner_blocks, outer_folds, permuted_rows
 from geomod.smoother import best_penalties, fit_in
@@ -175,12 +176,12 @@ def fit_fold(
     )
     chosen = penalties[best]
     if few:
-        return Fit(best, gain, x_test @ solve(factor, x_train, y, chosen)), factor
+        return Fit(best, gain, product(x_test, solve(factor, x_train, y, chosen))), factor
     # With thousands of targets the products are the cost, and float32 is enough for them.
     bulk = torch.float32 if y.shape[1] > len(y) else torch.float64
     u = factor.u.to(bulk)
-    dual = u @ ((u.T @ y.to(bulk)) / (factor.s[:, None] + chosen).to(bulk))
-    return Fit(best, gain, ((x_test @ x_train.T).to(bulk) @ dual).double()), factor
+    dual = product(u, product(u.T, y.to(bulk)) / (factor.s[:, None] + chosen).to(bulk))
+    return Fit(best, gain, product(product(x_test, x_train.T).to(bulk), dual).double()), factor
 
 
 def scores(explained: Tensor, targets: Tensor, split: Split) -> tuple[Floats, Floats, int]:
@@ -218,13 +219,13 @@ def _null_r(
     together = orders.split(fit_in(memory_mb, 4 * (len(train) + 5 * len(test))), dim=1)
     rows = [(order[train].flatten(), order[test].flatten()) for order in together]
     for alpha in chosen.unique():
-        smoother = (basis / (factor.s + alpha).float()) @ u.T
+        smoother = product(basis / (factor.s + alpha).float(), u.T)
         for target in torch.nonzero(chosen == alpha).flatten().tolist():
             column, r = y[:, target].contiguous(), []
             for fitted, scored in rows:
                 shuffled = column.index_select(0, fitted).view(len(train), -1)
                 actual, _ = centred(column.index_select(0, scored).view(len(test), -1))
-                r.append(pearson(smoother @ shuffled, actual)[0])
+                r.append(pearson(product(smoother, shuffled), actual)[0])
             null[:, target] = torch.cat(r).cpu().numpy()
     return null
 
@@ -256,18 +257,22 @@ def standardized(
     A column whose SD is within the rounding of its own numbers is constant and becomes 0, since
     dividing by such an SD would turn rounding errors into a feature.
     """
-    train, test = (torch.as_tensor(rows[part], device=device) for part in split)
+    source = torch.as_tensor(rows, device=device)
+    chosen, held_out = (torch.as_tensor(part, device=device) for part in split)
+    train = source.new_empty((len(chosen), rows.shape[1]), dtype=torch.float64)
     # By parts that stay in a processor's cache: copies of all rows would take longer than the sums.
-    largest = torch.stack([part.abs().amax(dim=0) for part in train.split(64)]).amax(dim=0)
-    ulp = torch.finfo(train.dtype).eps * largest.double()
-    train, test = train.to(torch.float64, copy=True), test.to(torch.float64, copy=True)
-    mean = train.mean(dim=0)
-    rounding = torch.maximum(ulp, len(train) * torch.finfo(train.dtype).eps * mean.abs())
-    train, test = train.sub_(mean), test.sub_(mean)
-    squares = torch.stack([(part**2).sum(dim=0) for part in train.split(64)]).sum(dim=0)
+    parts, largest, total = train.split(64), *train.new_zeros(2, rows.shape[1])
+    for part, some in zip(parts, chosen.split(64), strict=True):
+        part.copy_(source[some])
+        total += part.sum(dim=0)
+        largest = torch.maximum(largest, part.abs().amax(dim=0))
+    mean = total / len(train)
+    ulp, sums = torch.finfo(source.dtype).eps, len(train) * torch.finfo(train.dtype).eps
+    rounding = torch.maximum(ulp * largest, sums * mean.abs())
+    squares = sum((part.sub_(mean) ** 2).sum(dim=0) for part in parts)
     sd = (squares / len(train)).sqrt()
     factor = torch.where(sd > rounding, 1 / sd if scale else torch.ones_like(sd), 0.0)
-    return train.mul_(factor), test.mul_(factor)
+    return train.mul_(factor), source[held_out].double().sub_(mean).mul_(factor)
 
 
 def p_values(observed: Floats, null: Floats) -> Floats:

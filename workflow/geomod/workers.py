@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import TypeVar
 
 import torch
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -19,12 +20,16 @@ def in_threads(
     Each worker computes on one core: several small factorizations side by side keep more cores
     busy than one that is spread over them, and no result depends on the number of cores.
     """
-    if workers == 1:
-        yield from map(function, tasks)
-        return
-    with (
-        threadpool_limits(limits=1),
-        ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool,
-    ):
-        yield from pool.map(function, tasks)
+    with _libraries().limit(limits=1):
+        if workers == 1:
+            yield from map(function, tasks)
+            return
+        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            yield from pool.map(function, tasks)
     torch.set_num_threads(workers)  # what the workers set is seen by threads that come later
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    """The numerical libraries that have threads of their own; to look for them takes a while."""
+    return ThreadpoolController()
