@@ -11,8 +11,9 @@ from torch import Tensor
 from geomod import smoother
 from geomod.factor import Factor, factorize, solve
 from geomod.folds import inner_blocks
+from geomod.penalties import best_penalties
 from geomod.ridge import centred, fit_fold
-from geomod.smoother import best_penalties, held_out_gains
+from geomod.smoother import held_out_gains
 
 ALPHAS = torch.logspace(-2, 8, 21, dtype=torch.float64)
 

@@ -12,9 +12,9 @@ from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import GroupKFold, KFold
 from sklearn.preprocessing import StandardScaler
 
-from geomod import factor, smoother
+from geomod import factor, penalties
+from geomod.operators import skeleton
 from geomod.ridge import encode, normalize, p_values
-from geomod.smoother import skeleton
 from tests.unit.ridge_oracle import nested_loop, planted
 
 ALPHAS = np.logspace(-2, 8, 21)
@@ -25,7 +25,7 @@ def precision(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     """Everything holds for small problems too where float32 is tried first, as for large ones."""
     if request.param == "float32":
         monkeypatch.setattr(factor, "FEW_ROWS", 0)
-        monkeypatch.setattr(smoother, "FEW_ROWS", 0)
+        monkeypatch.setattr(penalties, "FEW_ROWS", 0)
 
 
 # Longer than wide; inner training rows just fewer than columns; as many; wider than long.

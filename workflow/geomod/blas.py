@@ -21,7 +21,7 @@ _REAL = {torch.float32: ctypes.c_float, torch.float64: ctypes.c_double}
 
 
 def product(a: Tensor, b: Tensor) -> Tensor:
-    """a b. On a CPU by NumPy, whose products of narrow matrices took half of PyTorch's time."""
+    """a b; on a CPU by NumPy, whose BLAS was the faster one where docs/performance.md measured."""
     if a.device.type != "cpu":
         return a @ b
     return torch.from_numpy(a.numpy() @ b.numpy())

@@ -4,7 +4,7 @@ Centred rows X = U √S Vᵀ are factorized by the eigenvectors of the smaller o
 most of what an encoding model costs, and float32 halves it, but a Gram matrix squares the condition
 number: float32 is taken where the eigenvalues stand clear of its rounding, which a Cholesky root
 tells beforehand, and float64 elsewhere. A factor says how precise it is, a penalty whose choice
-depends on more is chosen by the exact one (`geomod.smoother`), and the model with the
+depends on more is chosen by the exact one (`geomod.penalties`), and the model with the
 chosen penalty is always solved to float64 (`solve`).
 """
 

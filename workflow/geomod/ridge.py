@@ -17,7 +17,8 @@ from torch import Tensor
 from geomod.blas import product
 from geomod.factor import Factor, factorize, solve
 from geomod.folds import Rows, Scheme, Split, inner_blocks, outer_folds, permuted_rows
-from geomod.smoother import best_penalties, fit_in
+from geomod.penalties import best_penalties
+from geomod.smoother import fit_in
 from geomod.workers import in_threads
 
 logger = logging.getLogger(__name__)

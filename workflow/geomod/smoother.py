@@ -16,31 +16,19 @@ these rows would not change the fit; so, in deviations from that mean, p = (Hỹ
 
 One eigendecomposition thus serves every penalty, target, inner fold and permutation. Penalties are
 compared by the squared error that p saves over predicting the mean, 2⟨e, p⟩ − |p|², where e is the
-mean's error: unlike the error itself, this tells strong penalties apart even in float32. All are
-compared in float32, with a bound on what rounding did; where more than one may be the best, these
-are compared again in float64.
+mean's error: unlike the error itself, this tells strong penalties apart even in float32. A bound
+on what rounding did to it comes with it.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor
 
 from geomod import blas
 from geomod.blas import product
-from geomod.factor import FEW_ROWS, Factor
+from geomod.factor import Factor
 from geomod.folds import Rows
-
-# Predictions are made for as many targets at a time as stay in a processor's cache.
-CACHE_MB = 8
-
-# How much of an operator, in its norm, may be lost when it is mixed from others.
-SKELETON = 1e-7
-
-# A sum of products in float32 is trusted to this share of its terms.
-FLOAT32_ROUNDING = 2e-6
 
 # Predictions of held-out rows are trusted to this multiple of their first-order rounding error.
 TRUST = 16.0
@@ -53,76 +41,6 @@ class Gains:
     saved: Tensor
     rounding: Tensor  # how wrong each may be by itself
     shared: Tensor  # how wrong all may be by the precision of the factor
-
-    def contenders(self, alphas: Tensor, lowest: float) -> Tensor:
-        """Which penalties may be the best one.
-
-        The factor's error moves the gains by a rational function of the penalty, whose poles are
-        minus the eigenvalues, of which `lowest` is the least. Penalties that are much nearer to
-        each other than to those are wrong alike.
-        """
-        top, best = self.saved.max(dim=0)
-        near = lowest + torch.minimum(alphas[:, None], alphas[best])
-        apart = (alphas[:, None] - alphas[best]).abs() / near
-        rounding = self.rounding + self.rounding.gather(0, best[None])
-        shared = self.shared + self.shared.gather(0, best[None])
-        return self.saved + rounding + shared * (2 * apart).clamp(max=1) >= top
-
-
-Attempt = Callable[[Tensor, Tensor], Gains]
-
-
-def best_penalties(
-    factor: Factor,
-    y: Tensor,
-    alphas: Tensor,
-    blocks: list[Rows],
-    memory_mb: float = 512,
-    exact: Callable[[], Factor] | None = None,
-) -> tuple[Tensor, Tensor]:
-    """The penalty of least error on rows held out in turn, and what it saves, for every target.
-
-    The first one where several are as good. `exact` makes the factor in float64 where this one is
-    not; it is called only if a choice depends on that.
-    """
-    rows = len(y)
-
-    def gains(factor: Factor, dtype: torch.dtype, y: Tensor, alphas: Tensor) -> Gains:
-        return held_out_gains(factor, y, alphas, blocks, memory_mb, dtype)
-
-    def many(y: Tensor, alphas: Tensor) -> Gains:
-        return _gains_of_many(factor, y.float(), alphas, blocks, memory_mb)
-
-    single, double = (partial(gains, factor, dtype) for dtype in (torch.float32, torch.float64))
-    attempts: list[Attempt] = [double]
-    if exact is not None and not factor.is_exact:
-        attempts.append(lambda y, alphas: gains(exact(), torch.float64, y, alphas))
-    if not len(factor.s):
-        return _choose(y, alphas, attempts[:1], 0.0)
-    lowest = float(factor.s.min())
-    if y.shape[1] > rows and _benign(factor, rows, blocks):
-        return _choose(y, alphas, [many, *attempts], lowest)
-    if rows >= FEW_ROWS:
-        attempts = [single, *attempts]
-    parts = [_choose(part, alphas, attempts, lowest) for part in y.split(rows, dim=1)]
-    best, gain = (torch.cat(part) for part in zip(*parts, strict=True))
-    return best, gain
-
-
-def _choose(
-    y: Tensor, alphas: Tensor, attempts: list[Attempt], lowest: float
-) -> tuple[Tensor, Tensor]:
-    """Which penalty is best, by the first attempt; what it leaves in doubt, by the next ones."""
-    gains = attempts[0](y, alphas)
-    gain, best = gains.saved.max(dim=0)
-    if len(attempts) > 1:
-        contenders = gains.contenders(alphas, lowest)
-        doubt = torch.nonzero(contenders.sum(dim=0) > 1).flatten()
-        for some in doubt.split(len(y)) if len(doubt) else ():
-            again = torch.nonzero(contenders[:, some].any(dim=1)).flatten()
-            chosen, gain[some] = _choose(y[:, some], alphas[again], attempts[1:], lowest)
-            best[some] = again[chosen]
-    return best, gain
 
 
 def held_out_gains(
@@ -141,7 +59,7 @@ def held_out_gains(
     gains = torch.zeros(len(alphas), y.shape[1], dtype=torch.float64, device=y.device)
     if not len(factor.s):
         return Gains(gains, gains, gains)
-    if _single(blocks):
+    if single(blocks):
         return _gains_of_rows(factor, y, alphas, memory_mb, dtype)
     # Whether the features or the rows of a block make the smaller problem.
     refit = len(factor.s) <= min(len(block) for block in blocks)
@@ -149,12 +67,12 @@ def held_out_gains(
         dtype = torch.float64
     u, error_of_mean, rounded = factor.u.to(dtype), torch.zeros_like(gains[0]), gains.clone()
     z = product(u.T, y.to(dtype))
-    rest, weights = _weights(factor, alphas)
+    rest, weights = spectral_weights(factor, alphas)
     for block in blocks:
-        error, rows = _error_of_mean(y, block).to(dtype), u[block]
+        error, rows = mean_error(y, block).to(dtype), u[block]
         error_of_mean += (error.double() ** 2).sum(dim=0)
         filled = z - product(rows.T, error)
-        for some in _affordable(factor, alphas, blocks, memory_mb):
+        for some in affordable(factor, alphas, blocks, memory_mb):
             if refit:
                 p, off = _refitted(factor, rows, alphas[some], filled)
             else:
@@ -187,50 +105,11 @@ def _with_bounds(gains: Tensor, off: Tensor, shared: Tensor, error_of_mean: Tens
     )
 
 
-def _gains_of_many(
-    factor: Factor, y: Tensor, alphas: Tensor, blocks: list[Rows], memory_mb: float
-) -> Gains:
-    """`held_out_gains` of thousands of targets, in float32.
-
-    The cost is to apply a matrix for each penalty, z ↦ p, to every target. The matrices of
-    neighbouring penalties are nearly mixtures of each other, and only as many as differ are
-    applied: about half where the spectrum of the features is flat, most where it is steep.
-    """
-    gains = torch.zeros(len(alphas), y.shape[1], dtype=torch.float64, device=y.device)
-    power = torch.zeros_like(gains)
-    u = factor.u.to(y.dtype)
-    z = product(u.T, y)
-    rest, weights = _weights(factor, alphas)
-    for block in blocks:
-        error, rows = _error_of_mean(y, block), factor.u[block]
-        filled = z - product(u[block].T, error)
-        for some in _affordable(factor, alphas, blocks, memory_mb):
-            root = _roots(factor, rows, rest[some])
-            operators = product(torch.cholesky_inverse(root), rows * weights[some, None])
-            picked, mix = skeleton(operators.flatten(start_dim=1), SKELETON)
-            stacked, mix = operators[picked].to(y.dtype).flatten(end_dim=1), mix.to(y.dtype)
-            step = fit_in(min(memory_mb / 2, CACHE_MB), 8 * len(block) * len(alphas))
-            for start in range(0, y.shape[1], step):
-                t = slice(start, start + step)
-                p = product(stacked, filled[:, t]).view(len(picked), len(block), -1)
-                gains[some, t] += 2 * mix @ (error[:, t] * p).sum(dim=1)
-                p = product(mix, p.flatten(start_dim=1)).view(len(some), len(block), -1)
-                power[some, t] += p.square_().sum(dim=1)
-    rounding = FLOAT32_ROUNDING * (power + y.double().norm(dim=0) * power.sqrt())
-    return Gains(gains - power, rounding, torch.zeros_like(gains))
-
-
-def _single(blocks: list[Rows]) -> bool:
+def single(blocks: list[Rows]) -> bool:
     return all(len(block) == 1 for block in blocks)
 
 
-def _benign(factor: Factor, rows: int, blocks: list[Rows]) -> bool:
-    """Whether operators can be applied in float32: no smoother is close to interpolating."""
-    fitted = rows - max(len(block) for block in blocks)
-    return not _single(blocks) and (factor.is_full or len(factor.s) < fitted)
-
-
-def _affordable(
+def affordable(
     factor: Factor, alphas: Tensor, blocks: list[Rows], memory_mb: float
 ) -> tuple[Tensor, ...]:
     """Which penalties are dealt with together: operators, Cholesky factors, copies of either."""
@@ -239,12 +118,12 @@ def _affordable(
     return torch.arange(len(alphas), device=alphas.device).split(together)
 
 
-def _error_of_mean(y: Tensor, block: Rows) -> Tensor:
+def mean_error(y: Tensor, block: Rows) -> Tensor:
     """The error on a block of the mean of the other rows of a centred `y`."""
     return y[block] + y[block].sum(dim=0) / (len(y) - len(block))
 
 
-def _weights(factor: Factor, alphas: Tensor) -> tuple[Tensor, Tensor]:
+def spectral_weights(factor: Factor, alphas: Tensor) -> tuple[Tensor, Tensor]:
     """1 − w without cancelling, and what to weight z by: w, or as well w − 1, `[alphas, rank]`.
 
     Where U and the constant span all rows, U_B z = 0, because ỹ is 0 in B, and w z amplifies the
@@ -270,7 +149,7 @@ def _predicted(
     if u.device.type == "cpu":
         p, pivots = _solved_by_roots(_complement(factor, u), u, rest, right)
     else:
-        root = _roots(factor, u, rest)
+        root = roots(factor, u, rest)
         p = torch.cholesky_solve(right, root)
         pivots = root.diagonal(dim1=1, dim2=2).amin(dim=1)
     return p, (weighted.norm(dim=0) / pivots[:, None] ** 2).double()
@@ -283,7 +162,7 @@ def _complement(factor: Factor, u: Tensor) -> Tensor:
     return torch.eye(len(u)).to(u) - 1 / len(factor.u) - product(u, u.T)
 
 
-def _roots(factor: Factor, u: Tensor, rest: Tensor) -> Tensor:
+def roots(factor: Factor, u: Tensor, rest: Tensor) -> Tensor:
     """Cholesky roots of (I − H)_BB for every penalty, NaN where rounding left none."""
     left = _complement(factor, u) + product(u * rest[:, None], u.T)
     root, failed = torch.linalg.cholesky_ex(left)
@@ -296,7 +175,7 @@ def _solved_by_roots(
 ) -> tuple[Tensor, Tensor]:
     """(complement + U_B diag(rest) U_Bᵀ)⁻¹ right for every penalty, and the least pivots' roots.
 
-    Half of each symmetric matrix is computed, in place: twice as fast as by torch on a CPU.
+    Half of each symmetric matrix is computed, in place, on a CPU.
     """
     left, scaled = torch.empty_like(complement).T, torch.empty_like(u)
     solved, diagonals = right.transpose(1, 2).contiguous(), rest.new_empty(len(rest), len(u))
@@ -332,7 +211,7 @@ def _gains_of_rows(
 ) -> Gains:
     """`held_out_gains` where every block is a single row, so that (I − H)_BB is a number."""
     u, rows = factor.u.to(dtype), len(y)
-    rest, weights = _weights(factor, alphas)
+    rest, weights = spectral_weights(factor, alphas)
     squared = u**2
     # [alphas, rows], how much a row's response is of what predicts it, and how little.
     sums = product(torch.cat([weights, rest, rest**2]).to(dtype), squared.T)
@@ -358,26 +237,6 @@ def _gains_of_rows(
     amplified = (squares / left**2).mean(dim=1).sqrt()
     shared = factor.uncertainty(z, alphas) * amplified[:, None]
     return _with_bounds(gains, off, shared, e**2)
-
-
-def skeleton(operators: Tensor, tolerance: float) -> tuple[Tensor, Tensor]:
-    """Rows from which all rows of `operators` can be mixed: their indices, and the mixture.
-
-    Rows are picked greedily (pivoted Cholesky of the Gram of the normalized rows) until what is
-    left of each is below `tolerance` of its norm.
-    """
-    norm = operators.norm(dim=1).clamp(min=torch.finfo(operators.dtype).tiny)
-    gram = (operators @ operators.T) / norm / norm[:, None]
-    gram.fill_diagonal_(1)  # also for a row of zeros, which is a mixture of no others
-    left = gram.clone()
-    picked: list[int] = []
-    while len(picked) < len(gram) and left.diagonal().max() > tolerance**2:
-        k = int(left.diagonal().argmax())
-        picked.append(k)
-        left = left - left[:, k, None] * left[k] / left[k, k]
-    some = torch.tensor(picked, device=gram.device)
-    mix = torch.linalg.solve(gram[some][:, some], gram[some]).T
-    return some, mix * norm[:, None] / norm[some]
 
 
 def fit_in(memory_mb: float, bytes_each: int) -> int:
