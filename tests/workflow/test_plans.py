@@ -113,5 +113,5 @@ def test_layers_may_be_spread_over_jobs(fresh: Workflow) -> None:
 
 def test_the_default_profile_is_in_force(root: Any) -> None:
     text = (ROOT / "profiles/default/config.yaml").read_text(encoding="utf-8")
-    for setting in ("cores: all", "scheduler: greedy", "rerun-incomplete: true"):
+    for setting in ("cores: all", "scheduler: greedy", "gpu_here: 1", "rerun-incomplete: true"):
         assert setting in text

@@ -121,7 +121,9 @@ def solve(factor: Factor, x: Tensor, y: Tensor, alphas: Tensor) -> Tensor:
         moments = product(missed.to(factor.vectors.dtype), factor.vectors)
         return product((moments * by).to(moments.dtype), factor.vectors.T).double()
 
-    v = solution(right)
+    v = along_vectors(y.T if of_rows else right, inverse)
+    if of_rows and not mix:
+        v = product(v, x)
     rates: list[float] = []
     while not factor.is_exact and (not rates or rates[0] * rates[-1] > SOLVED):
         change = solution(right - product(product(v, a), a.T) - alphas[:, None] * v)
@@ -141,7 +143,7 @@ def _in_float32(x: Tensor) -> Factor | None:
     if s[0] < RESOLVED * s[-1]:
         return None
     if len(gram) == len(x):  # no variance along the constant, which rounding mixes with the others
-        vectors = vectors - vectors.mean(dim=0)
+        vectors = (vectors - vectors.mean(dim=0)).contiguous()
     return _factor(single, s, vectors)
 
 

@@ -14,6 +14,7 @@ from geomod.folds import Rows
 from geomod.smoother import (
     Gains,
     affordable,
+    complement_of,
     fit_in,
     mean_error,
     roots,
@@ -55,7 +56,7 @@ def gains_of_many(
         error, rows = mean_error(y, block), factor.u[block]
         filled = z - product(u[block].T, error)
         for some in affordable(factor, alphas, blocks, memory_mb):
-            root = roots(factor, rows, rest[some])
+            root = roots(complement_of(factor, rows), rows, rest[some])
             operators = product(torch.cholesky_inverse(root), rows * weights[some, None])
             picked, mix = skeleton(operators.flatten(start_dim=1), SKELETON)
             stacked, mix = operators[picked].to(y.dtype).flatten(end_dim=1), mix.to(y.dtype)

@@ -20,6 +20,7 @@ mean's error: unlike the error itself, this tells strong penalties apart even in
 on what rounding did to it comes with it.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -29,6 +30,9 @@ from geomod import blas
 from geomod.blas import product
 from geomod.factor import Factor
 from geomod.folds import Rows
+
+# Penalties for which w is below this share of what other rows leave are far above the spectrum.
+FAR = 4e-3
 
 # Predictions of held-out rows are trusted to this multiple of their first-order rounding error.
 TRUST = 16.0
@@ -145,38 +149,60 @@ def _predicted(
     """
     weighted = weights.T[:, :, None] * z[:, None]
     right = product(u, weighted.flatten(start_dim=1)).view(len(u), len(weights), -1)
-    right = right.transpose(0, 1)
-    if u.device.type == "cpu":
-        p, pivots = _solved_by_roots(_complement(factor, u), u, rest, right)
-    else:
-        root = roots(factor, u, rest)
-        p = torch.cholesky_solve(right, root)
-        pivots = root.diagonal(dim1=1, dim2=2).amin(dim=1)
-    return p, (weighted.norm(dim=0) / pivots[:, None] ** 2).double()
+    p, size = right.transpose(0, 1).contiguous(), rest.new_empty(len(rest))
+    others = 1 - len(u) / len(factor.u)
+    far = (weights.amin(dim=1) >= 0) & (weights.amax(dim=1) <= FAR * others)  # w, not w − 1
+    if far.any():
+        p[far] = _by_series(factor, u, weights[far], p[far])
+        size[far] = (1 - FAR) * others
+    if not far.all():
+        solve = _solved_by_roots if u.device.type == "cpu" else _solved_by_batch
+        p[~far], size[~far] = solve(complement_of(factor, u), u, rest[~far], p[~far])
+    return p, (weighted.norm(dim=0) / size[:, None]).double()
 
 
-def _complement(factor: Factor, u: Tensor) -> Tensor:
+def _by_series(factor: Factor, u: Tensor, w: Tensor, right: Tensor) -> Tensor:
+    """(I − H)_BB⁻¹ right for penalties far above the spectrum, `[alphas, block, targets]`.
+
+    (I − H)_BB is M = (I − 11ᵀ/n)_BB less U_B diag(w) U_Bᵀ, which is little of it: p ← M⁻¹ (right
+    + U_B diag(w) U_Bᵀ p) gains the digits of `FAR` with every step.
+    """
+    others = len(factor.u) - len(u)
+    right = right.transpose(0, 1)  # [block, alphas, targets]
+    p = right + right.sum(dim=0) / others
+    for _ in range(math.ceil(math.log(torch.finfo(u.dtype).eps, FAR))):
+        moments = product(u.T, p.flatten(start_dim=1)).view(-1, *p.shape[1:]) * w.T[:, :, None]
+        p = right + product(u, moments.flatten(start_dim=1)).view(p.shape)
+        p = p + p.sum(dim=0) / others
+    return p.transpose(0, 1)
+
+
+def complement_of(factor: Factor, u: Tensor) -> Tensor:
     """(I − 11ᵀ/n − U Uᵀ)_BB, which is 0 where U and the constant span all rows."""
     if factor.is_full:
-        return torch.zeros(len(u), len(u)).to(u)
+        return u.new_zeros(len(u), len(u))
     return torch.eye(len(u)).to(u) - 1 / len(factor.u) - product(u, u.T)
 
 
-def roots(factor: Factor, u: Tensor, rest: Tensor) -> Tensor:
+def roots(complement: Tensor, u: Tensor, rest: Tensor) -> Tensor:
     """Cholesky roots of (I − H)_BB for every penalty, NaN where rounding left none."""
-    left = _complement(factor, u) + product(u * rest[:, None], u.T)
-    root, failed = torch.linalg.cholesky_ex(left)
+    root, failed = torch.linalg.cholesky_ex(complement + product(u * rest[:, None], u.T))
     root[failed > 0] = torch.nan
     return root
+
+
+def _solved_by_batch(
+    complement: Tensor, u: Tensor, rest: Tensor, right: Tensor
+) -> tuple[Tensor, Tensor]:
+    """(complement + U_B diag(rest) U_Bᵀ)⁻¹ right for every penalty, and the least pivots."""
+    root = roots(complement, u, rest)
+    return torch.cholesky_solve(right, root), root.diagonal(dim1=1, dim2=2).amin(dim=1) ** 2
 
 
 def _solved_by_roots(
     complement: Tensor, u: Tensor, rest: Tensor, right: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """(complement + U_B diag(rest) U_Bᵀ)⁻¹ right for every penalty, and the least pivots' roots.
-
-    Half of each symmetric matrix is computed, in place, on a CPU.
-    """
+    """The same on a CPU: half of each symmetric matrix is computed, in place."""
     left, scaled = torch.empty_like(complement).T, torch.empty_like(u)
     solved, diagonals = right.transpose(1, 2).contiguous(), rest.new_empty(len(rest), len(u))
     for k, root in enumerate(rest.sqrt()):
@@ -187,7 +213,7 @@ def _solved_by_roots(
             diagonals[k] = left.diagonal()
         else:
             solved[k], diagonals[k] = torch.nan, torch.nan
-    return solved.transpose(1, 2), diagonals.amin(dim=1)
+    return solved.transpose(1, 2), diagonals.amin(dim=1) ** 2
 
 
 def _refitted(factor: Factor, u: Tensor, alphas: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:

@@ -25,6 +25,7 @@ for block in BLOCKS:
         threads: CONFIG.jobs.threads
         resources:
             gpu=GPU,
+            gpu_here=gpu_here,
             # Limits that change no number; as parameters, a new one would run every job again.
             store_mb=int(1000 * CONFIG.features.max_disk_gb),
             downloads=CONFIG.features.downloads,

@@ -66,6 +66,11 @@ def provenance(script):
     return {"code": code(script), "run": CONFIG.run, "seed": SEED}
 
 
+def gpu_here(wildcards):
+    """The GPUs of this machine that a job takes; those of a cluster are given out by its queue."""
+    return GPU if workflow.local_exec else 0
+
+
 def any_of(names):
     """A wildcard constraint: one of `names`, literally."""
     return "|".join(name.replace(".", r"\.") for name in names)

@@ -28,6 +28,7 @@ for block in BLOCKS:
         threads: CONFIG.jobs.threads
         resources:
             gpu=GPU,
+            gpu_here=gpu_here,
         params:
             steps=steps_of(block),
             layers=lambda wildcards: wildcards.get("layers", "all"),

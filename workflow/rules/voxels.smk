@@ -29,6 +29,7 @@ if MAPS:
         threads: CONFIG.jobs.threads
         resources:
             gpu=GPU,
+            gpu_here=gpu_here,
         params:
             dataset=of_participant,
             layers=MAPS.layers,
