@@ -83,7 +83,7 @@ def test_weights_are_those_of_the_normal_equations(width: int, decay: float) -> 
 
 @pytest.mark.parametrize("inner_folds", [5, "loo"])
 @pytest.mark.parametrize("rows", [300, 800])
-@pytest.mark.parametrize("width", [120, 400, 1000])
+@pytest.mark.parametrize("width", [120, 280, 400, 750, 1000])
 @pytest.mark.parametrize("decay", [0.0, 1.0, 2.0, 3.0])
 def test_float32_errs_by_less_than_its_bound(
     inner_folds: int | str, rows: int, width: int, decay: float

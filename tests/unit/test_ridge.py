@@ -12,7 +12,7 @@ from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import GroupKFold, KFold
 from sklearn.preprocessing import StandardScaler
 
-from geomod import factor, penalties
+from geomod import blas, factor, penalties
 from geomod.operators import skeleton
 from geomod.ridge import encode, normalize, p_values
 from tests.unit.ridge_oracle import nested_loop, planted
@@ -20,10 +20,15 @@ from tests.unit.ridge_oracle import nested_loop, planted
 ALPHAS = np.logspace(-2, 8, 21)
 
 
-@pytest.fixture(autouse=True, params=["float64", "float32"])
-def precision(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Everything holds for small problems too where float32 is tried first, as for large ones."""
-    if request.param == "float32":
+@pytest.fixture(autouse=True, params=["float64", "float32", "as on a GPU"])
+def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything holds for small problems too where float32 is tried first, as for large ones.
+
+    And where PyTorch computes everything, as it does on a GPU.
+    """
+    if request.param == "as on a GPU":
+        monkeypatch.setattr(blas, "serves", lambda a: False)
+    if request.param != "float64":
         monkeypatch.setattr(factor, "FEW_ROWS", 0)
         monkeypatch.setattr(penalties, "FEW_ROWS", 0)
 

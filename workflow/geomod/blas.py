@@ -20,9 +20,14 @@ _LETTER = {torch.float32: "s", torch.float64: "d"}
 _REAL = {torch.float32: ctypes.c_float, torch.float64: ctypes.c_double}
 
 
+def serves(a: Tensor) -> bool:
+    """Whether `a` is where these routines compute; elsewhere PyTorch's own do."""
+    return a.device.type == "cpu"
+
+
 def product(a: Tensor, b: Tensor) -> Tensor:
     """a b; on a CPU by NumPy, whose BLAS was the faster one where docs/performance.md measured."""
-    if a.device.type != "cpu":
+    if not serves(a):
         return a @ b
     return torch.from_numpy(a.numpy() @ b.numpy())
 

@@ -23,11 +23,7 @@ PENALTY_FLOOR = 1e-12
 RESOLVED = 1e-5
 
 # The share of the rows, or of the columns, by which that is foretold.
-MOST = 0.9
-
-# With fewer columns than this share of the rows, the columns make the smaller problem: the vectors
-# of the rows need no product with X to become U.
-NARROW = 0.9
+MOST = 0.8
 
 # Fewer rows than these are factorized in float64: there is nothing to save.
 FEW_ROWS = 256
@@ -103,27 +99,19 @@ def leading(train: Tensor, test: Tensor, components: int | None) -> tuple[Tensor
 def solve(factor: Factor, x: Tensor, y: Tensor, alphas: Tensor) -> Tensor:
     """Weights of the features, `[width, targets]`, with a penalty for each of the centred targets.
 
-    They are found as they are, or as mixtures of the rows of X where those span all that y varies
-    along. A factor of float32 gives a first solution and corrects it by what it misses of the
-    normal equations, computed in float64, until nothing is left to correct.
+    They are mixtures of the rows of X where those are fewer. A factor of float32 gives a first
+    solution and corrects it by what it misses of the normal equations, computed in float64, until
+    nothing is left to correct.
     """
-    of_rows = len(factor.vectors) == len(x)
-    mix = of_rows and (factor.is_full or factor.is_exact)
+    mix = len(factor.vectors) == len(x)
     a, right = (x, y.T) if mix else (x.T, product(y.T, x))  # targets in rows
     inverse = 1 / (factor.s + alphas[:, None])
 
     def solution(missed: Tensor) -> Tensor:
-        if of_rows and not mix:  # V = Xᵀ U / √s is not at hand
-            return product(along_vectors(product(missed, x.T), inverse / factor.s), x)
-        return along_vectors(missed, inverse)
-
-    def along_vectors(missed: Tensor, by: Tensor) -> Tensor:
         moments = product(missed.to(factor.vectors.dtype), factor.vectors)
-        return product((moments * by).to(moments.dtype), factor.vectors.T).double()
+        return product((moments * inverse).to(moments.dtype), factor.vectors.T).double()
 
-    v = along_vectors(y.T if of_rows else right, inverse)
-    if of_rows and not mix:
-        v = product(v, x)
+    v = solution(right)
     rates: list[float] = []
     while not factor.is_exact and (not rates or rates[0] * rates[-1] > SOLVED):
         change = solution(right - product(product(v, a), a.T) - alphas[:, None] * v)
@@ -143,7 +131,7 @@ def _in_float32(x: Tensor) -> Factor | None:
     if s[0] < RESOLVED * s[-1]:
         return None
     if len(gram) == len(x):  # no variance along the constant, which rounding mixes with the others
-        vectors = (vectors - vectors.mean(dim=0)).contiguous()
+        vectors = vectors - vectors.mean(dim=0)
     return _factor(single, s, vectors)
 
 
@@ -153,9 +141,9 @@ def _factor(x: Tensor, s: Tensor, vectors: Tensor) -> Factor:
 
 
 def _gram(x: Tensor) -> Tensor:
-    """The lower triangle of X Xᵀ or Xᵀ X, whichever is less work."""
-    a = x if x.shape[1] >= NARROW * len(x) else x.T
-    if a.device.type != "cpu":
+    """The lower triangle of the smaller of X Xᵀ and Xᵀ X."""
+    a = x if len(x) <= x.shape[1] else x.T
+    if not blas.serves(a):
         return (a @ a.T).tril()
     gram = a.new_zeros(len(a), len(a))
     blas.add_gram(a, gram)
@@ -173,11 +161,11 @@ def _promising(gram: Tensor, rank: int) -> bool:
     # Σλ² / Σλ, which is near the largest eigenvalue where they differ much.
     squares = 2 * part.norm() ** 2 - part.diagonal().norm() ** 2
     part.diagonal().sub_(RESOLVED * (squares / part.trace()).nan_to_num())
-    if part.device.type == "cpu":
+    if blas.serves(part):
         return blas.cholesky(part)
     return not bool(torch.linalg.cholesky_ex(part).info)
 
 
 def _eigenpairs(gram: Tensor) -> tuple[Tensor, Tensor]:
     """Eigenvalues, ascending, and eigenvectors of a symmetric matrix, which is overwritten."""
-    return blas.eigenpairs(gram) if gram.device.type == "cpu" else torch.linalg.eigh(gram)
+    return blas.eigenpairs(gram) if blas.serves(gram) else torch.linalg.eigh(gram)

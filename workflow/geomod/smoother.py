@@ -70,6 +70,7 @@ def held_out_gains(
     if refit:
         dtype = torch.float64
     u, error_of_mean, rounded = factor.u.to(dtype), torch.zeros_like(gains[0]), gains.clone()
+    least = torch.ones_like(alphas)
     z = product(u.T, y.to(dtype))
     rest, weights = spectral_weights(factor, alphas)
     for block in blocks:
@@ -78,15 +79,19 @@ def held_out_gains(
         filled = z - product(rows.T, error)
         for some in affordable(factor, alphas, blocks, memory_mb):
             if refit:
-                p, off = _refitted(factor, rows, alphas[some], filled)
+                p, terms = _refitted(factor, rows, alphas[some], filled)
             else:
-                p, off = _predicted(
+                p, terms, size = _predicted(
                     factor, rows, rest[some].to(dtype), weights[some].to(dtype), filled
                 )
+                least[some] = torch.minimum(least[some], size.double())
             gains[some] += _saved(error, p)
-            rounded[some] = torch.maximum(rounded[some], off)
-    off = torch.finfo(dtype).eps * rounded
-    return _with_bounds(gains, off, factor.uncertainty(z, alphas), error_of_mean)
+            rounded[some] = torch.maximum(rounded[some], terms)
+    off = torch.finfo(dtype).eps * rounded / least[:, None]
+    # |(I − H)_BB⁻¹ (I − H)_B| at most: by that much leaving out a block amplifies errors.
+    most = rest.amax(dim=1) if factor.is_full else 1.0
+    shared = factor.uncertainty(z, alphas) * (most / least).clamp(min=1).sqrt()[:, None]
+    return _with_bounds(gains, off, shared, error_of_mean)
 
 
 def _saved(error: Tensor, p: Tensor) -> Tensor:
@@ -141,11 +146,11 @@ def spectral_weights(factor: Factor, alphas: Tensor) -> tuple[Tensor, Tensor]:
 
 def _predicted(
     factor: Factor, u: Tensor, rest: Tensor, weights: Tensor, z: Tensor
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor]:
     """p = (I − H)_BB⁻¹ U_B diag(weights) z of a few targets, `[alphas, block, targets]`.
 
-    `u` are the block's rows of U, and `rest` is 1 − w. The second result is by how much p may be
-    off, in units of rounding, `[alphas, targets]`.
+    `u` are the block's rows of U, and `rest` is 1 − w. Rounding errs in proportion to the second
+    result, `[alphas, targets]`, over the third, the least there is of (I − H)_BB, `[alphas]`.
     """
     weighted = weights.T[:, :, None] * z[:, None]
     right = product(u, weighted.flatten(start_dim=1)).view(len(u), len(weights), -1)
@@ -156,9 +161,9 @@ def _predicted(
         p[far] = _by_series(factor, u, weights[far], p[far])
         size[far] = (1 - FAR) * others
     if not far.all():
-        solve = _solved_by_roots if u.device.type == "cpu" else _solved_by_batch
+        solve = _solved_by_roots if blas.serves(u) else _solved_by_batch
         p[~far], size[~far] = solve(complement_of(factor, u), u, rest[~far], p[~far])
-    return p, (weighted.norm(dim=0) / size[:, None]).double()
+    return p, weighted.norm(dim=0).double(), size
 
 
 def _by_series(factor: Factor, u: Tensor, w: Tensor, right: Tensor) -> Tensor:
@@ -181,7 +186,8 @@ def complement_of(factor: Factor, u: Tensor) -> Tensor:
     """(I − 11ᵀ/n − U Uᵀ)_BB, which is 0 where U and the constant span all rows."""
     if factor.is_full:
         return u.new_zeros(len(u), len(u))
-    return torch.eye(len(u)).to(u) - 1 / len(factor.u) - product(u, u.T)
+    complement = torch.eye(len(u)).to(u) - 1 / len(factor.u)
+    return complement - product(u, u.T)
 
 
 def roots(complement: Tensor, u: Tensor, rest: Tensor) -> Tensor:
