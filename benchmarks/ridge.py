@@ -36,7 +36,11 @@ MARKS = ("<!-- ridge: begin -->", "<!-- ridge: end -->")
 
 ALPHAS = np.logspace(-2, 8, 21)
 WIDTHS = (512, 768, 1024, 2048)
-FEWER_WIDTHS = {"voxels": (512, 2048), "layers": (1024,)}  # of jobs that take long
+FEWER_WIDTHS = {
+    "steep": (512, 2048),
+    "voxels": (512, 2048),
+    "layers": (1024,),
+}  # of jobs that take long
 SLOW = 20.0
 Array = NDArray[np.float32]
 Run = Callable[[Array, Array], NDArray[np.float64]]  # features, responses → r [folds, targets]
@@ -153,6 +157,14 @@ JOBS: dict[str, tuple[int, Callable[[], Run], dict[str, Callable[[], Run]]]] = {
             "scikit-learn Ridge, nested loop": scikit_loop,
         },
     ),
+    "steep": (
+        6,
+        engine,
+        {
+            "himalaya KernelRidgeCV, torch": lambda: himalaya(True, "torch"),
+            "scikit-learn Ridge, nested loop": scikit_loop,
+        },
+    ),
     "loo": (
         6,
         lambda: engine(inner_folds="loo"),
@@ -176,6 +188,9 @@ def data(job: str, targets: int, n: int, width: int) -> tuple[Array, Array]:
     rng = np.random.default_rng()
     layers = (25,) if job == "layers" else ()
     x = rng.standard_normal((*layers, n, width), dtype=np.float32)
+    if job == "steep":  # singular values that fall as 1/k, in directions of their own
+        axes, _ = np.linalg.qr(rng.standard_normal((width, width), dtype=np.float32))
+        x = (x / np.arange(1, width + 1, dtype=np.float32)) @ axes.T * width**0.5
     if targets == 6 and RESPONSES.exists() and n <= 1000:
         with RESPONSES.open(encoding="utf-8-sig", newline="") as file:
             table = list(csv.DictReader(file))
