@@ -81,6 +81,14 @@ def test_weights_are_those_of_the_normal_equations(width: int, decay: float) -> 
         torch.testing.assert_close(weights[:, k], expected, rtol=1e-6, atol=1e-7 * expected.norm())
 
 
+def test_weights_that_do_not_settle_are_an_error() -> None:
+    x = training_rows(300, 120)
+    fast = factorize(x, fast=True)
+    wrong = Factor(fast.u, fast.s / 4, fast.vectors)  # every correction is four times too large
+    with pytest.raises(ArithmeticError, match="after 50 rounds"):
+        solve(wrong, x, responses(x)[:, :1], torch.tensor([1e-2], dtype=torch.float64))
+
+
 @pytest.mark.parametrize("inner_folds", [5, "loo"])
 @pytest.mark.parametrize("rows", [300, 800])
 @pytest.mark.parametrize("width", [120, 280, 400, 750, 1000])

@@ -31,6 +31,9 @@ FEW_ROWS = 256
 # A solution is not corrected further where this share of it is still missing.
 SOLVED = 1e-10
 
+# Many more rounds of correction than a factor that passed as well conditioned needs.
+ROUNDS = 50
+
 
 @dataclass(frozen=True)
 class Factor:
@@ -114,6 +117,8 @@ def solve(factor: Factor, x: Tensor, y: Tensor, alphas: Tensor) -> Tensor:
     v = solution(right)
     rates: list[float] = []
     while not factor.is_exact and (not rates or rates[0] * rates[-1] > SOLVED):
+        if len(rates) == ROUNDS:
+            raise ArithmeticError(f"weights still change by {rates[-1]:.0e} after {ROUNDS} rounds")
         change = solution(right - product(product(v, a), a.T) - alphas[:, None] * v)
         v += change
         # A round corrects all but the share that the first one corrected.
