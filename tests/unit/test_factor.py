@@ -8,12 +8,13 @@ import torch
 from scipy.optimize import brentq
 from torch import Tensor
 
-from geomod import smoother
+from geomod import unexplained
 from geomod.factor import Factor, factorize, solve
 from geomod.folds import inner_blocks
 from geomod.penalties import best_penalties
 from geomod.ridge import centred, fit_fold
 from geomod.smoother import held_out_gains
+from geomod.unexplained import Unexplained
 
 ALPHAS = torch.logspace(-2, 8, 21, dtype=torch.float64)
 
@@ -146,8 +147,8 @@ def test_a_penalty_that_float32_cannot_fit_is_fitted_in_float64(
     x = training_rows(300, 280)
     y, blocks = responses(x), inner_blocks(np.arange(300), 5, 0)
     alphas = torch.logspace(-9, 2, 12, dtype=torch.float64)
-    solved = smoother._solved_by_roots
-    monkeypatch.setattr(smoother, "_solved_by_roots", failing_in_float32(solved))
+    solved = unexplained._solved_in_turn
+    monkeypatch.setattr(unexplained, "_solved_in_turn", failing_in_float32(solved))
     best, gain = best_penalties(factorize(x), y, alphas, blocks)
     truth = held_out_gains(factorize(x), y, alphas, blocks).saved
     assert torch.equal(best, truth.argmax(dim=0))
@@ -155,9 +156,9 @@ def test_a_penalty_that_float32_cannot_fit_is_fitted_in_float64(
 
 
 def failing_in_float32(solved: Callable[..., tuple[Tensor, Tensor]]) -> Callable[..., object]:
-    def failing(complement: Tensor, u: Tensor, rest: Tensor, right: Tensor) -> object:
-        found, pivots = solved(complement, u, rest, right)
-        if u.dtype == torch.float32:
+    def failing(of: Unexplained, right: Tensor) -> object:
+        found, pivots = solved(of, right)
+        if right.dtype == torch.float32:
             found[::2], pivots[::2] = torch.nan, torch.nan
         return found, pivots
 

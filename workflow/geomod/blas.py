@@ -32,11 +32,11 @@ def product(a: Tensor, b: Tensor) -> Tensor:
     return torch.from_numpy(a.numpy() @ b.numpy())
 
 
-def add_gram(a: Tensor, c: Tensor, keep: float = 1.0) -> None:
-    """c ← keep · c + a aᵀ."""
+def add_gram(a: Tensor, c: Tensor, scale: float = 1.0) -> None:
+    """c ← c + scale · a aᵀ."""
     (rows, inner), real = a.shape, _REAL[a.dtype]
     order, columns = (b"T", inner) if a.is_contiguous() else (b"N", rows)
-    factors = (real(1), a, columns, real(keep))
+    factors = (real(scale), a, columns, real(1))
     _call("syrk", a, _lower(c), order, rows, inner, *factors, c, rows)
 
 

@@ -135,14 +135,15 @@ def _in_float32(x: Tensor) -> Factor | None:
     s, vectors = (part[..., -rank:] for part in _eigenpairs(gram))
     if s[0] < RESOLVED * s[-1]:
         return None
-    if len(gram) == len(x):  # no variance along the constant, which rounding mixes with the others
-        vectors = vectors - vectors.mean(dim=0)
     return _factor(single, s, vectors)
 
 
 def _factor(x: Tensor, s: Tensor, vectors: Tensor) -> Factor:
-    u = vectors if len(vectors) == len(x) else product(x, vectors) / s.sqrt()
-    return Factor(u, s.double(), vectors)
+    if len(vectors) < len(x):
+        return Factor(product(x, vectors) / s.sqrt(), s.double(), vectors)
+    # There is no variance along the constant, which rounding mixes with the others.
+    u = vectors - vectors.mean(dim=0)
+    return Factor(u, s.double(), u)
 
 
 def _gram(x: Tensor) -> Tensor:

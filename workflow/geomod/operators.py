@@ -14,13 +14,12 @@ from geomod.folds import Rows
 from geomod.smoother import (
     Gains,
     affordable,
-    complement_of,
     fit_in,
     mean_error,
-    roots,
     single,
     spectral_weights,
 )
+from geomod.unexplained import roots, unexplained
 
 # Predictions are made for as many targets at a time as stay in a processor's cache.
 CACHE_MB = 8
@@ -52,11 +51,13 @@ def gains_of_many(
     u = factor.u.to(y.dtype)
     z = product(u.T, y)
     rest, weights = spectral_weights(factor, alphas)
+    everything = torch.arange(len(alphas), device=alphas.device)
+    together = affordable(factor, blocks, memory_mb)
     for block in blocks:
         error, rows = mean_error(y, block), factor.u[block]
         filled = z - product(u[block].T, error)
-        for some in affordable(factor, alphas, blocks, memory_mb):
-            root = roots(complement_of(factor, rows), rows, rest[some])
+        for some in everything.split(together):
+            root = roots(unexplained(factor, rows, rest[some]))
             operators = product(torch.cholesky_inverse(root), rows * weights[some, None])
             picked, mix = skeleton(operators.flatten(start_dim=1), SKELETON)
             stacked, mix = operators[picked].to(y.dtype).flatten(end_dim=1), mix.to(y.dtype)

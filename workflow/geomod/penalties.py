@@ -2,6 +2,7 @@
 
 Each attempt says what the penalties save and how wrong that may be (`geomod.smoother`). Where more
 than one may be the best, these are compared again by the next, more precise and dearer attempt.
+Penalties that cannot be the best are not tried further (`geomod.bounds`).
 """
 
 from collections.abc import Callable
@@ -10,10 +11,11 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from geomod.bounds import bounds_pay, gains_of_hopeful
 from geomod.factor import FEW_ROWS, Factor
 from geomod.folds import Rows
 from geomod.operators import benign, gains_of_many
-from geomod.smoother import Gains, held_out_gains
+from geomod.smoother import Gains, held_out_gains, leave_out, refits, single
 
 Attempt = Callable[[Tensor, Tensor], Gains]
 
@@ -34,12 +36,16 @@ def best_penalties(
     rows = len(y)
 
     def gains(factor: Factor, dtype: torch.dtype, y: Tensor, alphas: Tensor) -> Gains:
+        if not single(blocks) and not refits(factor, blocks):
+            left = leave_out(factor, y, blocks, dtype)
+            if bounds_pay(left, alphas):
+                return gains_of_hopeful(left, alphas, memory_mb)
         return held_out_gains(factor, y, alphas, blocks, memory_mb, dtype)
 
     def many(y: Tensor, alphas: Tensor) -> Gains:
         return gains_of_many(factor, y.float(), alphas, blocks, memory_mb)
 
-    single, double = (partial(gains, factor, dtype) for dtype in (torch.float32, torch.float64))
+    rough, double = (partial(gains, factor, dtype) for dtype in (torch.float32, torch.float64))
     attempts: list[Attempt] = [double]
     if exact is not None and not factor.is_exact:
         attempts.append(lambda y, alphas: gains(exact(), torch.float64, y, alphas))
@@ -49,7 +55,7 @@ def best_penalties(
     if y.shape[1] > rows and benign(factor, rows, blocks):
         return _choose(y, alphas, [many, *attempts], lowest)
     if rows >= FEW_ROWS:
-        attempts = [single, *attempts]
+        attempts = [rough, *attempts]
     parts = [_choose(part, alphas, attempts, lowest) for part in y.split(rows, dim=1)]
     best, gain = (torch.cat(part) for part in zip(*parts, strict=True))
     return best, gain

@@ -26,10 +26,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from geomod import blas
 from geomod.blas import product
 from geomod.factor import Factor
 from geomod.folds import Rows
+from geomod.unexplained import solved, unexplained
 
 # Penalties for which w is below this share of what other rows leave are far above the spectrum.
 FAR = 4e-3
@@ -46,6 +46,61 @@ class Gains:
     rounding: Tensor  # how wrong each may be by itself
     shared: Tensor  # how wrong all may be by the precision of the factor
 
+    @property
+    def highest(self) -> Tensor:
+        return self.saved + self.rounding + self.shared
+
+    @property
+    def lowest(self) -> Tensor:
+        return self.saved - self.rounding - self.shared
+
+
+@dataclass(frozen=True)
+class Hopes:
+    """What penalties may save at most, and what others are known to."""
+
+    at_most: Tensor  # [blocks, alphas, targets]
+    beat: Tensor  # [targets]
+
+    def left(self, so_far: Gains, tried: int) -> Tensor:
+        """Which penalties may still be the best of a target when some blocks were `tried`."""
+        return (so_far.highest + self.at_most[tried:].sum(dim=0) >= self.beat).any(dim=1)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A block of rows that is left out."""
+
+    rows: Rows
+    u: Tensor  # its rows of U
+    error: Tensor  # of the mean of the other rows
+    filled: Tensor  # Uᵀ ỹ
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """What leaving out blocks in turn needs, whatever the penalty, in one precision."""
+
+    factor: Factor
+    y: Tensor
+    u: Tensor
+    z: Tensor  # Uᵀ y
+    parts: list[Part]
+
+
+def leave_out(factor: Factor, y: Tensor, blocks: list[Rows], dtype: torch.dtype) -> LeftOut:
+    u = factor.u.to(dtype)
+    z, parts = product(u.T, y.to(dtype)), []
+    for block in blocks:
+        error, rows = mean_error(y, block).to(dtype), u[block]
+        parts.append(Part(block, rows, error, z - product(rows.T, error)))
+    return LeftOut(factor, y, u, z, parts)
+
+
+def refits(factor: Factor, blocks: list[Rows]) -> bool:
+    """Whether the features, not the rows of a block, make the smaller problem."""
+    return len(factor.s) <= min(len(block) for block in blocks)
+
 
 def held_out_gains(
     factor: Factor,
@@ -60,38 +115,57 @@ def held_out_gains(
     Each of the `blocks` is left out once and predicted by the model refitted, intercept included,
     on all other rows; `y` is centred.
     """
-    gains = torch.zeros(len(alphas), y.shape[1], dtype=torch.float64, device=y.device)
     if not len(factor.s):
-        return Gains(gains, gains, gains)
+        nothing = torch.zeros(len(alphas), y.shape[1], dtype=torch.float64, device=y.device)
+        return Gains(nothing, nothing, nothing)
     if single(blocks):
         return _gains_of_rows(factor, y, alphas, memory_mb, dtype)
-    # Whether the features or the rows of a block make the smaller problem.
-    refit = len(factor.s) <= min(len(block) for block in blocks)
-    if refit:
+    if refits(factor, blocks):
         dtype = torch.float64
-    u, error_of_mean, rounded = factor.u.to(dtype), torch.zeros_like(gains[0]), gains.clone()
-    least = torch.ones_like(alphas)
-    z = product(u.T, y.to(dtype))
+    return gains_of_blocks(leave_out(factor, y, blocks, dtype), alphas, memory_mb)
+
+
+def gains_of_blocks(
+    left: LeftOut,
+    alphas: Tensor,
+    memory_mb: float,
+    hopes: Hopes | None = None,
+) -> Gains:
+    """`held_out_gains` of blocks of rows; penalties without hope save minus infinity."""
+    factor, dtype = left.factor, left.u.dtype
+    gains = torch.zeros(len(alphas), left.y.shape[1], dtype=torch.float64, device=left.y.device)
+    of_mean, rounded, least = torch.zeros_like(gains[0]), gains.clone(), torch.ones_like(alphas)
     rest, weights = spectral_weights(factor, alphas)
-    for block in blocks:
-        error, rows = mean_error(y, block).to(dtype), u[block]
-        error_of_mean += (error.double() ** 2).sum(dim=0)
-        filled = z - product(rows.T, error)
-        for some in affordable(factor, alphas, blocks, memory_mb):
-            if refit:
-                p, terms = _refitted(factor, rows, alphas[some], filled)
-            else:
-                p, terms, size = _predicted(
-                    factor, rows, rest[some].to(dtype), weights[some].to(dtype), filled
-                )
-                least[some] = torch.minimum(least[some], size.double())
-            gains[some] += _saved(error, p)
-            rounded[some] = torch.maximum(rounded[some], terms)
-    off = torch.finfo(dtype).eps * rounded / least[:, None]
     # |(I − H)_BB⁻¹ (I − H)_B| at most: by that much leaving out a block amplifies errors.
-    most = rest.amax(dim=1) if factor.is_full else 1.0
-    shared = factor.uncertainty(z, alphas) * (most / least).clamp(min=1).sqrt()[:, None]
-    return _with_bounds(gains, off, shared, error_of_mean)
+    most = rest.amax(dim=1) if factor.is_full else torch.ones_like(alphas)
+    uncertainty = factor.uncertainty(left.z, alphas)
+
+    def so_far() -> Gains:
+        off = torch.finfo(dtype).eps * rounded / least[:, None]
+        shared = uncertainty * (most / least).clamp(min=1).sqrt()[:, None]
+        return _with_bounds(gains, off, shared, of_mean)
+
+    refit = refits(factor, [part.rows for part in left.parts])
+    together = affordable(factor, [part.rows for part in left.parts], memory_mb)
+    hopeful = torch.arange(len(alphas), device=alphas.device)
+    for k, part in enumerate(left.parts):
+        if hopes is not None:
+            hopeful = hopeful[hopes.left(so_far(), k)[hopeful]]
+            if not len(hopeful):
+                break
+        of_mean += (part.error.double() ** 2).sum(dim=0)
+        for some in hopeful.split(together):
+            if refit:
+                p, terms = _refitted(factor, part.u, alphas[some], part.filled)
+            else:
+                scaled = rest[some].to(dtype), weights[some].to(dtype)
+                p, terms, size = _predicted(factor, part.u, *scaled, part.filled)
+                least[some] = torch.minimum(least[some], size.double())
+            gains[some] += _saved(part.error, p)
+            rounded[some] = torch.maximum(rounded[some], terms)
+    found, hopeless = so_far(), torch.ones_like(alphas, dtype=torch.bool)
+    found.saved[hopeless.index_fill(0, hopeful, value=False)] = -torch.inf
+    return found
 
 
 def _saved(error: Tensor, p: Tensor) -> Tensor:
@@ -118,13 +192,10 @@ def single(blocks: list[Rows]) -> bool:
     return all(len(block) == 1 for block in blocks)
 
 
-def affordable(
-    factor: Factor, alphas: Tensor, blocks: list[Rows], memory_mb: float
-) -> tuple[Tensor, ...]:
-    """Which penalties are dealt with together: operators, Cholesky factors, copies of either."""
+def affordable(factor: Factor, blocks: list[Rows], memory_mb: float) -> int:
+    """How many penalties are dealt with together: operators, Cholesky factors, copies of either."""
     largest = max(len(block) for block in blocks)
-    together = fit_in(memory_mb / 2, 8 * largest * (2 * largest + 2 * len(factor.s)))
-    return torch.arange(len(alphas), device=alphas.device).split(together)
+    return fit_in(memory_mb / 2, 8 * largest * (2 * largest + 2 * len(factor.s)))
 
 
 def mean_error(y: Tensor, block: Rows) -> Tensor:
@@ -161,8 +232,7 @@ def _predicted(
         p[far] = _by_series(factor, u, weights[far], p[far])
         size[far] = (1 - FAR) * others
     if not far.all():
-        solve = _solved_by_roots if blas.serves(u) else _solved_by_batch
-        p[~far], size[~far] = solve(complement_of(factor, u), u, rest[~far], p[~far])
+        p[~far], size[~far] = solved(unexplained(factor, u, rest[~far]), p[~far])
     return p, weighted.norm(dim=0).double(), size
 
 
@@ -180,46 +250,6 @@ def _by_series(factor: Factor, u: Tensor, w: Tensor, right: Tensor) -> Tensor:
         p = right + product(u, moments.flatten(start_dim=1)).view(p.shape)
         p = p + p.sum(dim=0) / others
     return p.transpose(0, 1)
-
-
-def complement_of(factor: Factor, u: Tensor) -> Tensor:
-    """(I − 11ᵀ/n − U Uᵀ)_BB, which is 0 where U and the constant span all rows."""
-    if factor.is_full:
-        return u.new_zeros(len(u), len(u))
-    complement = torch.eye(len(u)).to(u) - 1 / len(factor.u)
-    return complement - product(u, u.T)
-
-
-def roots(complement: Tensor, u: Tensor, rest: Tensor) -> Tensor:
-    """Cholesky roots of (I − H)_BB for every penalty, NaN where rounding left none."""
-    root, failed = torch.linalg.cholesky_ex(complement + product(u * rest[:, None], u.T))
-    root[failed > 0] = torch.nan
-    return root
-
-
-def _solved_by_batch(
-    complement: Tensor, u: Tensor, rest: Tensor, right: Tensor
-) -> tuple[Tensor, Tensor]:
-    """(complement + U_B diag(rest) U_Bᵀ)⁻¹ right for every penalty, and the least pivots."""
-    root = roots(complement, u, rest)
-    return torch.cholesky_solve(right, root), root.diagonal(dim1=1, dim2=2).amin(dim=1) ** 2
-
-
-def _solved_by_roots(
-    complement: Tensor, u: Tensor, rest: Tensor, right: Tensor
-) -> tuple[Tensor, Tensor]:
-    """The same on a CPU: half of each symmetric matrix is computed, in place."""
-    left, scaled = torch.empty_like(complement).T, torch.empty_like(u)
-    solved, diagonals = right.transpose(1, 2).contiguous(), rest.new_empty(len(rest), len(u))
-    for k, root in enumerate(rest.sqrt()):
-        left.T.copy_(complement)  # which is symmetric
-        blas.add_gram(torch.mul(u, root, out=scaled), left)
-        if blas.cholesky(left):
-            blas.solve_by_root(left, solved[k])
-            diagonals[k] = left.diagonal()
-        else:
-            solved[k], diagonals[k] = torch.nan, torch.nan
-    return solved.transpose(1, 2), diagonals.amin(dim=1) ** 2
 
 
 def _refitted(factor: Factor, u: Tensor, alphas: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
