@@ -35,7 +35,8 @@ def bounds(left: LeftOut, beat: Tensor = NOTHING) -> Tensor:
 def truth(x: Tensor, left: LeftOut) -> tuple[Tensor, Tensor]:
     """What each penalty saves of each block, `[blocks, alphas, targets]`, and what at least."""
     factor = factorize(x)
-    found = [held_out_gains(factor, left.y, ALPHAS, [part.rows]) for part in left.parts]
+    blocks = [rows[inside].numpy() for rows, inside in zip(left.rows, left.inside, strict=True)]
+    found = [held_out_gains(factor, left.y, ALPHAS, [block]) for block in blocks]
     return torch.stack([gains.saved for gains in found]), torch.stack([g.lowest for g in found])
 
 

@@ -12,7 +12,7 @@ Jensen's inequality), two steps what A does to the rest of A r as well. A penalt
 than another one does need not be tried.
 """
 
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass
 
 import torch
 from torch import Tensor
@@ -20,7 +20,6 @@ from torch import Tensor
 from geomod import blas
 from geomod.blas import product
 from geomod.smoother import TRUST, Gains, Hopes, LeftOut, gains_of_blocks, spectral_weights
-from geomod.unexplained import Unexplained, unexplained
 
 # Penalties guessed to err by this much more than the best one are not tried before their bounds.
 PLAUSIBLE = 1.1
@@ -33,30 +32,50 @@ FEW_TARGETS = 0.2
 
 @dataclass(frozen=True)
 class Direction:
-    """Unit vectors v, `[block, alphas, targets]`, and what A does to them."""
+    """Unit vectors v, `[blocks, size, alphas, targets]`, and what A does to them."""
 
-    a: Unexplained
+    left: LeftOut
+    rest: Tensor  # [alphas, rank], 1 − w
     v: Tensor
     moments: Tensor  # U_Bᵀ v
     mean: Tensor  # vᵀAv
 
     @classmethod
-    def along(cls, a: Unexplained, v: Tensor) -> "Direction":
-        moments = _times(a.u.T, v)
-        explained = (a.weights.T[:, :, None] * moments**2).sum(dim=0)
-        return cls(a, v, moments, (v * _times(a.base, v)).sum(dim=0) + a.sign * explained)
+    def along(cls, left: LeftOut, rest: Tensor, v: Tensor) -> "Direction":
+        moments = _times(left.u.mT, v)
+        if left.factor.is_full:
+            mean = (_by_penalty(rest) * moments**2).sum(dim=1)
+        else:
+            explained = (_by_penalty(1 - rest) * moments**2).sum(dim=1)
+            mean = (v**2).sum(dim=1) - v.sum(dim=1) ** 2 / len(left.y) - explained
+        return cls(left, rest, v, moments, mean)
 
     def besides(self, some: Tensor) -> tuple["Direction", Tensor]:
         """Where A v points besides v, for some penalties; and how far."""
-        a, v = replace(self.a, weights=self.a.weights[some]), self.v[:, some]
-        explained = _times(a.u, a.weights.T[:, :, None] * self.moments[:, some])
-        image = _times(a.base, v) + a.sign * explained - self.mean[some] * v
-        size = image.norm(dim=0)
-        return Direction.along(a, image / size), size
+        left, rest, v, moments = (
+            self.left,
+            self.rest[some],
+            self.v[:, :, some],
+            self.moments[:, :, some],
+        )
+        if left.factor.is_full:
+            image = _times(left.u, _by_penalty(rest) * moments)
+        else:
+            image = v - _times(left.u, _by_penalty(1 - rest) * moments)
+            image -= v.sum(dim=1, keepdim=True) / len(left.y) * left.inside[:, :, None, None]
+        image -= self.mean[:, None, some] * v
+        size = image.norm(dim=1)
+        return Direction.along(left, rest, image / size[:, None]), size
 
 
-def _times(matrix: Tensor, v: Tensor) -> Tensor:
-    return product(matrix, v.flatten(start_dim=1)).view(-1, *v.shape[1:])
+def _times(matrices: Tensor, v: Tensor) -> Tensor:
+    """The product with a matrix for each block."""
+    return product(matrices, v.flatten(start_dim=2)).view(len(v), -1, *v.shape[2:])
+
+
+def _by_penalty(weights: Tensor) -> Tensor:
+    """[alphas, rank] → [rank, alphas, 1]"""
+    return weights.T[:, :, None]
 
 
 def bounds_pay(left: LeftOut, alphas: Tensor) -> bool:
@@ -64,7 +83,7 @@ def bounds_pay(left: LeftOut, alphas: Tensor) -> bool:
 
     Where all systems are solved in one batch, it does not.
     """
-    few = left.y.shape[1] <= FEW_TARGETS * min(len(part.u) for part in left.parts)
+    few = left.y.shape[1] <= FEW_TARGETS * min(left.sizes)
     return blas.serves(left.u) and few and len(alphas) >= MANY_PENALTIES
 
 
@@ -77,7 +96,7 @@ def gains_of_hopeful(left: LeftOut, alphas: Tensor, memory_mb: float) -> Gains:
     if not len(others):
         return tried
     beat = tried.lowest.amax(dim=0)
-    hopes = Hopes(most_saved(left, alphas[others], residuals[:, others], beat), beat)
+    hopes = Hopes(most_saved(left, alphas[others], residuals[:, :, others], beat), beat)
     found = gains_of_blocks(left, alphas[others], memory_mb, hopes)
     order = torch.cat([first, others]).argsort()
     both = zip(astuple(tried), astuple(found), strict=True)
@@ -85,18 +104,21 @@ def gains_of_hopeful(left: LeftOut, alphas: Tensor, memory_mb: float) -> Gains:
 
 
 def residuals_of(left: LeftOut, alphas: Tensor) -> Tensor:
-    """r = (I − H) y, `[rows, alphas, targets]`."""
-    u, z = left.u, left.z
-    rest = spectral_weights(left.factor, alphas)[0].to(u.dtype)
-    r = _times(u, rest.T[:, :, None] * z[:, None])
-    return r if left.factor.is_full else r + (left.y.to(u.dtype) - product(u, z))[:, None]
+    """r = (I − H) y by blocks, `[blocks, size, alphas, targets]`."""
+    dtype = left.u.dtype
+    rest = spectral_weights(left.factor, alphas)[0].to(dtype)
+    r = _times(left.u, (_by_penalty(rest) * left.z[:, None]).expand(len(left.u), -1, -1, -1))
+    if left.factor.is_full:
+        return r
+    missed = left.y[left.rows].to(dtype) - product(left.u, left.z)
+    return r + (missed * left.inside[:, :, None])[:, :, None]
 
 
 def likely_best(left: LeftOut, alphas: Tensor, residuals: Tensor) -> Tensor:
     """Which penalties may well be the best of a target, by generalized cross-validation."""
     rest = spectral_weights(left.factor, alphas)[0]
-    free = len(left.u) - 1 - left.u.shape[1] + rest.sum(dim=1)  # the trace of I − H
-    error = (residuals.norm(dim=0) / free[:, None]) ** 2
+    free = len(left.y) - 1 - left.u.shape[2] + rest.sum(dim=1)  # the trace of I − H
+    error = (residuals.norm(dim=(0, 1)) / free[:, None]) ** 2
     return (error <= PLAUSIBLE * error.amin(dim=0)).any(dim=1)
 
 
@@ -111,26 +133,22 @@ def most_saved(left: LeftOut, alphas: Tensor, residuals: Tensor, beat: Tensor) -
     eps = TRUST * max(factor.eps, torch.finfo(dtype).eps)
     off_a = eps * (1 + factor.s.max() / (factor.s.min() + alphas))[:, None]
     off_r = eps * left.y.norm(dim=0) + TRUST * factor.uncertainty(left.z, alphas)
-    of_mean = torch.stack([(part.error.double() ** 2).sum(dim=0) for part in left.parts])
-    saved = of_mean[:, None].repeat(1, len(alphas), 1)
+    of_mean = (left.error.double() ** 2).sum(dim=1)[:, None]
     everything = torch.arange(len(alphas), device=alphas.device)
 
-    def lower(k: int, some: Tensor, missed: Tensor, amplified: Tensor) -> None:
+    def at_most(some: Tensor, missed: Tensor, amplified: Tensor) -> Tensor:
         missed = missed * (1 - off_a[some] * amplified) - off_r[some] * amplified
-        saved[k, some] = torch.fmin(saved[k, some], of_mean[k] - missed.clamp(min=0) ** 2)
+        return of_mean - missed.nan_to_num(0).clamp(min=0) ** 2
 
-    directions, sizes = [], []
-    for k, part in enumerate(left.parts):
-        r = residuals[part.rows]
-        sizes.append(r.norm(dim=0))
-        directions.append(Direction.along(unexplained(factor, part.u, rest), r / sizes[k]))
-        mean = directions[k].mean.double()
-        lower(k, everything, sizes[k] / mean, 1 / mean)
+    size = residuals.norm(dim=1)
+    first = Direction.along(left, rest, residuals / size[:, None])
+    saved = at_most(everything, size.double() / first.mean, 1 / first.mean.double())
     some = everything[(saved.sum(dim=0) >= beat).any(dim=1)]
-    for k, direction in enumerate(directions if len(some) else ()):
-        then, away = direction.besides(some)
-        a, b, c = direction.mean[some].double(), away.double(), then.mean.double()
+    if len(some):
+        second, away = first.besides(some)
+        a, b, c = first.mean[:, some].double(), away.double(), second.mean.double()
         det = (a * c - b**2).clamp(min=0)  # of T = [[a, b], [b, c]]
-        missed = sizes[k][some] * (b**2 + c**2).sqrt() / det
-        lower(k, some, missed, (a**2 + 2 * b**2 + c**2).sqrt() / det)
+        missed = size[:, some].double() * (b**2 + c**2).sqrt() / det
+        closer = at_most(some, missed, (a**2 + 2 * b**2 + c**2).sqrt() / det)
+        saved[:, some] = torch.minimum(saved[:, some], closer)
     return saved

@@ -52,7 +52,7 @@ def gains_of_many(
     z = product(u.T, y)
     rest, weights = spectral_weights(factor, alphas)
     everything = torch.arange(len(alphas), device=alphas.device)
-    together = affordable(factor, blocks, memory_mb)
+    together = affordable(factor, max(map(len, blocks)), memory_mb)
     for block in blocks:
         error, rows = mean_error(y, block), factor.u[block]
         filled = z - product(u[block].T, error)

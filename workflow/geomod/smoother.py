@@ -25,6 +25,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from geomod.blas import product
 from geomod.factor import Factor
@@ -68,33 +69,37 @@ class Hopes:
 
 
 @dataclass(frozen=True)
-class Part:
-    """A block of rows that is left out."""
-
-    rows: Rows
-    u: Tensor  # its rows of U
-    error: Tensor  # of the mean of the other rows
-    filled: Tensor  # Uᵀ ỹ
-
-
-@dataclass(frozen=True)
 class LeftOut:
-    """What leaving out blocks in turn needs, whatever the penalty, in one precision."""
+    """What leaving out blocks in turn needs, whatever the penalty, in one precision.
+
+    Blocks are stacked, and shorter ones padded with rows of zeros.
+    """
 
     factor: Factor
     y: Tensor
-    u: Tensor
     z: Tensor  # Uᵀ y
-    parts: list[Part]
+    rows: Tensor  # [blocks, size], indices; any where padded
+    inside: Tensor  # [blocks, size], False where padded
+    u: Tensor  # [blocks, size, rank], rows of U
+    error: Tensor  # [blocks, size, targets], of the mean of the other rows
+    filled: Tensor  # [blocks, rank, targets], Uᵀ ỹ
+
+    @property
+    def sizes(self) -> list[int]:
+        return self.inside.sum(dim=1).tolist()
 
 
 def leave_out(factor: Factor, y: Tensor, blocks: list[Rows], dtype: torch.dtype) -> LeftOut:
-    u = factor.u.to(dtype)
-    z, parts = product(u.T, y.to(dtype)), []
-    for block in blocks:
-        error, rows = mean_error(y, block).to(dtype), u[block]
-        parts.append(Part(block, rows, error, z - product(rows.T, error)))
-    return LeftOut(factor, y, u, z, parts)
+    indices = [torch.as_tensor(block, device=y.device) for block in blocks]
+    rows = pad_sequence(indices, batch_first=True)
+    inside = pad_sequence([torch.ones_like(i, dtype=torch.bool) for i in indices], batch_first=True)
+    u, held = factor.u[rows].to(dtype), y[rows]
+    if not inside.all():
+        u[~inside], held[~inside] = 0, 0
+    others = len(y) - inside.sum(dim=1)[:, None, None]
+    error = ((held + held.sum(dim=1, keepdim=True) / others) * inside[:, :, None]).to(dtype)
+    z = product(factor.u.T.to(dtype), y.to(dtype))
+    return LeftOut(factor, y, z, rows, inside, u, error, z - product(u.mT, error))
 
 
 def refits(factor: Factor, blocks: list[Rows]) -> bool:
@@ -145,23 +150,24 @@ def gains_of_blocks(
         shared = uncertainty * (most / least).clamp(min=1).sqrt()[:, None]
         return _with_bounds(gains, off, shared, of_mean)
 
-    refit = refits(factor, [part.rows for part in left.parts])
-    together = affordable(factor, [part.rows for part in left.parts], memory_mb)
+    refit = len(factor.s) <= min(left.sizes)
+    together = affordable(factor, max(left.sizes), memory_mb)
     hopeful = torch.arange(len(alphas), device=alphas.device)
-    for k, part in enumerate(left.parts):
+    for k, size in enumerate(left.sizes):
         if hopes is not None:
             hopeful = hopeful[hopes.left(so_far(), k)[hopeful]]
             if not len(hopeful):
                 break
-        of_mean += (part.error.double() ** 2).sum(dim=0)
+        u, error, filled = left.u[k, :size], left.error[k, :size], left.filled[k]
+        of_mean += (error.double() ** 2).sum(dim=0)
         for some in hopeful.split(together):
             if refit:
-                p, terms = _refitted(factor, part.u, alphas[some], part.filled)
+                p, terms = _refitted(factor, u, alphas[some], filled)
             else:
                 scaled = rest[some].to(dtype), weights[some].to(dtype)
-                p, terms, size = _predicted(factor, part.u, *scaled, part.filled)
-                least[some] = torch.minimum(least[some], size.double())
-            gains[some] += _saved(part.error, p)
+                p, terms, pivot = _predicted(factor, u, *scaled, filled)
+                least[some] = torch.minimum(least[some], pivot.double())
+            gains[some] += _saved(error, p)
             rounded[some] = torch.maximum(rounded[some], terms)
     found, hopeless = so_far(), torch.ones_like(alphas, dtype=torch.bool)
     found.saved[hopeless.index_fill(0, hopeful, value=False)] = -torch.inf
@@ -192,10 +198,9 @@ def single(blocks: list[Rows]) -> bool:
     return all(len(block) == 1 for block in blocks)
 
 
-def affordable(factor: Factor, blocks: list[Rows], memory_mb: float) -> int:
+def affordable(factor: Factor, block: int, memory_mb: float) -> int:
     """How many penalties are dealt with together: operators, Cholesky factors, copies of either."""
-    largest = max(len(block) for block in blocks)
-    return fit_in(memory_mb / 2, 8 * largest * (2 * largest + 2 * len(factor.s)))
+    return fit_in(memory_mb / 2, 8 * block * (2 * block + 2 * len(factor.s)))
 
 
 def mean_error(y: Tensor, block: Rows) -> Tensor:
