@@ -40,9 +40,10 @@ def forbidden() -> Factor:
 
 
 @pytest.mark.parametrize("width", [120, 900])
-def test_well_conditioned_rows_are_factorized_in_float32(width: int) -> None:
+@pytest.mark.parametrize("foretold", [False, True])
+def test_well_conditioned_rows_are_factorized_in_float32(width: int, foretold: bool) -> None:
     x = training_rows(300, width)
-    fast, exact = factorize(x, fast=True), factorize(x)
+    fast, exact = factorize(x, fast=True, foretold=foretold), factorize(x)
     assert not fast.is_exact
     assert exact.is_exact
     assert fast.s.shape == exact.s.shape
@@ -53,11 +54,12 @@ def test_well_conditioned_rows_are_factorized_in_float32(width: int) -> None:
     ("rows", "width", "decay", "components"),
     [(300, 299, 0, None), (300, 900, 3, None), (300, 120, 3, None), (300, 900, 0, 50)],
 )
+@pytest.mark.parametrize("foretold", [False, True])
 def test_others_are_factorized_in_float64(
-    rows: int, width: int, decay: float, components: int | None
+    rows: int, width: int, decay: float, components: int | None, foretold: bool
 ) -> None:
     x = training_rows(rows, width, decay)
-    assert factorize(x, components, fast=True).is_exact
+    assert factorize(x, components, fast=True, foretold=foretold).is_exact
 
 
 def test_few_rows_are_factorized_in_float64() -> None:

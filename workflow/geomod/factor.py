@@ -71,15 +71,18 @@ class Factor:
         return self.eps * self.s.max() * dual.sqrt()
 
 
-def factorize(x: Tensor, components: int | None = None, *, fast: bool = False) -> Factor:
+def factorize(
+    x: Tensor, components: int | None = None, *, fast: bool = False, foretold: bool = False
+) -> Factor:
     """Eigendecompose the smaller of X Xᵀ and Xᵀ X of centred rows.
 
     Directions without variance are dropped. `components` keeps the leading principal components:
     projecting on them and fitting a ridge there is the same as cutting the spectrum here. `fast`
-    allows float32, where the features are conditioned well enough.
+    allows float32, where the features are conditioned well enough; that other rows of theirs are,
+    `foretold`, saves a look ahead.
     """
     if fast and components is None and len(x) >= FEW_ROWS:
-        factor = _in_float32(x)
+        factor = _in_float32(x, foretold)
         if factor is not None:
             return factor
     rows = len(x)
@@ -126,11 +129,11 @@ def solve(factor: Factor, x: Tensor, y: Tensor, alphas: Tensor) -> Tensor:
     return (product(v, x) if mix else v).T
 
 
-def _in_float32(x: Tensor) -> Factor | None:
+def _in_float32(x: Tensor, foretold: bool) -> Factor | None:
     """The factor computed in float32, or None where that does not tell its directions apart."""
     single, rank = x.float(), min(len(x) - 1, x.shape[1])
     gram = _gram(single)
-    if not _promising(gram, rank):
+    if not (foretold or _promising(gram, rank)):
         return None
     s, vectors = (part[..., -rank:] for part in _eigenpairs(gram))
     if s[0] < RESOLVED * s[-1]:

@@ -61,7 +61,7 @@ def inner_blocks(
     if folds == "loo":
         if scheme == "grouped" and of_train is not None:
             return [np.flatnonzero(of_train == name) for name in np.unique(of_train)]
-        return [np.array([row]) for row in range(len(train))]
+        return list(np.arange(len(train))[:, None])
     splits = outer_folds(len(train), folds, seed, scheme=scheme, groups=of_train)
     return [held_out for _, held_out in splits]
 
