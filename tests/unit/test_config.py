@@ -8,8 +8,9 @@ import pytest
 import yaml
 
 from geomod import geometry as registry
-from geomod.config import Config, parse_config, read_configs
+from geomod.config import Config
 from geomod.config_documents import README_MARK, json_schema, readme_tables
+from geomod.config_files import parse_config, read_configs
 from geomod.errors import InputError
 
 GOOD: dict[str, Any] = {

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geomod.config import parse_config
+from geomod.config_files import parse_config
 from geomod.errors import InputError
 from geomod.grid import Grid, Paths, check_maps, check_steps, deal
 

@@ -6,7 +6,8 @@ from snakemake.exceptions import WorkflowError
 
 import geomod
 from geomod import runs
-from geomod.config import HubSuite, TrainSuite, parse_config, read_configs
+from geomod.config import HubSuite, TrainSuite
+from geomod.config_files import parse_config, read_configs
 from geomod.datasets import about_sentences, as_files, check_regions
 from geomod.devices import gpus_per_job
 from geomod.errors import InputError
