@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from geomod.alignment import Arrangement, arrange, linear_cka
 from geomod.brain import AVERAGE, response_blocks
-from geomod.errors import InputError
+from geomod.grouping import groups_of
 from geomod.ridge import Encoding, encode, normalize
 from geomod.voxels import Voxels
 
@@ -120,27 +120,12 @@ def cross_validation(
     names = ("folds", "inner_folds", "standardize", "match_width", "seed")
     return {
         "alphas": np.logspace(alphas["low"], alphas["high"], alphas["count"]),
-        "groups": _groups(stimuli, settings["group_by"], rows),
+        "groups": groups_of(stimuli, settings["group_by"], rows),
         **{name: settings[name] for name in names},
     }
 
 
 FOLD_COLUMNS = ["layer", "region", "participant", "fold", "r", "r2", "alpha"]
-
-
-def _groups(stimuli: pd.DataFrame, column: str | None, rows: NDArray[np.intp]) -> Any:
-    if column is None:
-        return None
-    if column not in stimuli:
-        raise InputError(
-            f"`encoding.group_by` is {column!r}, which is no column of the sentences; "
-            f"they have {', '.join(stimuli.columns)}"
-        )
-    groups = stimuli[column].to_numpy(dtype=object)[rows]
-    if (groups == "").any():
-        item = stimuli["item_id"].to_numpy()[rows][groups == ""][0]
-        raise InputError(f"`encoding.group_by`: sentence {item} has no {column}; each needs one")
-    return groups
 
 
 def _scores(found: Encoding, layers: Sequence[int], targets: pd.DataFrame) -> pd.DataFrame:

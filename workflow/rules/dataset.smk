@@ -71,6 +71,7 @@ rule brain:
         CONDA
     params:
         dataset=DATASET,
+        grouping=CONFIG.encoding.grouping,
         seed=SEED,
         code=code("brain.py"),
         provenance=provenance("brain.py"),
