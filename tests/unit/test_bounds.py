@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from geomod.bounds import gains_of_hopeful, most_saved, residuals_of
+from geomod.bounds import bounds_pay, gains_of_hopeful, most_saved, residuals_of
 from geomod.factor import factorize
 from geomod.folds import inner_blocks
 from geomod.penalties import best_penalties
@@ -35,13 +35,12 @@ def bounds(left: LeftOut, beat: Tensor = NOTHING) -> Tensor:
 def truth(x: Tensor, left: LeftOut) -> tuple[Tensor, Tensor]:
     """What each penalty saves of each block, `[blocks, alphas, targets]`, and what at least."""
     factor = factorize(x)
-    blocks = [rows[inside].numpy() for rows, inside in zip(left.rows, left.inside, strict=True)]
-    found = [held_out_gains(factor, left.y, ALPHAS, [block]) for block in blocks]
+    found = [held_out_gains(factor, left.y, ALPHAS, [part.rows]) for part in left.parts]
     return torch.stack([gains.saved for gains in found]), torch.stack([g.lowest for g in found])
 
 
 @DTYPES
-@pytest.mark.parametrize("rows", [300, 800])
+@pytest.mark.parametrize("rows", [303, 800])  # blocks of unequal size, and of equal
 @pytest.mark.parametrize("width", [70, 120, 280, 400, 750, 1000])
 @pytest.mark.parametrize("decay", [0.0, 1.0, 2.0, 3.0])
 def test_no_penalty_saves_more_than_its_bound(
@@ -70,7 +69,7 @@ def test_two_steps_are_exact_for_blocks_of_two(width: int) -> None:
 def test_what_is_given_up_is_not_the_best_and_what_is_not_is_exact(
     dtype: torch.dtype, width: int, decay: float, target: int
 ) -> None:
-    left = left_out(training_rows(300, width, decay), dtype, targets=slice(target, target + 1))
+    left = left_out(training_rows(303, width, decay), dtype, targets=slice(target, target + 1))
     every = gains_of_blocks(left, ALPHAS, 512)
     some = gains_of_hopeful(left, ALPHAS, 512)
     given_up = some.saved == -torch.inf
@@ -109,3 +108,11 @@ def test_rows_that_fit_exactly_and_responses_of_zeros_keep_every_hope() -> None:
     left = leave_out(factorize(x), y, inner_blocks(np.arange(60), 5, 0), torch.float64)
     some = gains_of_hopeful(left, ALPHAS, 512)
     assert (some.saved == 0).all()
+
+
+def test_blocks_of_very_unequal_size_are_not_stacked() -> None:
+    x = training_rows(300, 400)
+    cuts = np.split(np.arange(300), [200, 240, 280])
+    left = leave_out(factorize(x), responses(x)[:, :1], cuts, torch.float64)
+    assert not bounds_pay(left, ALPHAS)
+    assert bounds_pay(left_out(x, torch.float64, targets=slice(1)), ALPHAS)

@@ -16,6 +16,7 @@ from dataclasses import astuple, dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from geomod import blas
 from geomod.blas import product
@@ -25,47 +26,55 @@ from geomod.smoother import TRUST, Gains, Hopes, LeftOut, gains_of_blocks, spect
 PLAUSIBLE = 1.1
 
 # Fewer penalties are all tried. So are all where targets are more than this share of a block's
-# rows: products cost by the target, systems hardly.
+# rows, since products cost by the target and systems hardly; or where blocks, padded to the size of
+# the largest, would hold more than so many times the rows.
 MANY_PENALTIES = 4
 FEW_TARGETS = 0.2
+PADDED = 1.5
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The blocks side by side, the shorter ones padded with rows of zeros."""
+
+    u: Tensor  # [blocks, size, rank]
+    inside: Tensor  # [blocks, size, 1, 1], 0 where padded
+    rows: int  # of all blocks
+    full: bool
 
 
 @dataclass(frozen=True)
 class Direction:
     """Unit vectors v, `[blocks, size, alphas, targets]`, and what A does to them."""
 
-    left: LeftOut
+    stack: Stack
     rest: Tensor  # [alphas, rank], 1 − w
     v: Tensor
     moments: Tensor  # U_Bᵀ v
     mean: Tensor  # vᵀAv
 
     @classmethod
-    def along(cls, left: LeftOut, rest: Tensor, v: Tensor) -> "Direction":
-        moments = _times(left.u.mT, v)
-        if left.factor.is_full:
+    def along(cls, stack: Stack, rest: Tensor, v: Tensor) -> "Direction":
+        moments = _times(stack.u.mT, v)
+        if stack.full:
             mean = (_by_penalty(rest) * moments**2).sum(dim=1)
         else:
             explained = (_by_penalty(1 - rest) * moments**2).sum(dim=1)
-            mean = (v**2).sum(dim=1) - v.sum(dim=1) ** 2 / len(left.y) - explained
-        return cls(left, rest, v, moments, mean)
+            mean = (v**2).sum(dim=1) - v.sum(dim=1) ** 2 / stack.rows - explained
+        return cls(stack, rest, v, moments, mean)
 
     def besides(self, some: Tensor) -> tuple["Direction", Tensor]:
         """Where A v points besides v, for some penalties; and how far."""
-        left, rest, v, moments = (
-            self.left,
-            self.rest[some],
-            self.v[:, :, some],
-            self.moments[:, :, some],
-        )
-        if left.factor.is_full:
-            image = _times(left.u, _by_penalty(rest) * moments)
+        stack, rest = self.stack, self.rest[some]
+        v, moments = self.v[:, :, some], self.moments[:, :, some]
+        if stack.full:
+            image = _times(stack.u, _by_penalty(rest) * moments)
         else:
-            image = v - _times(left.u, _by_penalty(1 - rest) * moments)
-            image -= v.sum(dim=1, keepdim=True) / len(left.y) * left.inside[:, :, None, None]
+            image = v - _times(stack.u, _by_penalty(1 - rest) * moments)
+            image -= v.sum(dim=1, keepdim=True) / stack.rows * stack.inside
         image -= self.mean[:, None, some] * v
         size = image.norm(dim=1)
-        return Direction.along(left, rest, image / size[:, None]), size
+        return Direction.along(stack, rest, image / size[:, None]), size
 
 
 def _times(matrices: Tensor, v: Tensor) -> Tensor:
@@ -83,8 +92,10 @@ def bounds_pay(left: LeftOut, alphas: Tensor) -> bool:
 
     Where all systems are solved in one batch, it does not.
     """
-    few = left.y.shape[1] <= FEW_TARGETS * min(left.sizes)
-    return blas.serves(left.u) and few and len(alphas) >= MANY_PENALTIES
+    sizes = left.sizes
+    few = left.y.shape[1] <= FEW_TARGETS * min(sizes)
+    even = len(sizes) * max(sizes) <= PADDED * len(left.y)
+    return blas.serves(left.u) and few and even and len(alphas) >= MANY_PENALTIES
 
 
 def gains_of_hopeful(left: LeftOut, alphas: Tensor, memory_mb: float) -> Gains:
@@ -96,7 +107,7 @@ def gains_of_hopeful(left: LeftOut, alphas: Tensor, memory_mb: float) -> Gains:
     if not len(others):
         return tried
     beat = tried.lowest.amax(dim=0)
-    hopes = Hopes(most_saved(left, alphas[others], residuals[:, :, others], beat), beat)
+    hopes = Hopes(most_saved(left, alphas[others], residuals[:, others], beat), beat)
     found = gains_of_blocks(left, alphas[others], memory_mb, hopes)
     order = torch.cat([first, others]).argsort()
     both = zip(astuple(tried), astuple(found), strict=True)
@@ -104,22 +115,28 @@ def gains_of_hopeful(left: LeftOut, alphas: Tensor, memory_mb: float) -> Gains:
 
 
 def residuals_of(left: LeftOut, alphas: Tensor) -> Tensor:
-    """r = (I − H) y by blocks, `[blocks, size, alphas, targets]`."""
-    dtype = left.u.dtype
-    rest = spectral_weights(left.factor, alphas)[0].to(dtype)
-    r = _times(left.u, (_by_penalty(rest) * left.z[:, None]).expand(len(left.u), -1, -1, -1))
+    """r = (I − H) y, `[rows, alphas, targets]`."""
+    rest = spectral_weights(left.factor, alphas)[0].to(left.u.dtype)
+    shrunk = (_by_penalty(rest) * left.z[:, None]).flatten(start_dim=1)
+    r = product(left.u, shrunk).view(len(left.u), len(alphas), -1)
     if left.factor.is_full:
         return r
-    missed = left.y[left.rows].to(dtype) - product(left.u, left.z)
-    return r + (missed * left.inside[:, :, None])[:, :, None]
+    return r + (left.y.to(r.dtype) - product(left.u, left.z))[:, None]
 
 
 def likely_best(left: LeftOut, alphas: Tensor, residuals: Tensor) -> Tensor:
     """Which penalties may well be the best of a target, by generalized cross-validation."""
     rest = spectral_weights(left.factor, alphas)[0]
-    free = len(left.y) - 1 - left.u.shape[2] + rest.sum(dim=1)  # the trace of I − H
-    error = (residuals.norm(dim=(0, 1)) / free[:, None]) ** 2
+    free = len(left.y) - 1 - left.u.shape[1] + rest.sum(dim=1)  # the trace of I − H
+    error = (residuals.norm(dim=0) / free[:, None]) ** 2
     return (error <= PLAUSIBLE * error.amin(dim=0)).any(dim=1)
+
+
+def stacked(left: LeftOut) -> Stack:
+    u = pad_sequence([part.u for part in left.parts], batch_first=True)
+    ones = [part.u.new_ones(len(part.u), 1, 1) for part in left.parts]
+    inside = pad_sequence(ones, batch_first=True)
+    return Stack(u, inside, len(left.y), left.factor.is_full)
 
 
 def most_saved(left: LeftOut, alphas: Tensor, residuals: Tensor, beat: Tensor) -> Tensor:
@@ -133,15 +150,16 @@ def most_saved(left: LeftOut, alphas: Tensor, residuals: Tensor, beat: Tensor) -
     eps = TRUST * max(factor.eps, torch.finfo(dtype).eps)
     off_a = eps * (1 + factor.s.max() / (factor.s.min() + alphas))[:, None]
     off_r = eps * left.y.norm(dim=0) + TRUST * factor.uncertainty(left.z, alphas)
-    of_mean = (left.error.double() ** 2).sum(dim=1)[:, None]
+    of_mean = torch.stack([(part.error.double() ** 2).sum(dim=0) for part in left.parts])[:, None]
     everything = torch.arange(len(alphas), device=alphas.device)
 
     def at_most(some: Tensor, missed: Tensor, amplified: Tensor) -> Tensor:
         missed = missed * (1 - off_a[some] * amplified) - off_r[some] * amplified
         return of_mean - missed.nan_to_num(0).clamp(min=0) ** 2
 
-    size = residuals.norm(dim=1)
-    first = Direction.along(left, rest, residuals / size[:, None])
+    r = pad_sequence([residuals[part.rows] for part in left.parts], batch_first=True)
+    size = r.norm(dim=1)
+    first = Direction.along(stacked(left), rest, r / size[:, None])
     saved = at_most(everything, size.double() / first.mean, 1 / first.mean.double())
     some = everything[(saved.sum(dim=0) >= beat).any(dim=1)]
     if len(some):

@@ -25,7 +25,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from geomod.blas import product
 from geomod.factor import Factor
@@ -69,37 +68,33 @@ class Hopes:
 
 
 @dataclass(frozen=True)
-class LeftOut:
-    """What leaving out blocks in turn needs, whatever the penalty, in one precision.
+class Part:
+    """A block of rows that is left out."""
 
-    Blocks are stacked, and shorter ones padded with rows of zeros.
-    """
+    rows: Rows
+    u: Tensor  # its rows of U
+    error: Tensor  # of the mean of the other rows
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """What leaving out blocks in turn needs, whatever the penalty, in one precision."""
 
     factor: Factor
     y: Tensor
+    u: Tensor
     z: Tensor  # Uᵀ y
-    rows: Tensor  # [blocks, size], indices; any where padded
-    inside: Tensor  # [blocks, size], False where padded
-    u: Tensor  # [blocks, size, rank], rows of U
-    error: Tensor  # [blocks, size, targets], of the mean of the other rows
-    filled: Tensor  # [blocks, rank, targets], Uᵀ ỹ
+    parts: list[Part]
 
     @property
     def sizes(self) -> list[int]:
-        return self.inside.sum(dim=1).tolist()
+        return [len(part.rows) for part in self.parts]
 
 
 def leave_out(factor: Factor, y: Tensor, blocks: list[Rows], dtype: torch.dtype) -> LeftOut:
-    indices = [torch.as_tensor(block, device=y.device) for block in blocks]
-    rows = pad_sequence(indices, batch_first=True)
-    inside = pad_sequence([torch.ones_like(i, dtype=torch.bool) for i in indices], batch_first=True)
-    u, held = factor.u[rows].to(dtype), y[rows]
-    if not inside.all():
-        u[~inside], held[~inside] = 0, 0
-    others = len(y) - inside.sum(dim=1)[:, None, None]
-    error = ((held + held.sum(dim=1, keepdim=True) / others) * inside[:, :, None]).to(dtype)
-    z = product(factor.u.T.to(dtype), y.to(dtype))
-    return LeftOut(factor, y, z, rows, inside, u, error, z - product(u.mT, error))
+    u = factor.u.to(dtype)
+    parts = [Part(block, u[block], mean_error(y, block).to(dtype)) for block in blocks]
+    return LeftOut(factor, y, u, product(u.T, y.to(dtype)), parts)
 
 
 def refits(factor: Factor, blocks: list[Rows]) -> bool:
@@ -153,21 +148,21 @@ def gains_of_blocks(
     refit = len(factor.s) <= min(left.sizes)
     together = affordable(factor, max(left.sizes), memory_mb)
     hopeful = torch.arange(len(alphas), device=alphas.device)
-    for k, size in enumerate(left.sizes):
+    for k, part in enumerate(left.parts):
         if hopes is not None:
             hopeful = hopeful[hopes.left(so_far(), k)[hopeful]]
             if not len(hopeful):
                 break
-        u, error, filled = left.u[k, :size], left.error[k, :size], left.filled[k]
-        of_mean += (error.double() ** 2).sum(dim=0)
+        of_mean += (part.error.double() ** 2).sum(dim=0)
+        filled = left.z - product(part.u.T, part.error)
         for some in hopeful.split(together):
             if refit:
-                p, terms = _refitted(factor, u, alphas[some], filled)
+                p, terms = _refitted(factor, part.u, alphas[some], filled)
             else:
                 scaled = rest[some].to(dtype), weights[some].to(dtype)
-                p, terms, pivot = _predicted(factor, u, *scaled, filled)
+                p, terms, pivot = _predicted(factor, part.u, *scaled, filled)
                 least[some] = torch.minimum(least[some], pivot.double())
-            gains[some] += _saved(error, p)
+            gains[some] += _saved(part.error, p)
             rounded[some] = torch.maximum(rounded[some], terms)
     found, hopeless = so_far(), torch.ones_like(alphas, dtype=torch.bool)
     found.saved[hopeless.index_fill(0, hopeful, value=False)] = -torch.inf
