@@ -1,7 +1,7 @@
 """How much a penalty can save at most, told by a few products where a system would tell it exactly.
 
 Left out, the rows of a block B are missed by A⁻¹ r, where A = (I − H)_BB and r are their residuals
-in the fit on all rows (`geomod.smoother`). A step or two of the Lanczos process on A, from r, give a
+in the fit on all rows (`geomod.smoother`). A step or two of the Lanczos process on A from r give a
 small tridiagonal T with
 
     |A⁻¹ r|² ≥ |r|² (T⁻²)₁₁,
