@@ -99,7 +99,7 @@ def leave_out(factor: Factor, y: Tensor, blocks: list[Rows], dtype: torch.dtype)
 
 def refits(factor: Factor, blocks: list[Rows]) -> bool:
     """Whether the features, not the rows of a block, make the smaller problem."""
-    return len(factor.s) <= min(len(block) for block in blocks)
+    return len(factor.s) <= min(map(len, blocks))
 
 
 def held_out_gains(
@@ -145,7 +145,7 @@ def gains_of_blocks(
         shared = uncertainty * (most / least).clamp(min=1).sqrt()[:, None]
         return _with_bounds(gains, off, shared, of_mean)
 
-    refit = len(factor.s) <= min(left.sizes)
+    refit = refits(factor, [part.rows for part in left.parts])
     together = affordable(factor, max(left.sizes), memory_mb)
     hopeful = torch.arange(len(alphas), device=alphas.device)
     for k, part in enumerate(left.parts):
