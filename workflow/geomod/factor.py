@@ -163,13 +163,14 @@ def _promising(gram: Tensor, rank: int) -> bool:
     """Whether the smallest eigenvalue may be resolved, by a root of most rows and columns.
 
     Their smallest eigenvalue is no less than that of all. What has none below a share of its
-    largest keeps a root when that is taken away.
+    largest keeps a root when that is taken away. Half the share is: rounding must not refuse here
+    what the eigenvalues would pass, so that looking ahead or not changes the time and no result.
     """
     most = max(1, int(MOST * rank))
     part = gram[:most, :most].clone(memory_format=torch.contiguous_format)
     # Σλ² / Σλ, which is near the largest eigenvalue where they differ much.
     squares = 2 * part.norm() ** 2 - part.diagonal().norm() ** 2
-    part.diagonal().sub_(RESOLVED * (squares / part.trace()).nan_to_num())
+    part.diagonal().sub_(0.5 * RESOLVED * (squares / part.trace()).nan_to_num())
     if blas.serves(part):
         return blas.cholesky(part)
     return not bool(torch.linalg.cholesky_ex(part).info)
