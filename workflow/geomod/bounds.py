@@ -20,7 +20,15 @@ from torch.nn.utils.rnn import pad_sequence
 
 from geomod import blas
 from geomod.blas import product
-from geomod.smoother import TRUST, Gains, Hopes, LeftOut, gains_of_blocks, spectral_weights
+from geomod.smoother import (
+    TRUST,
+    Gains,
+    Hopes,
+    LeftOut,
+    gains_of_blocks,
+    norm_bound,
+    spectral_weights,
+)
 
 # Penalties guessed to err by this much more than the best one are not tried before their bounds.
 PLAUSIBLE = 1.1
@@ -147,9 +155,9 @@ def most_saved(left: LeftOut, alphas: Tensor, residuals: Tensor, beat: Tensor) -
     factor, dtype = left.factor, left.u.dtype
     rest = spectral_weights(factor, alphas)[0].to(dtype)
     # What rounding and the factor's precision do, to first order, to A and to r.
-    eps = TRUST * max(factor.eps, torch.finfo(dtype).eps)
-    off_a = eps * (1 + factor.s.max() / (factor.s.min() + alphas))[:, None]
-    off_r = eps * left.y.norm(dim=0) + TRUST * factor.uncertainty(left.z, alphas)
+    most, eps = TRUST * norm_bound(factor, rest.double())[:, None], torch.finfo(dtype).eps
+    off_a = most * (eps + factor.eps * factor.s.max() / (factor.s.min() + alphas)[:, None])
+    off_r = most * (eps * left.y.norm(dim=0) + factor.uncertainty(left.z, alphas))
     of_mean = torch.stack([(part.error.double() ** 2).sum(dim=0) for part in left.parts])[:, None]
     everything = torch.arange(len(alphas), device=alphas.device)
 

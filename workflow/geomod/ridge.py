@@ -121,7 +121,7 @@ def encode(
         split, blocks = splits[fold], inner[fold]
         x_train, x_test = standardized(x[layer], split, scale=standardize, device=device)
         y_train = targets[split[0]]
-        foretold = layer in in_float32
+        foretold = not in_float32.isdisjoint((layer - 1, layer))  # neighbours are alike
         fit, factor = fit_fold(
             x_train, x_test, y_train, penalties, blocks, memory, match_width, foretold
         )
@@ -270,8 +270,8 @@ def standardized(
     chosen, held_out = (torch.as_tensor(part, device=device) for part in split)
     train = source.new_empty((len(chosen), rows.shape[1]), dtype=torch.float64)
     # By parts that stay in a processor's cache: copies of all rows would take longer than the sums.
-    parts, largest, total = train.split(64), *train.new_zeros(2, rows.shape[1])
-    for part, some in zip(parts, chosen.split(64), strict=True):
+    parts, largest, total = train.split(128), *train.new_zeros(2, rows.shape[1])
+    for part, some in zip(parts, chosen.split(128), strict=True):
         part.copy_(source[some])
         total += part.sum(dim=0)
         largest = torch.maximum(largest, part.abs().amax(dim=0))

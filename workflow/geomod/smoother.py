@@ -136,12 +136,12 @@ def gains_of_blocks(
     gains = torch.zeros(len(alphas), left.y.shape[1], dtype=torch.float64, device=left.y.device)
     of_mean, rounded, least = torch.zeros_like(gains[0]), gains.clone(), torch.ones_like(alphas)
     rest, weights = spectral_weights(factor, alphas)
-    # |(I − H)_BB⁻¹ (I − H)_B| at most: by that much leaving out a block amplifies errors.
-    most = rest.amax(dim=1) if factor.is_full else torch.ones_like(alphas)
-    uncertainty = factor.uncertainty(left.z, alphas)
+    most, uncertainty = norm_bound(factor, rest), factor.uncertainty(left.z, alphas)
+    rest, weights = rest.to(dtype), weights.to(dtype)
 
     def so_far() -> Gains:
         off = torch.finfo(dtype).eps * rounded / least[:, None]
+        # |(I − H)_BB⁻¹ (I − H)_B| at most: by that much leaving out a block amplifies errors.
         shared = uncertainty * (most / least).clamp(min=1).sqrt()[:, None]
         return _with_bounds(gains, off, shared, of_mean)
 
@@ -159,8 +159,7 @@ def gains_of_blocks(
             if refit:
                 p, terms = _refitted(factor, part.u, alphas[some], filled)
             else:
-                scaled = rest[some].to(dtype), weights[some].to(dtype)
-                p, terms, pivot = _predicted(factor, part.u, *scaled, filled)
+                p, terms, pivot = _predicted(factor, part.u, rest[some], weights[some], filled)
                 least[some] = torch.minimum(least[some], pivot.double())
             gains[some] += _saved(part.error, p)
             rounded[some] = torch.maximum(rounded[some], terms)
@@ -215,6 +214,11 @@ def spectral_weights(factor: Factor, alphas: Tensor) -> tuple[Tensor, Tensor]:
     return rest, torch.where(fill[:, None], -rest, w)
 
 
+def norm_bound(factor: Factor, rest: Tensor) -> Tensor:
+    """|I − H| at most, for penalties that leave the `rest`, 1 − w: `[alphas]`."""
+    return rest.amax(dim=1) if factor.is_full else torch.ones_like(rest[:, 0])
+
+
 def _predicted(
     factor: Factor, u: Tensor, rest: Tensor, weights: Tensor, z: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -225,15 +229,17 @@ def _predicted(
     """
     weighted = weights.T[:, :, None] * z[:, None]
     right = product(u, weighted.flatten(start_dim=1)).view(len(u), len(weights), -1)
-    p, size = right.transpose(0, 1).contiguous(), rest.new_empty(len(rest))
+    right, terms = right.transpose(0, 1), weighted.norm(dim=0).double()
     others = 1 - len(u) / len(factor.u)
     far = (weights.amin(dim=1) >= 0) & (weights.amax(dim=1) <= FAR * others)  # w, not w − 1
-    if far.any():
-        p[far] = _by_series(factor, u, weights[far], p[far])
-        size[far] = (1 - FAR) * others
+    if not far.any():
+        p, size = solved(unexplained(factor, u, rest), right)
+        return p, terms, size
+    p, size = torch.empty_like(right), rest.new_full([len(rest)], (1 - FAR) * others)
+    p[far] = _by_series(factor, u, weights[far], right[far])
     if not far.all():
-        p[~far], size[~far] = solved(unexplained(factor, u, rest[~far]), p[~far])
-    return p, weighted.norm(dim=0).double(), size
+        p[~far], size[~far] = solved(unexplained(factor, u, rest[~far]), right[~far])
+    return p, terms, size
 
 
 def _by_series(factor: Factor, u: Tensor, w: Tensor, right: Tensor) -> Tensor:
