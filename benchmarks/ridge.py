@@ -41,7 +41,7 @@ FEWER_WIDTHS = {
     "voxels": (512, 2048),
     "layers": (1024,),
 }  # of jobs that take long
-SLOW = 20.0
+SLOW = 60.0
 Array = NDArray[np.float32]
 Run = Callable[[Array, Array], NDArray[np.float64]]  # features, responses → r [folds, targets]
 
