@@ -23,7 +23,7 @@ demo: $(READY)
 	@echo "Done. Open results/demo/report.html"
 
 test: $(READY)
-	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES)
 	@echo "Done. What was skipped, and why, stands above the last line of pytest."
 
 lint: $(READY)

@@ -17,7 +17,7 @@ from geomod.tables import read_provenance
 from tests.hubserver import HubServer, gpt_neox_files, weight_files
 from tests.workflow.conftest import Workflow, copy_workflow, environment
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dag")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("hub")]
 
 REPO, MODEL = "lab/tiny-a-seed3", "tiny-a-seed3"
 STEPS = [0, 1, 2, 4, 8, 16, 32, 64]

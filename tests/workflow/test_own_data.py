@@ -22,7 +22,7 @@ from geomod.ridge import encode
 from tests.conftest import ROOT
 from tests.workflow.conftest import SMALL, Workflow
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dag")]
+pytestmark = pytest.mark.slow
 
 REAL = ROOT.parent / "shared" / "data" / "tuckute2024"
 REGIONS = ["IFGorb", "IFG", "MFG", "AntTemp", "PostTemp", "netw"]
@@ -231,6 +231,7 @@ def test_an_assembly_in_passages_by_region_and_by_voxel(fresh: Workflow) -> None
     assert row["score"].item() == pytest.approx(expected.score.item(), abs=1e-5)
 
 
+@pytest.mark.xdist_group("dag")  # it shares the finished workflow
 def test_maps_of_voxels_lie_where_the_betas_lie(like_finished: Workflow) -> None:
     maps = {"models": ["toy-s"], "steps": [128], "layers": [2], "participants": ["02"]}
     like_finished.write_config({**SMALL, "maps": maps})
