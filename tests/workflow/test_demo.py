@@ -1,6 +1,7 @@
 """The small demo from nothing: every file of the contract is there and holds what it should."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -45,8 +46,13 @@ def test_the_files_of_the_contract_are_there(results: Path) -> None:
 
 
 def test_nothing_is_said_on_the_screen_that_belongs_in_a_log(finished: Workflow) -> None:
-    logs = list((finished.folder / "logs/small").rglob("*.log"))
-    assert any("held-out loss" in log.read_text(encoding="utf-8") for log in logs)
+    logs = (finished.folder / "logs/small").rglob("*.log")
+    lines = {line.strip() for log in logs for line in log.read_text("utf-8").splitlines()} - {""}
+    assert any("held-out loss" in line for line in lines)
+    screen = (finished.folder / "screen.txt").read_text(encoding="utf-8")
+    assert "steps (100%) done" in screen
+    assert {line for line in lines if line in screen} == set()
+    assert not re.search("Warning|Traceback|held-out loss", screen)
 
 
 def test_toy_models_learn(results: Path) -> None:
