@@ -111,6 +111,7 @@ def table(workflow: Workflow, name: str) -> pd.DataFrame:
 def test_a_diverged_checkpoint_loses_its_broken_layers_alone(ran: Workflow) -> None:
     geometry = table(ran, "geometry")
     broken = (geometry["step"] == DIVERGED) & (geometry["layer"] >= BROKEN_LAYER)
+    assert broken.any()
     assert (geometry.loc[broken, "n_nonfinite"] == SENTENCES).all()
     assert (geometry.loc[broken, "n"] == 0).all()
     assert geometry.loc[broken, "mean"].isna().all()
@@ -119,11 +120,13 @@ def test_a_diverged_checkpoint_loses_its_broken_layers_alone(ran: Workflow) -> N
 
     encoding = table(ran, "encoding")
     lost = (encoding["step"] == DIVERGED) & (encoding["layer"] >= BROKEN_LAYER)
+    assert lost.any()
     assert encoding.loc[lost, "score"].isna().all()
     assert encoding.loc[~lost & (encoding["layer"] > 0), "score"].notna().all()
 
     sets = table(ran, "population")
     missing = (sets["step"] == DIVERGED) & (sets["layer"] >= BROKEN_LAYER)
+    assert missing.any()
     assert (sets.loc[missing, "n_nonfinite"] == SENTENCES).all()
     assert (sets.loc[~missing, "n_nonfinite"] == 0).all()
 
