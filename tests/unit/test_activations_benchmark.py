@@ -1,16 +1,24 @@
 """The benchmark runs, its two ways agree, and its table reaches the page that quotes it."""
 
+import os
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from benchmarks import documented
-from benchmarks.activations import benchmark
+from benchmarks import activations, documented
 
 
-def test_the_pass_gives_the_numbers_of_the_obvious_loop() -> None:
-    row = benchmark("14m", count=20, loop_count=5, batch_tokens=64, threads=1)
+def test_a_measurement_has_a_process_of_its_own() -> None:
+    assert activations.alone(os.getpid) != os.getpid()
+
+
+def test_the_pass_gives_the_numbers_of_the_obvious_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a small model, and in this process: a new one imports torch first."""
+    monkeypatch.setattr(activations, "alone", lambda function, *arguments: function(*arguments))
+    monkeypatch.setattr(activations, "VOCABULARY", 500)
+    monkeypatch.setitem(activations.SHAPES, "tiny", (2, 32, 4))
+    row = activations.benchmark("tiny", count=20, loop_count=5, batch_tokens=64, threads=1)
     assert float(row["largest_difference"]) < 1e-5
     assert row["sentences"] == 20
 
