@@ -135,8 +135,7 @@ def find(curves: Sequence[Curves], claim: int, settings: Settings, seed: int) ->
     if claim == 1:
         return modularization(curves, _no_table("model", "step", "layer", "module"), settings, seed)
     if claim == 2:
-        modules = label_modules(curves, rng_of(seed, "labels"))
-        return low_complexity_aligns(curves, modules, settings, seed)
+        return low_complexity_aligns(curves, label_modules(curves), settings, seed)
     if claim == 3:
         return temporal_before_frontal(curves, _no_table("region", "variability"), settings, seed)
     if claim == 4:

@@ -136,9 +136,10 @@ def low_complexity_aligns(
     if not averages:
         return None, "no model has both modules and scores in the last decade of training", details
     details["average_brain"] = float(np.mean(averages))
-    rng = rng_of(seed, "claim 2")
-    details[SLIDING_LABELS] = combined_p(nulls, settings.permutations, rng)
-    p = permutation_p(*mean_effect(pairs, settings.permutations, rng)[:2])
+    details[SLIDING_LABELS] = combined_p(
+        nulls, settings.permutations, rng_of(seed, "claim 2", SLIDING_LABELS)
+    )
+    p = permutation_p(*mean_effect(pairs, settings.permutations, rng_of(seed, "claim 2"))[:2])
     if len({c.participants for c in curves}) == 1 and all(len(each) > 1 for each in people):
         everyone = np.mean(people, axis=0)
         same_folds = len({len(each) for each in folds}) == 1

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from geomod.curves import AVERAGE, Curves, last_decade, log_step, mean_ignoring_nan, relative_depth
-from geomod.modules import partition
+from geomod.modules import split
 from geomod.noise import autoregressive, lag_one
 from geomod.partial import within_depth
 from geomod.sigmoids import fit_logistic
@@ -183,13 +183,13 @@ def _ratio(numerator: Scatter, denominator: Scatter) -> float:
     )
 
 
-def label_modules(curves: Sequence[Curves], rng: np.random.Generator) -> pd.DataFrame:
+def label_modules(curves: Sequence[Curves]) -> pd.DataFrame:
     """Two modules at every step of the last decade: the columns that the claims need."""
     rows = []
     for c in curves:
         for i in np.flatnonzero(last_decade(c.steps)):
             cloud = np.stack([c.entropy[i], c.curvature[i]], axis=-1)
-            labels = partition(cloud, 2, rng=rng, draws=0).labels
+            labels = split(cloud, 2)
             names = np.where(labels == 0, "low", "high") if labels.any() else "all"
             rows.append(
                 pd.DataFrame(
