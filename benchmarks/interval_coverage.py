@@ -50,12 +50,12 @@ def one_sweep(
     def again(other: Design, noise: int) -> float:
         rng = np.random.default_rng([sweep, claim])
         curves = simulate(other, truth, rng, noise=np.random.default_rng([sweep, claim, noise]))
-        estimate = find(curves, claim, SETTINGS, sweep)[0]
+        estimate = find(curves, claim, SETTINGS, sweep).estimate
         return np.nan if estimate is None else estimate.value
 
     rng = np.random.default_rng([sweep, claim])
     curves = simulate(design, truth, rng, noise=np.random.default_rng([sweep, claim, 0]))
-    estimate = find(curves, claim, SETTINGS, sweep)[0]
+    estimate = find(curves, claim, SETTINGS, sweep).estimate
     if estimate is None:
         return (np.nan,) * 4
     target = np.nan

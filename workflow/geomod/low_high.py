@@ -1,9 +1,10 @@
 """Is the module of low complexity better aligned with the brain?
 
 The contrast is the mean score of the `low` blocks minus that of the `high` ones. Its interval
-speaks about participants and sentences, its test about layers: a run of deep layers may score
-high for being deep. The test therefore asks for what the labels say beyond a smooth trend over
-depth (`labels_and_score`); sliding the labels along the depth, runs intact, is reported beside it.
+speaks about participants, sentences and checkpoints, its test about layers: a run of deep layers
+may score high for being deep. The test therefore asks for what the labels say beyond a smooth
+trend over depth (`labels_and_score`); sliding the labels along the depth, runs intact, is reported
+beside it.
 """
 
 from collections.abc import Sequence
@@ -41,7 +42,8 @@ def low_high_table(
 ) -> pd.DataFrame:
     """The contrast of every model, step and region, with its interval.
 
-    `units` says over what the interval speaks; without participants it is over folds alone.
+    `units` says over what the interval speaks; without participants it is over folds alone. Other
+    steps have rows of their own: no interval here speaks about them.
     """
     rows = []
     for c in curves:
@@ -57,23 +59,36 @@ def low_high_table(
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def error_of(people: Array, folds: Array) -> tuple[float, float, str]:
-    """Standard error, degrees of freedom and units of a mean over participants and over folds.
+def error_of(
+    people: Array, folds: Array, checkpoints: Sequence[Array] = ()
+) -> tuple[float, float, str]:
+    """Standard error, degrees of freedom and units of the models' mean contrast.
 
-    Their variances are added; the degrees of freedom of the sum are Welch & Satterthwaite's.
+    Its values by participant, by fold, and, for each model, by late checkpoint. Participants and
+    folds are the same in all models, checkpoints each model's own: s²ₘ/nₘ adds to the mean of M
+    models s²ₘ/(nₘ M²). The variances are added; the degrees of freedom of the sum are Welch &
+    Satterthwaite's.
     """
-    known: dict[str, tuple[float, float]] = {}
+    parts: list[tuple[float, float]] = []
+    units = []
     if len(people) > 1:
         _, se, df = mean_and_se(people)
-        known["participants"] = (se**2, df)
+        parts.append((se**2, df))
+        units.append("participants")
     if len(folds) > 1:
-        known["sentence folds"] = (fold_variance(folds), len(folds) - 1.0)
-    if not known:
+        parts.append((fold_variance(folds), len(folds) - 1.0))
+        units.append("sentence folds")
+    several = [mean_and_se(values)[1:] for values in checkpoints if len(values) > 1]
+    if several:
+        parts += [((se / len(checkpoints)) ** 2, df) for se, df in several]
+        units.append("late checkpoints")
+    if not parts:
         return np.nan, 0.0, ""
-    variances, freedom = np.array(list(known.values())).T
+    variances, freedom = np.array(parts).T
     total = float(variances.sum())
     df = float(total**2 / (variances**2 / freedom).sum()) if total > 0 else float(freedom.sum())
-    return float(np.sqrt(total)), df, " and ".join(known)
+    *others, last = units
+    return float(np.sqrt(total)), df, f"{', '.join(others)} and {last}" if others else last
 
 
 def sliding_null(score: Array, low: Array) -> Array:

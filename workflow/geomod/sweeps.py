@@ -5,7 +5,7 @@ files and no model runs: these are tables' worth of numbers, thousands of sweeps
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -153,6 +153,21 @@ def _simulate_model(
         people=PLATEAU * people,
         folds=np.empty((0, *score.shape)),
         parameters=frame.parameters,
+    )
+
+
+def at_steps(curves: Curves, steps: Sequence[int] | NDArray[np.int64]) -> Curves:
+    """The same model, had only these checkpoints been saved."""
+    keep = np.isin(curves.steps, steps)
+    return replace(
+        curves,
+        steps=curves.steps[keep],
+        entropy=curves.entropy[keep],
+        curvature=curves.curvature[keep],
+        score=curves.score[keep],
+        people=curves.people[:, keep],
+        folds=curves.folds[:, keep],
+        controls={name: values[keep] for name, values in curves.controls.items()},
     )
 
 
