@@ -23,13 +23,12 @@ from geomod.inference import (
     t_interval,
 )
 from geomod.low_high import (
+    LateContrast,
     beyond_depth,
     combined_p,
-    contrast,
     error_of,
-    labels_and_score,
+    late_contrast,
     low_blocks,
-    sliding_null,
 )
 from geomod.mixed import leave_one_size_out, long_table, mixed_model
 from geomod.modules import FEWEST_LAYERS, exceedance_p, partition, persistence
@@ -133,74 +132,59 @@ def low_complexity_aligns(
     curves: Sequence[Curves], modules: pd.DataFrame, settings: Settings, seed: int
 ) -> Finding:
     """Score of the low minus the high module in the last decade of training, mean over models."""
-    late, people, folds, nulls, pairs, by_model = [], [], [], [], [], []
-    notes = []
-    for c in curves:
-        regions = network_of(c, settings)
-        score = c.of(regions)
-        low = low_blocks(modules, c)
-        use = c.trained & np.isfinite(contrast(score, low))
-        if not use.any():
-            notes.append(_why_no_contrast(c, low))
-            continue
-        score, low = score[use], low[use]
-        late.append(contrast(score, low))
-        if len(late[-1]) == 1:
-            notes.append(f"{c.model} has one late checkpoint: the interval speaks of no other")
-        nulls.append(sliding_null(score, low))
-        pair = labels_and_score(score, low)
-        if pair is not None:
-            pairs.append(pair)
-        people.append(mean_ignoring_nan(contrast(c.people_of(regions)[:, use], low), axis=-1))
-        folds.append(mean_ignoring_nan(contrast(c.folds_of(regions)[:, use], low), axis=-1))
-        by_model.append(
-            {
-                "model": c.model,
-                "low_minus_high": float(late[-1].mean()),
-                "beyond_depth": math.nan if pair is None else beyond_depth(pair),
-                "steps": len(late[-1]),
-                "steps_positive": float((late[-1] > 0).mean()),
-                "sd_over_steps": float(late[-1].std(ddof=1)) if len(late[-1]) > 1 else math.nan,
-            }
-        )
-    note = "; ".join(notes)
-    details: Details = {"models": by_model}
-    if not late:
+    tried = {c.model: late_contrast(c, modules, network_of(c, settings)) for c in curves}
+    found = [each for each in tried.values() if each is not None]
+    notes = [_why_no_contrast(c, modules) for c in curves if tried[c.model] is None]
+    notes += [
+        f"{each.model} has one late checkpoint: the interval speaks of no other"
+        for each in found
+        if len(each.steps) == 1
+    ]
+    details: Details = {"models": [_row_of(each) for each in found]}
+    if not found:
         reason = "no model has both modules and scores in the last decade of training"
-        return Finding(None, f"{reason}; {note}" if note else reason, details)
-    averages = np.array([values.mean() for values in late])
+        return Finding(None, "; ".join([reason, *notes]), details)
+    averages = np.array([each.steps.mean() for each in found])
     details["average_brain"] = float(averages.mean())
-    details[SLIDING_LABELS] = combined_p(
-        nulls, settings.permutations, rng_of(seed, "claim 2", SLIDING_LABELS)
-    )
-    z, null, _ = mean_effect(pairs, settings.permutations, rng_of(seed, "claim 2"))
+    draws, sliding = settings.permutations, [each.sliding for each in found]
+    details[SLIDING_LABELS] = combined_p(sliding, draws, rng_of(seed, "claim 2", SLIDING_LABELS))
+    pairs = [each.pair for each in found if each.pair is not None]
+    z, null, _ = mean_effect(pairs, draws, rng_of(seed, "claim 2"))
     p = permutation_p(z, null)
-    if len({c.participants for c in curves}) == 1 and all(len(each) > 1 for each in people):
-        everyone = np.mean(people, axis=0)
-        same_folds = len({len(each) for each in folds}) == 1
-        between_folds = np.mean(folds, axis=0) if same_folds else np.empty(0)
-        value = float(np.nanmean(everyone))
-        se, df, details["units"] = error_of(everyone, between_folds, late)
+    same_people = len({c.participants for c in curves}) == 1
+    if same_people and all(len(each.people) > 1 for each in found):
+        people = np.mean([each.people for each in found], axis=0)
+        same_folds = len({len(each.folds) for each in found}) == 1
+        folds = np.mean([each.folds for each in found], axis=0) if same_folds else np.empty(0)
+        value = float(np.nanmean(people))
+        se, df, details["units"] = error_of(people, folds, [each.steps for each in found])
     else:
         value, se, df = mean_and_se(averages)
         details["units"] = "models"
     if not np.isfinite(se):
         reason = "one model without participants gives no interval"
         return Finding(None, reason, {**details, "p": p})
+    estimate = Estimate(value, *t_interval(value, se, df, settings.alpha), p)
     against = "beyond a smooth trend over depth the labels point the other way"
-    return Finding(
-        Estimate(value, *t_interval(value, se, df, settings.alpha), p),
-        note,
-        details,
-        against if value * z < 0 else "",
-    )
+    return Finding(estimate, "; ".join(notes), details, against if value * z < 0 else "")
 
 
-def _why_no_contrast(curves: Curves, low: Array) -> str:
+def _row_of(found: LateContrast) -> Details:
+    return {
+        "model": found.model,
+        "low_minus_high": found.steps.mean(),
+        "beyond_depth": math.nan if found.pair is None else beyond_depth(found.pair),
+        "steps": len(found.steps),
+        "steps_positive": (found.steps > 0).mean(),
+        "sd_over_steps": found.steps.std(ddof=1) if len(found.steps) > 1 else math.nan,
+    }
+
+
+def _why_no_contrast(curves: Curves, modules: pd.DataFrame) -> str:
     blocks = len(curves.layers)
     if blocks <= 2:
         return f"{curves.model} has {blocks} block{'s' * (blocks > 1)}, and a block is no module"
-    if not np.isfinite(low[curves.trained]).any():
+    if not np.isfinite(low_blocks(modules, curves)[curves.trained]).any():
         return f"{curves.model} has no low and high module"
     return f"{curves.model} has no scores of its modules"
 

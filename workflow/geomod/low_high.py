@@ -8,6 +8,7 @@ beside it.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -57,6 +58,41 @@ def low_high_table(
                 bounds = t_interval(value[i], se, df, alpha)
                 rows.append((c.model, step, region, value[i], *bounds, units))
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+@dataclass(frozen=True)
+class LateContrast:
+    """The contrast of one trained model, by whatever it may vary with."""
+
+    model: str
+    steps: Array  # of the average brain at each late checkpoint that has modules and scores
+    people: Array  # of each participant, mean over these
+    folds: Array  # of each outer fold, mean over these
+    sliding: Array  # `sliding_null`
+    pair: Pair | None  # `labels_and_score`
+
+
+def late_contrast(
+    curves: Curves, modules: pd.DataFrame, regions: Sequence[str]
+) -> LateContrast | None:
+    """Low − high over the last decade of training; None where no step has modules and scores."""
+    score, low = curves.of(regions), low_blocks(modules, curves)
+    use = curves.trained & np.isfinite(contrast(score, low))
+    if not use.any():
+        return None
+    score, low = score[use], low[use]
+    people, folds = (
+        mean_ignoring_nan(contrast(each[:, use], low), axis=-1)
+        for each in (curves.people_of(regions), curves.folds_of(regions))
+    )
+    return LateContrast(
+        curves.model,
+        contrast(score, low),
+        people,
+        folds,
+        sliding_null(score, low),
+        labels_and_score(score, low),
+    )
 
 
 def error_of(
