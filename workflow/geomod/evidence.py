@@ -163,7 +163,7 @@ def low_complexity_aligns(
         details["units"] = "models"
     if not np.isfinite(se):
         reason = "one model without participants gives no interval"
-        return Finding(None, reason, {**details, "p": p})
+        return Finding(None, "; ".join([reason, *notes]), {**details, "p": p})
     estimate = Estimate(value, *t_interval(value, se, df, settings.alpha), p)
     against = "beyond a smooth trend over depth the labels point the other way"
     return Finding(estimate, "; ".join(notes), details, against if value * z < 0 else "")
