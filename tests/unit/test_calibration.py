@@ -82,7 +82,7 @@ def test_verdicts_tests_hold_and_intervals_cover(claim: int) -> None:
     found = []
     for sweep in range(80):
         rng = np.random.default_rng([sweep, claim])
-        estimate = find(simulate(SMALL, NULLS[claim], rng), claim, SETTINGS, sweep)[0]
+        estimate = find(simulate(SMALL, NULLS[claim], rng), claim, SETTINGS, sweep).estimate
         assert estimate is not None
         found.append((estimate.p, estimate.low, estimate.high))
     p, low, high = np.array(found).T
@@ -93,7 +93,7 @@ def test_verdicts_tests_hold_and_intervals_cover(claim: int) -> None:
 
 def test_a_planted_lead_is_covered_and_found() -> None:
     estimates = [
-        find(simulate(SMALL, PLANTED[3], np.random.default_rng(i)), 3, SETTINGS, i)[0]
+        find(simulate(SMALL, PLANTED[3], np.random.default_rng(i)), 3, SETTINGS, i).estimate
         for i in range(10)
     ]
     covered = sum(e.low <= -PLANTED[3].lead <= e.high for e in estimates)

@@ -9,12 +9,18 @@ import pytest
 
 from geomod.calibration import find
 from geomod.change_points import find_change_points
-from geomod.claims import NAMES, claims
+from geomod.claims import NAMES, claims, judge
 from geomod.correlations import correlations
 from geomod.curves import NORM, gather
 from geomod.emergence import emergence
-from geomod.evidence import curvature_predicts
-from geomod.inference import Settings
+from geomod.evidence import (
+    _against_two,
+    curvature_predicts,
+    low_complexity_aligns,
+    modularization,
+    stronger_with_size,
+)
+from geomod.inference import Finding, Settings, verdict
 from geomod.low_high import low_high_table
 from geomod.modules import find_modules
 from geomod.sweeps import Design, Frame, Scatter, Truth, as_tables, simulate
@@ -34,6 +40,7 @@ DESIGN = Design(
     score=QUIET,
     person=0.05,
 )
+ONE_STEP = replace(DESIGN, frames=(Frame("toy-1", 1e6, (1024,), 28),), participants=0)
 SETTINGS = Settings(permutations=499, bootstrap=60, null_draws=79)
 Tables = dict[str, pd.DataFrame]
 
@@ -103,16 +110,17 @@ def test_what_the_size_of_the_activations_explains_is_said() -> None:
         noise = 0.05 * rng.standard_normal(c.curvature.shape)
         score = c.score - 0.2 * norm[..., None]
         curves.append(replace(c, curvature=norm + noise, score=score, controls={NORM: norm}))
-    estimate, _, details = curvature_predicts(curves, SETTINGS, 0)
+    found = curvature_predicts(curves, SETTINGS, 0)
+    estimate, details = found.estimate, found.details
     assert estimate is not None
     assert estimate.high < -0.5
     assert abs(details["given_activation_norm"]["partial_r"]) < 0.3
     assert details["given_activation_norm"]["p"] > 0.05
     assert NORM in details["mixed model"]
     without = [replace(c, controls={}) for c in curves]
-    again, _, beside = curvature_predicts(without, SETTINGS, 0)
-    assert again == estimate
-    assert np.isnan(beside["given_activation_norm"]["p"])
+    again = curvature_predicts(without, SETTINGS, 0)
+    assert again.estimate == estimate
+    assert np.isnan(again.details["given_activation_norm"]["p"])
 
 
 def test_the_other_direction_is_not_supported() -> None:
@@ -122,14 +130,91 @@ def test_the_other_direction_is_not_supported() -> None:
     assert found[2]["recovered"] is True
 
 
+def test_two_modules_where_the_gap_asks_for_more_are_undecided() -> None:
+    """One model, one step: four levels over depth are more clustered in two than a gradient is."""
+    depth = np.repeat([0.0, 1.0, 5.0, 6.0], 7)
+    rng = np.random.default_rng(0)
+    (curves,) = simulate(ONE_STEP, Truth(), rng)
+    entropy, curvature = (depth + 0.02 * rng.standard_normal((1, 28)) for _ in range(2))
+    curves = replace(curves, entropy=entropy, curvature=curvature)
+    modules = find_modules(as_tables([curves])["geometry"], null_draws=0)
+    found = modularization([curves], modules, SETTINGS, 0)
+    (row,) = found.details["models"]
+    assert row["k_selected"] == 4
+    assert found.estimate is not None
+    assert found.estimate.low > 0
+    entries = judge([found, *[Finding(None, "not asked")] * 4], SETTINGS)
+    assert entries[0]["q"] <= 0.05
+    assert entries[0]["verdict"] == "undecided"
+    assert "4 in toy-1" in entries[0]["why"]
+
+
+def test_two_modules_that_a_random_walk_forms_as_well_are_undecided() -> None:
+    assert not _against_two(0.2, {"a": 2, "b": 2, "c": 1}, 0.01, 0.05)
+    assert "p = 0.085" in _against_two(0.2, {"a": 2}, 0.085, 0.05)
+    assert "1 in c" in _against_two(0.2, {"a": 2, "c": 1}, 0.01, 0.05)
+    # Fewer modules than a gradient gives, although the table asks for two.
+    assert _against_two(-0.2, {"a": 2}, 0.01, 0.05)
+    assert not _against_two(-0.2, {"a": 1}, 0.5, 0.05)
+
+
+def test_labels_that_point_the_other_way_beyond_depth_are_undecided() -> None:
+    """Score falls over depth; within it the low blocks, which come first, score lower."""
+    (curves,) = simulate(replace(ONE_STEP, participants=3), Truth(), np.random.default_rng(0))
+    low = np.arange(28) < 14
+    low[[5, 11, 16, 22]] ^= True
+    score = np.linspace(1, 0, 28) - 0.2 * low
+    shape = (1, 28, len(curves.regions))
+    everyone = np.broadcast_to(score[None, :, None], shape)
+    people = everyone + 0.001 * np.arange(3)[:, None, None, None] * low[:, None]
+    curves = replace(curves, score=everyone, people=people)
+    modules = pd.DataFrame(
+        {"model": "toy-1", "step": 1024, "layer": range(1, 29),
+         "module": np.where(low, "low", "high")}
+    )  # fmt: skip
+    found = low_complexity_aligns([curves], modules, SETTINGS, 0)
+    assert found.estimate is not None
+    assert found.estimate.low > 0
+    assert found.details["models"][0]["beyond_depth"] < 0
+    word, why = verdict(found, 0.001, direction=1, smallest=0.01)
+    assert (word, "other way" in why) == ("undecided", True)
+
+
+def test_two_blocks_a_layer_each_are_no_modules() -> None:
+    frames = (Frame("toy-xs", 1e5, STEPS, 2), Frame("toy-s", 1e6, STEPS, 8))
+    truth = Truth(separation=1.5, advantage=0.6)
+    both = simulate(replace(DESIGN, frames=frames), truth, np.random.default_rng(0))
+    modules = find_modules(as_tables(both)["geometry"], null_draws=0)
+    assert set(modules.loc[modules["model"] == "toy-xs", "module"]) == {"all"}
+    alone = low_complexity_aligns(both[:1], modules, SETTINGS, 0)
+    assert alone.estimate is None
+    assert "toy-xs has 2 blocks" in verdict(alone, np.nan, direction=1, smallest=0.01)[1]
+    found = low_complexity_aligns(both, modules, SETTINGS, 0)
+    assert [row["model"] for row in found.details["models"]] == ["toy-s"]
+    assert "toy-xs has 2 blocks" in found.note
+
+
+def test_a_trend_toward_nothing_is_no_stronger_effect() -> None:
+    """Curvature goes with higher alignment, the less so the larger the model."""
+    design = replace(DESIGN, participants=0)
+    truth = Truth(coupling=-0.9, growth=0.3)
+    found = [
+        stronger_with_size(simulate(design, truth, np.random.default_rng(i)), SETTINGS, i)
+        for i in range(8)
+    ]
+    rising = [f for f in found if f.estimate is not None and f.estimate.value > 0]
+    assert rising
+    assert all("largest model" in f.against for f in rising)
+
+
 @pytest.mark.parametrize("growth", [0.0, 0.5])
 def test_coupling_and_growth_point_the_right_way(growth: float) -> None:
     effects, slopes = [], []
     design = replace(DESIGN, participants=0)
     for seed in range(25):
         curves = simulate(design, Truth(coupling=0.7, growth=growth), np.random.default_rng(seed))
-        effects.append(find(curves, 4, SETTINGS, seed)[0])
-        slopes.append(find(curves, 5, SETTINGS, seed)[0])
+        effects.append(find(curves, 4, SETTINGS, seed).estimate)
+        slopes.append(find(curves, 5, SETTINGS, seed).estimate)
     assert np.mean([e.value for e in effects]) < -0.3
     mean = np.mean([s.value for s in slopes])
     assert (mean > 0.2) if growth else (abs(mean) < 0.2)

@@ -1,5 +1,7 @@
 """Partial correlations, nulls, size trends and verdicts against closed forms and libraries."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,8 +11,11 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from geomod.curves import NORM, distinct_steps, gather, last_decade, mean_ignoring_nan
+from geomod.evidence import low_complexity_aligns
 from geomod.inference import (
     Estimate,
+    Finding,
+    Settings,
     false_discovery_rate,
     mean_and_se,
     permutation_p,
@@ -38,7 +43,7 @@ from geomod.partial import (
     within_depth,
 )
 from geomod.scale import trend
-from geomod.sweeps import Design, Frame, Scatter, Truth, as_tables, simulate
+from geomod.sweeps import Design, Frame, Scatter, Truth, as_tables, at_steps, simulate
 
 NOISE = Scatter(smooth=0.3, rough=0.1, noise=0.1, rho=0.5, rho_depth=0.3)
 ONE_MODEL = Design(
@@ -195,17 +200,59 @@ def test_intervals_of_means(rng: np.random.Generator) -> None:
         ((-0.5, -0.7, -0.3), np.nan, None, "undecided"),
         ((-0.5, -1.1, 0.1), 0.01, None, "undecided"),
         ((0.5, 0.3, 0.7), 0.01, None, "not supported"),
+        ((0.5, 0.3, 0.7), 0.01, 0.10, "undecided"),
+        ((0.5, 0.3, 0.7), 0.20, None, "undecided"),
+        ((0.5, 0.3, 0.7), np.nan, None, "undecided"),
         ((-0.01, -0.05, 0.03), 0.5, None, "not supported"),
         ((-0.05, -0.08, -0.02), 0.01, None, "not supported"),
+        ((0.05, 0.02, 0.08), 0.01, None, "not supported"),
         ((np.nan, np.nan, np.nan), 0.01, None, "undecided"),
     ],
 )
 def test_the_verdict_rule(
     numbers: tuple[float, float, float], q: float, level: float | None, word: str
 ) -> None:
-    found, why = verdict(Estimate(*numbers, p=q), q, direction=-1, smallest=0.1, level=level)
+    finding = Finding(Estimate(*numbers, p=q), note="by the way")
+    found, why = verdict(finding, q, direction=-1, smallest=0.1, level=level)
     assert found == word
-    assert why
+    assert why.endswith("; by the way")
+
+
+@given(
+    value=st.floats(-1, 1),
+    reach=st.floats(0, 1),
+    q=st.floats(0, 1),
+    level=st.sampled_from([None, 0.05, 0.2]),
+    against=st.sampled_from(["", "its own numbers"]),
+)
+def test_both_directions_are_judged_alike(
+    value: float, reach: float, q: float, level: float | None, against: str
+) -> None:
+    """What is an effect on the one side is an effect on the other, and what is none is none."""
+
+    def judged(sign: int, direction: int) -> tuple[str, str]:
+        low, high = sorted((sign * value - reach, sign * value + reach))
+        finding = Finding(Estimate(sign * value, low, high, q), against=against)
+        return verdict(finding, q, direction=direction, smallest=0.1, level=level)
+
+    assert judged(1, 1) == judged(-1, -1)
+    here, there = judged(1, 1), judged(1, -1)
+    if here[0] == "undecided" or "smaller than" in here[1]:
+        assert here == there
+    else:
+        assert {here[0], there[0]} == {"supported", "not supported"}
+
+
+@pytest.mark.parametrize("direction", [1, -1])
+def test_what_its_own_numbers_contradict_is_undecided(direction: int) -> None:
+    finding = Finding(Estimate(0.5, 0.3, 0.7, 0.001), against="its own table says 4")
+    assert verdict(finding, 0.001, direction=direction, smallest=0.1) == (
+        "undecided",
+        "its own table says 4",
+    )
+    # That it is too small to matter is no matter of sides.
+    small = replace(finding, estimate=Estimate(0.05, 0.02, 0.08, 0.001))
+    assert verdict(small, 0.001, direction=direction, smallest=0.1)[0] == "not supported"
 
 
 def test_size_trend_is_weighted_least_squares() -> None:
@@ -253,6 +300,73 @@ def test_errors_of_participants_and_folds_add(rng: np.random.Generator) -> None:
     assert error_of(people, np.empty(0)) == (pytest.approx(np.sqrt(between)), 4, "participants")
     assert error_of(np.empty(0), folds)[2] == "sentence folds"
     assert np.isnan(error_of(people[:1], np.empty(0))[0])
+
+
+def test_late_checkpoints_are_units_of_each_model(rng: np.random.Generator) -> None:
+    people, first, second = rng.standard_normal(5), rng.standard_normal(4), rng.standard_normal(3)
+    parts = [people.var(ddof=1) / 5, first.var(ddof=1) / 4 / 4, second.var(ddof=1) / 3 / 4]
+    se, df, units = error_of(people, np.empty(0), [first, second])
+    assert se == pytest.approx(np.sqrt(sum(parts)))
+    expected = sum(parts) ** 2 / sum(v**2 / f for v, f in zip(parts, (4, 3, 2), strict=True))
+    assert df == pytest.approx(expected)
+    assert units == "participants and late checkpoints"
+    assert (
+        error_of(people, people, [first])[2] == "participants, sentence folds and late checkpoints"
+    )
+    # One checkpoint says nothing of others; a model that has more speaks for itself alone.
+    assert error_of(people, np.empty(0), [first[:1]]) == error_of(people, np.empty(0))
+    alone = error_of(np.empty(0), np.empty(0), [first, second[:1]])
+    assert alone[:2] == pytest.approx((np.sqrt(parts[1]), 3))
+
+
+@pytest.mark.parametrize(
+    ("person", "step", "both"), [(1, 0, 0), (0, 1, 0), (0.3, 1, 0), (1, 0.3, 0), (0.5, 0.5, 1)]
+)
+def test_the_interval_covers_what_other_people_and_checkpoints_would_give(
+    person: float, step: float, both: float
+) -> None:
+    """Three models, five participants, four late checkpoints: effects of each and of both."""
+    rng, draws, covered, narrow = np.random.default_rng(0), 600, 0, 0
+    for _ in range(draws):
+        values = (
+            person * rng.standard_normal((1, 5, 1))
+            + step * rng.standard_normal((3, 1, 4))
+            + both * rng.standard_normal((3, 5, 4))
+        )
+        for late in (values.mean(axis=1), ()):
+            se, df, _ = error_of(values.mean(axis=(0, 2)), np.empty(0), list(late))
+            low, high = t_interval(float(values.mean()), se, df)
+            covered += low <= 0 <= high if len(late) else 0
+            narrow += low <= 0 <= high if not len(late) else 0
+    assert covered / draws >= 0.93  # P(< .93 | .95) = .02, seed fixed
+    if step > person:
+        assert narrow / draws < 0.8  # without checkpoints as units
+
+
+def test_contrasts_that_change_sides_from_step_to_step_are_undecided() -> None:
+    """Participants agree to a hair, checkpoints do not: nothing is known of those nearby."""
+    (curves,) = simulate(ONE_MODEL, Truth(), np.random.default_rng(0))
+    late = curves.trained
+    sides = np.where(np.arange(late.sum()) % 2, 0.28, -0.30)
+    layers = np.array([0.5, -0.5, 0.5])
+    score = np.zeros_like(curves.score)
+    score[late] = (sides[:, None] * layers)[..., None]
+    hair = 0.001 * np.arange(len(curves.participants))[:, None, None, None] * layers[:, None]
+    curves = replace(curves, score=score, people=score + hair)
+    modules = pd.DataFrame(
+        [(curves.model, s, layer, ("low", "high", "low")[layer - 1])
+         for s in curves.steps for layer in curves.layers],
+        columns=["model", "step", "layer", "module"],
+    )  # fmt: skip
+    found = low_complexity_aligns([curves], modules, Settings(permutations=99), 0)
+    assert found.details["units"] == "participants and late checkpoints"
+    assert found.estimate is not None
+    assert found.estimate.low < 0 < found.estimate.high
+    assert verdict(found, 0.01, direction=1, smallest=0.01)[0] == "undecided"
+    last = at_steps(curves, curves.steps[-1:])
+    single = low_complexity_aligns([last], modules, Settings(permutations=99), 0)
+    assert "one late checkpoint" in single.note
+    assert single.details["units"] == "participants"
 
 
 def test_low_minus_high_of_every_step_and_region() -> None:

@@ -5,10 +5,14 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.cluster import AgglomerativeClustering
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.special import stirling2
+from sklearn.cluster import AgglomerativeClustering, KMeans
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
-from geomod.clusters import contiguous, dispersion, kmeans, silhouette, standardize, ward
+from geomod.clusters import contiguous, dispersion, kmeans, silhouette, standardize, ward, ways
 from geomod.modules import (
     COLUMNS,
     chance_agreement,
@@ -26,22 +30,64 @@ def clouds() -> np.ndarray:
 
 
 def least_dispersion(points: np.ndarray, k: int) -> float:
+    """Of all labelings, also those that leave a label out."""
     labels = np.array(list(product(range(k), repeat=len(points))))
-    return float(dispersion(np.repeat(points[None], len(labels), axis=0), labels, k).min())
+    return float(dispersion(np.broadcast_to(points, (len(labels), *points.shape)), labels, k).min())
 
 
-@pytest.mark.parametrize("k", [2, 3])
-def test_kmeans_nearly_always_finds_the_best_of_all_labelings(clouds: np.ndarray, k: int) -> None:
-    small = clouds[:, :7]
-    found = dispersion(small, kmeans(small, k, np.random.default_rng(1), restarts=20), k)
-    best = np.array([least_dispersion(points, k) for points in small])
-    assert (found >= best - 1e-9).all()
-    # Lloyd's algorithm may stop at a local optimum; with restarts it hardly does.
-    assert np.isclose(found, best).sum() >= 18
+@pytest.mark.parametrize("k", [2, 3, 4])
+@given(
+    arrays(
+        float,
+        st.tuples(st.just(3), st.integers(4, 7), st.integers(1, 3)),
+        elements=st.one_of(st.integers(-2, 2).map(float), st.floats(-5, 5)),
+    )
+)
+@settings(max_examples=60, deadline=None)
+def test_kmeans_finds_the_best_of_all_labelings_of_few_points(k: int, points: np.ndarray) -> None:
+    """Points on a grid lie on each other and on lines; others anywhere."""
+    found = dispersion(points, kmeans(points, k), k)
+    np.testing.assert_allclose(found, [least_dispersion(p, k) for p in points], atol=1e-9)
+
+
+@pytest.mark.parametrize("layers", [12, 14])
+def test_two_clusters_of_many_points_are_the_best_of_all(layers: int) -> None:
+    """Smooth profiles with noise, walks, and points without any order."""
+    rng = np.random.default_rng(layers)
+    depth, draws = np.linspace(0, 1, layers), rng.standard_normal((3, 15, layers, 2))
+    profiles = np.stack([depth, depth**2], axis=1) + 0.2 * draws[0]
+    points = standardize(np.concatenate([profiles, draws[1].cumsum(axis=1), draws[2]]))
+    every = ways(layers, 2)
+    assert len(every) == 2 ** (layers - 1) - 1
+    best = [dispersion(np.broadcast_to(p, (len(every), *p.shape)), every, 2).min() for p in points]
+    np.testing.assert_allclose(dispersion(points, kmeans(points, 2), 2), best)
+
+
+def test_many_clusters_of_many_points_are_seldom_beaten() -> None:
+    rng = np.random.default_rng(0)
+    points = standardize(rng.standard_normal((15, 20, 2)))
+    found = dispersion(points, kmeans(points, 3), 3)
+    best = [KMeans(3, n_init=20, random_state=0).fit(p).inertia_ for p in points]
+    assert (found <= dispersion(points, contiguous(points, 3), 3) + 1e-9).all()
+    assert np.isclose(found, best).mean() >= 0.8
+
+
+def test_a_clustering_does_not_depend_on_its_company(clouds: np.ndarray) -> None:
+    """Nulls are clustered many at once, the layers alone."""
+    for k in (2, 3, 4):
+        alone = np.concatenate([kmeans(points[None], k) for points in clouds])
+        np.testing.assert_array_equal(kmeans(clouds, k), alone)
+
+
+def test_every_way_to_split_is_counted_once() -> None:
+    for n, k in ((2, 2), (5, 3), (6, 1), (7, 4)):
+        every = {tuple(row) for row in ways(n, k)}
+        assert len(every) == len(ways(n, k)) == stirling2(n, k, exact=True)
+        assert all(set(row) == set(range(k)) for row in every)
 
 
 def test_contiguous_finds_the_best_of_all_runs(clouds: np.ndarray) -> None:
-    labels = contiguous(clouds, 3, np.random.default_rng(0))
+    labels = contiguous(clouds, 3)
     runs = [np.repeat([0, 1, 2], [i, j - i, 9 - j]) for i in range(1, 8) for j in range(i + 1, 9)]
     for points, found in zip(clouds, labels, strict=True):
         assert (np.diff(found) >= 0).all()
@@ -50,13 +96,13 @@ def test_contiguous_finds_the_best_of_all_runs(clouds: np.ndarray) -> None:
 
 
 def test_ward_is_scikit_learns(clouds: np.ndarray) -> None:
-    for points, labels in zip(clouds, ward(clouds, 3, np.random.default_rng(0)), strict=True):
+    for points, labels in zip(clouds, ward(clouds, 3), strict=True):
         other = AgglomerativeClustering(3, linkage="ward").fit_predict(points)
         assert adjusted_rand_score(labels, other) == 1
 
 
 def test_silhouette_is_scikit_learns(clouds: np.ndarray) -> None:
-    labels = kmeans(clouds, 3, np.random.default_rng(0))
+    labels = kmeans(clouds, 3)
     expected = [silhouette_score(p, each) for p, each in zip(clouds, labels, strict=True)]
     np.testing.assert_allclose(silhouette(clouds, labels, 3), expected)
 
@@ -120,6 +166,22 @@ def test_every_method_finds_planted_modules(method: str) -> None:
     rng = np.random.default_rng(0)
     found = partition(layered(step, 0.05, 0), method=method, rng=rng, draws=19)
     np.testing.assert_array_equal(found.labels, 1 - step)
+
+
+def test_draws_of_a_null_do_not_change_what_comes_after_it() -> None:
+    cloud = np.random.default_rng(0).standard_normal((9, 2))
+    few, more = (partition(cloud, rng=np.random.default_rng(0), draws=n) for n in (20, 60))
+    np.testing.assert_array_equal(few.labels, more.labels)
+    np.testing.assert_array_equal(few.null, more.null[:20])
+    np.testing.assert_array_equal(few.walk, more.walk[:20])
+
+
+@pytest.mark.parametrize(("layers", "k"), [(1, 2), (2, 2), (3, 3)])
+def test_a_layer_each_is_no_module(layers: int, k: int) -> None:
+    cloud = np.random.default_rng(0).standard_normal((layers, 2))
+    found = partition(cloud, k, rng=np.random.default_rng(0))
+    assert not found.labels.any()
+    assert found.k_selected == 1
 
 
 @pytest.mark.parametrize("layers", [1, 2, 3])

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from geomod.curves import gather
-from geomod.evidence import low_complexity_aligns
+from geomod.claims import claims
 from geomod.inference import Settings
 from geomod.modules import find_modules
 from geomod.multiverse import specification_curve, survival
+from geomod.sweeps import Design, Frame, Scatter, Truth, as_tables, simulate
 
 STEPS, LAYERS, PEOPLE = (1, 8, 64, 512, 1000), range(1, 7), ("p1", "p2", "p3", "p4")
 SETTINGS = Settings(permutations=200, bootstrap=20, null_draws=20)
@@ -78,14 +78,26 @@ def test_variant_decides_the_sign_of_the_correlation(curve):
     assert found.loc["lag2", "verdict"] != "supported"
 
 
-def test_headline_equals_the_claim_itself(curve):
-    geometry, encoding = tables()
-    modules = find_modules(geometry, null_draws=0)
-    expected, _, _ = low_complexity_aligns(gather(geometry, encoding), modules, SETTINGS, 0)
-    row = curve[curve["headline"] & (curve["quantity"] == "low − high module")].iloc[0]
-    assert row["estimate"] == pytest.approx(expected.value)
-    assert (row["low"], row["high"]) == pytest.approx((expected.low, expected.high))
-    assert row["p"] == pytest.approx(expected.p)
+def test_headline_equals_the_claims_themselves():
+    """Layers without modules, whose partition would be the first to follow a generator."""
+    scatter = Scatter(smooth=0.1, rough=0.3, noise=0.3, rho=0.3, rho_depth=0.0)
+    frames = tuple(Frame(f"m-{n}", 10.0**n, STEPS, n) for n in (7, 12, 16))
+    design = Design(frames, ("netw",), 4, scatter, scatter, person=0.1)
+    given = as_tables(simulate(design, Truth(), np.random.default_rng(0)))
+    geometry, encoding, models = (given[name] for name in ("geometry", "encoding", "models"))
+    modules = find_modules(geometry, null_draws=20, seed=3)
+    onsets = pd.DataFrame(columns=["region", "variability"])
+    found = claims(geometry, encoding, modules, onsets, models, settings=SETTINGS, seed=3)
+    curve = specification_curve(
+        geometry, encoding, models, entropy=["raw"], curvature=["hosseini"], settings=SETTINGS,
+        seed=3,
+    )  # fmt: skip
+    rows = curve.set_index("quantity")
+    for quantity, claim in (("low − high module", found[1]), ("partial r of curvature", found[3])):
+        row = rows.loc[quantity]
+        assert row["headline"]
+        assert [row["low"], row["high"]] == claim["interval"]
+        assert (row["estimate"], row["p"]) == (claim["estimate"], claim["p"])
 
 
 def test_ranks_go_up_with_the_estimate(curve):

@@ -25,14 +25,13 @@ from geomod.evidence import (
     POOLED,
     RANDOM_WALK,
     SLIDING_LABELS,
-    Finding,
     curvature_predicts,
     low_complexity_aligns,
     modularization,
     stronger_with_size,
     temporal_before_frontal,
 )
-from geomod.inference import TOLERATED_LEVEL, Settings, network_of, rng_of
+from geomod.inference import TOLERATED_LEVEL, Finding, Settings, network_of, rng_of
 from geomod.mixed import long_table, mixed_model
 from geomod.noise import autoregressive, step_noise
 from geomod.nulls import CURVES_TESTS, SINGLE_CURVE_TESTS, pooled_p
@@ -135,8 +134,7 @@ def find(curves: Sequence[Curves], claim: int, settings: Settings, seed: int) ->
     if claim == 1:
         return modularization(curves, _no_table("model", "step", "layer", "module"), settings, seed)
     if claim == 2:
-        modules = label_modules(curves, rng_of(seed, "labels"))
-        return low_complexity_aligns(curves, modules, settings, seed)
+        return low_complexity_aligns(curves, label_modules(curves), settings, seed)
     if claim == 3:
         return temporal_before_frontal(curves, _no_table("region", "variability"), settings, seed)
     if claim == 4:
@@ -162,13 +160,14 @@ def one_draw(design: Design, settings: Settings, seed: int, draw: int) -> list[d
             curves = simulate(
                 design, truth, rng, temporal=settings.temporal, frontal=settings.frontal
             )
-            estimate, _, details = find(curves, claim, settings, draw)
+            finding = find(curves, claim, settings, draw)
+            estimate, details = finding.estimate, finding.details
             # Power is to find the effect on the side on which it was planted.
             right = estimate is not None and (not planted or estimate.value * DIRECTIONS[claim] > 0)
             p = np.nan if estimate is None else estimate.p if right else 1.0
             note(claim, TESTS[claim], "sweep", planted, p)
-            if claim == 1 and details["models"]:
-                note(1, RANDOM_WALK, "sweep", planted, details["models"][-1][RANDOM_WALK])
+            if claim == 1:
+                note(1, RANDOM_WALK, "sweep", planted, details.get(RANDOM_WALK, np.nan))
             if claim == 2:
                 note(2, SLIDING_LABELS, "sweep", planted, details.get(SLIDING_LABELS, np.nan))
             if claim == 3:

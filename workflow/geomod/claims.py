@@ -14,15 +14,20 @@ import pandas as pd
 
 from geomod.curves import gather
 from geomod.evidence import (
-    Details,
-    Finding,
     curvature_predicts,
     low_complexity_aligns,
     modularization,
     stronger_with_size,
     temporal_before_frontal,
 )
-from geomod.inference import Estimate, Settings, false_discovery_rate, verdict
+from geomod.inference import (
+    Details,
+    Estimate,
+    Finding,
+    Settings,
+    false_discovery_rate,
+    verdict,
+)
 
 log = logging.getLogger(__name__)
 
@@ -113,23 +118,19 @@ def judge(
     planted: Mapping[int, bool] | None = None,
 ) -> list[Details]:
     """Adjust the five p for each other (Benjamini–Hochberg) and give each claim its verdict."""
-    q = false_discovery_rate([np.nan if e is None else e.p for e, _, _ in findings])
+    q = false_discovery_rate([f.estimate.p if f.estimate else np.nan for f in findings])
     entries = []
-    for claim, (estimate, missing, details) in enumerate(findings, start=1):
-        direction = DIRECTIONS[claim]
+    for claim, finding in enumerate(findings, start=1):
+        estimate, direction = finding.estimate, DIRECTIONS[claim]
         level = level_of(TESTS[claim], calibration)
-        if estimate is None:
-            word, why = "undecided", missing
-        else:
-            word, why = verdict(
-                estimate,
-                q[claim - 1],
-                direction=direction,
-                smallest=settings.smallest[claim],
-                alpha=settings.alpha,
-                level=level,
-            )
-            why = f"{why}; {missing}" if missing else why
+        word, why = verdict(
+            finding,
+            q[claim - 1],
+            direction=direction,
+            smallest=settings.smallest[claim],
+            alpha=settings.alpha,
+            level=level,
+        )
         truth = (planted or {}).get(claim)
         entries.append(
             {
@@ -152,7 +153,7 @@ def judge(
                 "recovered": None
                 if truth is None
                 else _recovered(truth, estimate, direction, word),
-                "details": _plain(details),
+                "details": _plain(finding.details),
             }
         )
         log.info("claim %d: %s (%s)", claim, word, why)

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +11,9 @@ from scipy import stats
 from geomod.correlations import correlations, of_network
 from geomod.curves import NORM, Curves, mean_ignoring_nan
 from geomod.inference import (
+    Details,
     Estimate,
+    Finding,
     Settings,
     false_discovery_rate,
     mean_and_se,
@@ -22,13 +23,12 @@ from geomod.inference import (
     t_interval,
 )
 from geomod.low_high import (
+    LateContrast,
     beyond_depth,
     combined_p,
-    contrast,
     error_of,
-    labels_and_score,
+    late_contrast,
     low_blocks,
-    sliding_null,
 )
 from geomod.mixed import leave_one_size_out, long_table, mixed_model
 from geomod.modules import FEWEST_LAYERS, exceedance_p, partition, persistence
@@ -44,14 +44,11 @@ from geomod.scale import trend
 from geomod.timing import mean_contrast, timing_contrasts
 
 Array = NDArray[np.float64]
-Details = dict[str, Any]
 # Tests beside the verdict's, as they are called in details and in the calibration.
 RANDOM_WALK = "p against a random walk over depth"
 SLIDING_LABELS = "module labels slid over depth"
 POOLED = "layers × steps pooled as independent points"
 CIRCULAR = "circular shift over steps"
-# What a claim's function finds: the estimate, or None and the reason why there is none.
-Finding = tuple[Estimate | None, str, Details]
 
 
 # --- 1 ---------------------------------------------------------------------------------------
@@ -71,7 +68,9 @@ def modularization(
         if len(cloud) < FEWEST_LAYERS:
             continue
         rng = rng_of(seed, "claim 1", c.model)
-        result = partition(cloud, 2, method=method, rng=rng, draws=settings.null_draws)
+        result = partition(
+            cloud, 2, method=method, rng=rng, draws=settings.null_draws, alpha=settings.alpha
+        )
         if len(result.null):
             found[c.model] = result
     details: Details = {
@@ -89,16 +88,41 @@ def modularization(
         "persistence": persistence(modules).to_dict("records"),
     }
     if not found:
-        return None, f"no model has {FEWEST_LAYERS} blocks whose geometry differs", details
-    excess = [each.silhouette - each.null.mean() for each in found.values()]
-    p = exceedance_p(
-        float(np.mean(excess)), np.mean([e.null - e.null.mean() for e in found.values()], axis=0)
-    )
-    value = float(np.mean(excess))
+        reason = f"no model has {FEWEST_LAYERS} blocks whose geometry differs"
+        return Finding(None, reason, details)
+    value, null = _mean_excess([(each.silhouette, each.null) for each in found.values()])
+    walk_p = exceedance_p(*_mean_excess([(each.silhouette, each.walk) for each in found.values()]))
+    details[RANDOM_WALK] = walk_p
     se = float(np.sqrt(np.sum([each.se**2 for each in found.values()]))) / len(found)
     # A silhouette is free of scale: its spread does not inherit the doubt about the scatter's size,
     # which degrees of freedom would pay for.
-    return Estimate(value, *t_interval(value, se, math.inf, settings.alpha), p), "", details
+    low, high = t_interval(value, se, math.inf, settings.alpha)
+    estimate = Estimate(value, low, high, permutation_p(value, null))
+    asked = {model: each.k_selected for model, each in found.items()}
+    return Finding(estimate, "", details, _against_two(value, asked, walk_p, settings.alpha))
+
+
+def _mean_excess(found: Sequence[tuple[float, Array]]) -> tuple[float, Array]:
+    """Mean over models of a silhouette above its null's mean, and its null draws."""
+    value = float(np.mean([silhouette - null.mean() for silhouette, null in found]))
+    return value, np.mean([null - null.mean() for _, null in found], axis=0)
+
+
+def _against_two(value: float, asked: Mapping[str, int], walk_p: float, alpha: float) -> str:
+    """What speaks against two modules where the silhouette speaks for them, or the other way.
+
+    `asked`: how many modules the gap statistic asks for, by model. Most must ask for two.
+    """
+    others = {model: k for model, k in asked.items() if k != 2}
+    doubts = []
+    if 2 * len(others) >= len(asked):
+        asking = ", ".join(f"{k} in {model}" for model, k in others.items())
+        doubts.append(f"the gap statistic asks for another number of modules than 2: {asking}")
+    if walk_p > alpha:
+        doubts.append(f"a random walk over depth is as clustered, p = {walk_p:.3f} > {alpha:g}")
+    if value > 0:
+        return " and ".join(doubts)
+    return "" if doubts else "the gap statistic and the random walk speak for two modules"
 
 
 # --- 2 ---------------------------------------------------------------------------------------
@@ -108,49 +132,61 @@ def low_complexity_aligns(
     curves: Sequence[Curves], modules: pd.DataFrame, settings: Settings, seed: int
 ) -> Finding:
     """Score of the low minus the high module in the last decade of training, mean over models."""
-    averages, people, folds, nulls, pairs, by_model = [], [], [], [], [], []
-    for c in curves:
-        regions = network_of(c, settings)
-        score = c.of(regions)
-        low = low_blocks(modules, c)
-        use = c.trained & np.isfinite(contrast(score, low))
-        if not use.any():
-            continue
-        score, low = score[use], low[use]
-        averages.append(float(contrast(score, low).mean()))
-        nulls.append(sliding_null(score, low))
-        pair = labels_and_score(score, low)
-        if pair is not None:
-            pairs.append(pair)
-        people.append(mean_ignoring_nan(contrast(c.people_of(regions)[:, use], low), axis=-1))
-        folds.append(mean_ignoring_nan(contrast(c.folds_of(regions)[:, use], low), axis=-1))
-        by_model.append(
-            {
-                "model": c.model,
-                "low_minus_high": averages[-1],
-                "beyond_depth": math.nan if pair is None else beyond_depth(pair),
-                "steps_positive": float((contrast(score, low) > 0).mean()),
-            }
-        )
-    details: Details = {"models": by_model}
-    if not averages:
-        return None, "no model has both modules and scores in the last decade of training", details
-    details["average_brain"] = float(np.mean(averages))
-    rng = rng_of(seed, "claim 2")
-    details[SLIDING_LABELS] = combined_p(nulls, settings.permutations, rng)
-    p = permutation_p(*mean_effect(pairs, settings.permutations, rng)[:2])
-    if len({c.participants for c in curves}) == 1 and all(len(each) > 1 for each in people):
-        everyone = np.mean(people, axis=0)
-        same_folds = len({len(each) for each in folds}) == 1
-        between_folds = np.mean(folds, axis=0) if same_folds else np.empty(0)
-        value = float(np.nanmean(everyone))
-        se, df, details["units"] = error_of(everyone, between_folds)
+    tried = {c.model: late_contrast(c, modules, network_of(c, settings)) for c in curves}
+    found = [each for each in tried.values() if each is not None]
+    notes = [_why_no_contrast(c, modules) for c in curves if tried[c.model] is None]
+    notes += [
+        f"{each.model} has one late checkpoint: the interval speaks of no other"
+        for each in found
+        if len(each.steps) == 1
+    ]
+    details: Details = {"models": [_row_of(each) for each in found]}
+    if not found:
+        reason = "no model has both modules and scores in the last decade of training"
+        return Finding(None, "; ".join([reason, *notes]), details)
+    averages = np.array([each.steps.mean() for each in found])
+    details["average_brain"] = float(averages.mean())
+    draws, sliding = settings.permutations, [each.sliding for each in found]
+    details[SLIDING_LABELS] = combined_p(sliding, draws, rng_of(seed, "claim 2", SLIDING_LABELS))
+    pairs = [each.pair for each in found if each.pair is not None]
+    z, null, _ = mean_effect(pairs, draws, rng_of(seed, "claim 2"))
+    p = permutation_p(z, null)
+    same_people = len({c.participants for c in curves}) == 1
+    if same_people and all(len(each.people) > 1 for each in found):
+        people = np.mean([each.people for each in found], axis=0)
+        same_folds = len({len(each.folds) for each in found}) == 1
+        folds = np.mean([each.folds for each in found], axis=0) if same_folds else np.empty(0)
+        value = float(np.nanmean(people))
+        se, df, details["units"] = error_of(people, folds, [each.steps for each in found])
     else:
-        value, se, df = mean_and_se(np.array(averages))
+        value, se, df = mean_and_se(averages)
         details["units"] = "models"
     if not np.isfinite(se):
-        return None, "one model without participants gives no interval", {**details, "p": p}
-    return Estimate(value, *t_interval(value, se, df, settings.alpha), p), "", details
+        reason = "one model without participants gives no interval"
+        return Finding(None, "; ".join([reason, *notes]), {**details, "p": p})
+    estimate = Estimate(value, *t_interval(value, se, df, settings.alpha), p)
+    against = "beyond a smooth trend over depth the labels point the other way"
+    return Finding(estimate, "; ".join(notes), details, against if value * z < 0 else "")
+
+
+def _row_of(found: LateContrast) -> Details:
+    return {
+        "model": found.model,
+        "low_minus_high": found.steps.mean(),
+        "beyond_depth": math.nan if found.pair is None else beyond_depth(found.pair),
+        "steps": len(found.steps),
+        "steps_positive": (found.steps > 0).mean(),
+        "sd_over_steps": found.steps.std(ddof=1) if len(found.steps) > 1 else math.nan,
+    }
+
+
+def _why_no_contrast(curves: Curves, modules: pd.DataFrame) -> str:
+    blocks = len(curves.layers)
+    if blocks <= 2:
+        return f"{curves.model} has {blocks} block{'s' * (blocks > 1)}, and a block is no module"
+    if not np.isfinite(low_blocks(modules, curves)[curves.trained]).any():
+        return f"{curves.model} has no low and high module"
+    return f"{curves.model} has no scores of its modules"
 
 
 # --- 3 ---------------------------------------------------------------------------------------
@@ -184,12 +220,12 @@ def temporal_before_frontal(
     }
     if not known:
         regions = ", ".join((*settings.temporal, *settings.frontal))
-        return None, f"no model has an onset on both sides among {regions}", details
+        return Finding(None, f"no model has an onset on both sides among {regions}", details)
     same_people = len({c.participants for c in curves if c.model in known}) == 1
     value, se, df = mean_contrast(list(known.values()), same_people)
     p = float(2 * stats.t.sf(abs(value) / se, df)) if se > 0 and df > 0 else math.nan
     note = f"no onset on one side in {', '.join(missing)}" if missing else ""
-    return Estimate(value, *t_interval(value, se, df, settings.alpha), p), note, details
+    return Finding(Estimate(value, *t_interval(value, se, df, settings.alpha), p), note, details)
 
 
 def _variability(emergence: pd.DataFrame, settings: Settings) -> dict[str, float]:
@@ -240,7 +276,7 @@ def curvature_predicts(
     pairs = controlled_pairs(curves, settings, "curvature")
     details: Details = _beside(curves, settings, seed) if beside else {}
     if not pairs:
-        return None, "no model has three steps and three blocks with scores", details
+        return Finding(None, "no model has three steps and three blocks with scores", details)
     z, null, by_model = mean_effect(
         list(pairs.values()), settings.permutations, rng_of(seed, "claim 4")
     )
@@ -250,13 +286,13 @@ def curvature_predicts(
     ]
     known = np.atleast_1d(np.isfinite(by_model).all(axis=1))
     if not known.any():
-        return None, "curvature or score does not vary beyond step and depth", details
+        return Finding(None, "curvature or score does not vary beyond step and depth", details)
     se = float(np.sqrt((by_model[known, 1] ** 2).sum())) / int(known.sum())
     waves = [depth_waves(x).shape[1] for x, _ in pairs.values()]
     freedom = sum(n for n, keep in zip(waves, known, strict=True) if keep)
     low, high = t_interval(z, se, freedom, settings.alpha)
     p = permutation_p(z, null)
-    return Estimate(math.tanh(z), math.tanh(low), math.tanh(high), p), "", details
+    return Finding(Estimate(math.tanh(z), math.tanh(low), math.tanh(high), p), "", details)
 
 
 def _beside(curves: Sequence[Curves], settings: Settings, seed: int) -> Details:
@@ -325,11 +361,18 @@ def stronger_with_size(curves: Sequence[Curves], settings: Settings, seed: int) 
     parameters = np.array([sizes[model] for model in pairs], dtype=float)
     found = trend(parameters, -effect, error, settings.alpha)
     if found is None:
-        return None, "a trend with an interval needs three sizes with an effect", {}
+        return Finding(None, "a trend with an interval needs three sizes with an effect")
     details = {
         "sizes": found.df + 2,
         "dispersion": found.dispersion,
         "interval_if_exactly_linear": [found.fixed_low, found.fixed_high],
     }
     note = f"{found.df + 2} sizes leave {found.df} degree{'s' if found.df > 1 else ''} of freedom"
-    return Estimate(found.slope, found.low, found.high, found.p), note, details
+    largest = effect[np.nanargmax(np.where(np.isfinite(effect), parameters, np.nan))]
+    against = "in the largest model the effect is not on the paper's side"
+    return Finding(
+        Estimate(found.slope, found.low, found.high, found.p),
+        note,
+        details,
+        against if found.slope > 0 and largest > 0 else "",
+    )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -11,6 +12,7 @@ from scipy import stats
 from geomod.curves import Curves
 
 Array = NDArray[np.float64]
+Details = dict[str, Any]
 
 # A test that rejects true nulls more often than this at the .05 level is not used for a verdict.
 TOLERATED_LEVEL = 0.075
@@ -42,6 +44,16 @@ class Estimate:
     low: float
     high: float
     p: float
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What there is to say of a claim before it is judged."""
+
+    estimate: Estimate | None
+    note: str = ""  # why there is no estimate, or what is worth knowing of the one there is
+    details: Details = field(default_factory=dict)
+    against: str = ""  # which of the claim's own numbers contradict the side its estimate is on
 
 
 def network_of(curves: Curves, settings: Settings) -> tuple[str, ...]:
@@ -99,7 +111,7 @@ def false_discovery_rate(p: Sequence[float] | Array) -> Array:
 
 
 def verdict(
-    estimate: Estimate,
+    finding: Finding,
     q: float,
     *,
     direction: int,
@@ -112,20 +124,33 @@ def verdict(
     `direction` is the sign of the paper's effect, `q` the adjusted p of the level-holding test,
     `level` that test's false-positive rate in a calibration, where one was run.
     """
+    estimate = finding.estimate
+    if estimate is None:
+        return "undecided", finding.note
     numbers = (estimate.value, estimate.low, estimate.high)
     if not all(np.isfinite(numbers)):
-        return "undecided", "there is no estimate with an interval"
-    low, high = sorted((direction * estimate.low, direction * estimate.high))
-    if high < 0:
-        return "not supported", "the interval lies on the other side of zero"
-    if -smallest < low and high < smallest:
-        return "not supported", f"the whole interval is smaller than ±{smallest:g}"
-    if low <= 0:
-        return "undecided", "the interval includes zero"
+        word, why = "undecided", "there is no estimate with an interval"
+    elif -smallest < estimate.low and estimate.high < smallest:
+        word, why = "not supported", f"the whole interval is smaller than ±{smallest:g}"
+    elif doubt := _doubt(finding, estimate, q, alpha, level):
+        word, why = "undecided", doubt
+    elif direction * estimate.low > 0 and direction * estimate.high > 0:
+        word, why = "supported", f"the interval excludes zero in the paper's direction, q = {q:.3g}"
+    else:
+        word, why = "not supported", f"the interval lies on the other side of zero, q = {q:.3g}"
+    return word, f"{why}; {finding.note}" if finding.note else why
+
+
+def _doubt(
+    finding: Finding, estimate: Estimate, q: float, alpha: float, level: float | None
+) -> str:
+    """Why an effect on either side cannot be believed; nothing where it can."""
+    if estimate.low <= 0 <= estimate.high:
+        return "the interval includes zero"
     if level is not None and level > TOLERATED_LEVEL:
-        return "undecided", f"the test rejects {level:.1%} of true nulls on this grid"
+        return f"the test rejects {level:.1%} of true nulls on this grid"
     if not np.isfinite(q):
-        return "undecided", "the level-holding test could not be computed"
+        return "the level-holding test could not be computed"
     if q > alpha:
-        return "undecided", f"the level-holding test gives q = {q:.3f} > {alpha:g}"
-    return "supported", f"the interval excludes zero in the paper's direction, q = {q:.3g}"
+        return f"the level-holding test gives q = {q:.3f} > {alpha:g}"
+    return finding.against

@@ -1,12 +1,14 @@
 """Is the module of low complexity better aligned with the brain?
 
 The contrast is the mean score of the `low` blocks minus that of the `high` ones. Its interval
-speaks about participants and sentences, its test about layers: a run of deep layers may score
-high for being deep. The test therefore asks for what the labels say beyond a smooth trend over
-depth (`labels_and_score`); sliding the labels along the depth, runs intact, is reported beside it.
+speaks about participants, sentences and checkpoints, its test about layers: a run of deep layers
+may score high for being deep. The test therefore asks for what the labels say beyond a smooth
+trend over depth (`labels_and_score`); sliding the labels along the depth, runs intact, is reported
+beside it.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -41,7 +43,8 @@ def low_high_table(
 ) -> pd.DataFrame:
     """The contrast of every model, step and region, with its interval.
 
-    `units` says over what the interval speaks; without participants it is over folds alone.
+    `units` says over what the interval speaks; without participants it is over folds alone. Other
+    steps have rows of their own: no interval here speaks about them.
     """
     rows = []
     for c in curves:
@@ -57,23 +60,71 @@ def low_high_table(
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def error_of(people: Array, folds: Array) -> tuple[float, float, str]:
-    """Standard error, degrees of freedom and units of a mean over participants and over folds.
+@dataclass(frozen=True)
+class LateContrast:
+    """The contrast of one trained model, by whatever it may vary with."""
 
-    Their variances are added; the degrees of freedom of the sum are Welch & Satterthwaite's.
+    model: str
+    steps: Array  # of the average brain at each late checkpoint that has modules and scores
+    people: Array  # of each participant, mean over these
+    folds: Array  # of each outer fold, mean over these
+    sliding: Array  # `sliding_null`
+    pair: Pair | None  # `labels_and_score`
+
+
+def late_contrast(
+    curves: Curves, modules: pd.DataFrame, regions: Sequence[str]
+) -> LateContrast | None:
+    """Low − high over the last decade of training; None where no step has modules and scores."""
+    score, low = curves.of(regions), low_blocks(modules, curves)
+    use = curves.trained & np.isfinite(contrast(score, low))
+    if not use.any():
+        return None
+    score, low = score[use], low[use]
+    people, folds = (
+        mean_ignoring_nan(contrast(each[:, use], low), axis=-1)
+        for each in (curves.people_of(regions), curves.folds_of(regions))
+    )
+    return LateContrast(
+        curves.model,
+        contrast(score, low),
+        people,
+        folds,
+        sliding_null(score, low),
+        labels_and_score(score, low),
+    )
+
+
+def error_of(
+    people: Array, folds: Array, checkpoints: Sequence[Array] = ()
+) -> tuple[float, float, str]:
+    """Standard error, degrees of freedom and units of the models' mean contrast.
+
+    Its values by participant, by fold, and, for each model, by late checkpoint. Participants and
+    folds are the same in all models, checkpoints each model's own: s²ₘ/nₘ adds to the mean of M
+    models s²ₘ/(nₘ M²). The variances are added; the degrees of freedom of the sum are Welch &
+    Satterthwaite's.
     """
-    known: dict[str, tuple[float, float]] = {}
+    parts: list[tuple[float, float]] = []
+    units = []
     if len(people) > 1:
         _, se, df = mean_and_se(people)
-        known["participants"] = (se**2, df)
+        parts.append((se**2, df))
+        units.append("participants")
     if len(folds) > 1:
-        known["sentence folds"] = (fold_variance(folds), len(folds) - 1.0)
-    if not known:
+        parts.append((fold_variance(folds), len(folds) - 1.0))
+        units.append("sentence folds")
+    several = [mean_and_se(values)[1:] for values in checkpoints if len(values) > 1]
+    if several:
+        parts += [((se / len(checkpoints)) ** 2, df) for se, df in several]
+        units.append("late checkpoints")
+    if not parts:
         return np.nan, 0.0, ""
-    variances, freedom = np.array(list(known.values())).T
+    variances, freedom = np.array(parts).T
     total = float(variances.sum())
     df = float(total**2 / (variances**2 / freedom).sum()) if total > 0 else float(freedom.sum())
-    return float(np.sqrt(total)), df, " and ".join(known)
+    *others, last = units
+    return float(np.sqrt(total)), df, f"{', '.join(others)} and {last}" if others else last
 
 
 def sliding_null(score: Array, low: Array) -> Array:

@@ -7,8 +7,7 @@ answer unless the smooth gradient is rejected.
 """
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Literal
 
@@ -17,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.metrics import adjusted_rand_score
 
-from geomod.clusters import METHODS, Labels, dispersion, silhouette, standardize
+from geomod.clusters import METHODS, Labels, Method, dispersion, silhouette, standardize
 from geomod.curves import distinct_steps, last_decade, relative_depth
 from geomod.inference import rng_of
 
@@ -35,14 +34,23 @@ class Partition:
     """The modules of one set of layers, and how surprising they are where there are none."""
 
     labels: Labels  # 0 for the module of lowest complexity, upwards
-    silhouette: float
-    null: Array  # silhouettes of the smooth null
-    p: float  # of the silhouette, smooth-gradient null
-    walk_p: float  # of the silhouette, random-walk null
-    gap: float  # smooth-gradient null
-    walk_gap: float  # random-walk null
-    k_selected: int
+    silhouette: float = np.nan
+    null: Array = field(default_factory=lambda: np.empty(0))  # silhouettes of the smooth null
+    walk: Array = field(default_factory=lambda: np.empty(0))  # silhouettes of the random-walk null
+    gap: float = np.nan  # smooth-gradient null
+    walk_gap: float = np.nan  # random-walk null
+    k_selected: int = 1
     se: float = np.nan  # of the silhouette, from `scatter_about` the modules
+
+    @property
+    def p(self) -> float:
+        """Of the silhouette, smooth-gradient null."""
+        return exceedance_p(self.silhouette, self.null)
+
+    @property
+    def walk_p(self) -> float:
+        """Of the silhouette, random-walk null."""
+        return exceedance_p(self.silhouette, self.walk)
 
 
 def find_modules(
@@ -92,7 +100,7 @@ def find_modules(
                         if before is None
                         else adjusted_rand_score(before, found.labels),
                         "agreement_chance": chance_agreement(len(layers)),
-                        "methods_agreement": methods_agreement(cloud, found.labels, method, rng),
+                        "methods_agreement": methods_agreement(cloud, found.labels, method),
                         "k": len(np.unique(found.labels)),
                         "k_selected": found.k_selected,
                         "method": method,
@@ -162,51 +170,63 @@ def partition(
     the largest gap is chosen among 2 … 4, and k = 1 if the smooth null reaches that gap with
     probability above α (the largest over k, so that the choice of k is paid for).
     """
-    n = len(cloud)
-    points = standardize(cloud)
-    cluster = METHODS[method]
-    if n < 2 or not np.ptp(points, axis=0).any():
-        return Partition(
-            np.zeros(n, dtype=np.int64), np.nan, np.empty(0), np.nan, np.nan, 0.0, 0.0, 1
-        )
-    testable = n >= FEWEST_LAYERS and draws > 0
-    smooth = (
-        standardize(smooth_null(cloud, draws, rng)) if testable else np.empty((0, *cloud.shape))
-    )
-    walk = standardize(walk_null(cloud, draws, rng)) if testable else np.empty((0, *cloud.shape))
+    # Each null has a generator of its own: how many draws one takes changes nothing in another.
+    for_smooth, for_walk, for_scatter = rng.spawn(3)
+    points, cluster = standardize(cloud), METHODS[method]
+    n = len(points)
+    smooth = walk = np.empty((0, *points.shape))
+    if n >= FEWEST_LAYERS and points.any() and draws > 0:
+        smooth = standardize(smooth_null(cloud, draws, for_smooth))
+        walk = standardize(walk_null(cloud, draws, for_walk))
 
     gaps, null_gaps = {}, {}
-    for size in range(2, min(MAX_MODULES, n - 2) + 1) if testable else ():
-        spread = _log_dispersion(points[None], cluster, size, rng)
-        null_spread = _log_dispersion(smooth, cluster, size, rng)
-        gaps[size] = float(null_spread.mean() - spread[0])
+    for size in range(2, min(MAX_MODULES, n - 2) + 1) if len(smooth) else ():
+        null_spread = _log_dispersion(smooth, cluster, size)
+        gaps[size] = float(null_spread.mean() - _log_dispersion(points[None], cluster, size)[0])
         null_gaps[size] = null_spread.mean() - null_spread
     selected = 1
     if gaps:
         best = max(gaps, key=lambda size: gaps[size])
         widest = np.max(list(null_gaps.values()), axis=0)
-        beaten = (1 + np.sum(widest >= gaps[best])) / (1 + len(widest))
-        selected = best if beaten <= alpha else 1
+        selected = best if exceedance_p(gaps[best], widest) <= alpha else 1
 
-    size = min(selected if k == "auto" else k, n)
-    if size == 1:
-        labels = np.zeros(n, dtype=np.int64)
-        return Partition(labels, np.nan, np.empty(0), np.nan, np.nan, 0.0, 0.0, selected)
-    labels = cluster(points[None], size, rng)
-    value = float(silhouette(points[None], labels, size)[0])
-    null = silhouette(smooth, cluster(smooth, size, rng), size) if testable else np.empty(0)
-    walks = silhouette(walk, cluster(walk, size, rng), size) if testable else np.empty(0)
-    return Partition(
-        labels=_from_low_to_high(labels[0], points),
-        silhouette=value,
-        null=null,
-        p=exceedance_p(value, null),
-        walk_p=exceedance_p(value, walks),
+    size = selected if k == "auto" else k
+    labels = split(cloud, size, method)
+    if not labels.any():
+        return Partition(labels, gap=0.0, walk_gap=0.0, k_selected=selected)
+    value = float(silhouette(points[None], labels[None], size)[0])
+    found = Partition(labels, value, k_selected=selected)
+    if not len(smooth):
+        return found
+    copies = standardize(scatter_about(points, labels, draws, for_scatter))
+    return replace(
+        found,
+        null=silhouette(smooth, cluster(smooth, size), size),
+        walk=silhouette(walk, cluster(walk, size), size),
         gap=gaps.get(size, np.nan),
-        walk_gap=_gap(points, walk, cluster, size, rng) if testable else np.nan,
-        k_selected=selected,
-        se=_standard_error(points, labels[0], size, cluster, rng, draws) if testable else np.nan,
+        walk_gap=float(
+            _log_dispersion(walk, cluster, size).mean()
+            - _log_dispersion(points[None], cluster, size)[0]
+        ),
+        se=float(np.nanstd(silhouette(copies, cluster(copies, size), size))),
     )
+
+
+def split(cloud: Array, k: int, method: str = "kmeans") -> Labels:
+    """The module of every layer of cloud [layers, dimensions], 0 for the lowest complexity.
+
+    No draw of a null has a part in it. Layers that are all alike are one module, and so are no
+    more layers than modules: a layer each is no module.
+    """
+    points = standardize(cloud)
+    if len(points) <= k or not points.any():
+        return one_module(len(points))
+    return _from_low_to_high(METHODS[method](points[None], k)[0], points)
+
+
+def one_module(layers: int) -> Labels:
+    """All layers alike."""
+    return np.zeros(layers, dtype=np.int64)
 
 
 def exceedance_p(value: float, null: Array) -> float:
@@ -258,43 +278,14 @@ def scatter_about(points: Array, labels: Labels, draws: int, rng: np.random.Gene
     return fitted + rng.standard_normal((draws, *points.shape)) @ _root(covariance)
 
 
-def _standard_error(
-    points: Array,
-    labels: Labels,
-    k: int,
-    cluster: Callable[[Array, int, np.random.Generator], Labels],
-    rng: np.random.Generator,
-    draws: int,
-) -> float:
-    copies = standardize(scatter_about(points, labels, draws, rng))
-    return float(np.nanstd(silhouette(copies, cluster(copies, k, rng), k)))
-
-
 def _root(covariance: Array) -> Array:
     values, vectors = np.linalg.eigh(covariance)
     return (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
 
 
-def _log_dispersion(
-    points: Array,
-    cluster: Callable[[Array, int, np.random.Generator], Labels],
-    k: int,
-    rng: np.random.Generator,
-) -> Array:
+def _log_dispersion(points: Array, cluster: Method, k: int) -> Array:
     # A perfect fit has no dispersion; the floor keeps its logarithm finite.
-    return np.log(np.maximum(dispersion(points, cluster(points, k, rng), k), 1e-9))
-
-
-def _gap(
-    points: Array,
-    null: Array,
-    cluster: Callable[[Array, int, np.random.Generator], Labels],
-    k: int,
-    rng: np.random.Generator,
-) -> float:
-    """Mean ln W over the null − ln W."""
-    expected = _log_dispersion(null, cluster, k, rng).mean()
-    return float(expected - _log_dispersion(points[None], cluster, k, rng)[0])
+    return np.log(np.maximum(dispersion(points, cluster(points, k), k), 1e-9))
 
 
 def _from_low_to_high(labels: Labels, points: Array) -> Labels:
@@ -314,13 +305,13 @@ def _names(labels: Labels) -> list[str]:
     return [names[label] for label in labels]
 
 
-def methods_agreement(cloud: Array, labels: Labels, method: str, rng: np.random.Generator) -> float:
+def methods_agreement(cloud: Array, labels: Labels, method: str) -> float:
     """Mean adjusted Rand index of a partition with those that the other methods draw."""
     k = len(np.unique(labels))
     if k < 2:
         return np.nan
     points = standardize(cloud)[None]
-    others = [cluster(points, k, rng)[0] for name, cluster in METHODS.items() if name != method]
+    others = [cluster(points, k)[0] for name, cluster in METHODS.items() if name != method]
     return float(np.mean([adjusted_rand_score(labels, other) for other in others]))
 
 

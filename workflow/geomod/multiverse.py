@@ -14,8 +14,8 @@ import pandas as pd
 
 from geomod.claims import TESTS, level_of
 from geomod.curves import Curves, gather
-from geomod.evidence import Finding, curvature_predicts, low_complexity_aligns
-from geomod.inference import Settings, verdict
+from geomod.evidence import curvature_predicts, low_complexity_aligns
+from geomod.inference import Finding, Settings, verdict
 from geomod.modules import find_modules
 
 
@@ -132,26 +132,18 @@ def _trained(geometry: pd.DataFrame, curves: Sequence[Curves]) -> pd.DataFrame:
 def _judged(
     quantity: Quantity, finding: Finding, settings: Settings, calibration: pd.DataFrame | None
 ) -> dict[str, float | str]:
-    estimate, missing, _ = finding
-    if estimate is None:
-        nothing = dict.fromkeys(("estimate", "low", "high", "p"), math.nan)
-        return {**nothing, "verdict": "undecided", "why": missing}
+    estimate = finding.estimate
     word, why = verdict(
-        estimate,
-        estimate.p,
+        finding,
+        math.nan if estimate is None else estimate.p,
         direction=quantity.direction,
         smallest=settings.smallest[quantity.claim],
         alpha=settings.alpha,
         level=level_of(TESTS[quantity.claim], calibration),
     )
-    return {
-        "estimate": estimate.value,
-        "low": estimate.low,
-        "high": estimate.high,
-        "p": estimate.p,
-        "verdict": word,
-        "why": why,
-    }
+    numbers = ("value", "low", "high", "p")
+    value, low, high, p = (math.nan if estimate is None else getattr(estimate, n) for n in numbers)
+    return {"estimate": value, "low": low, "high": high, "p": p, "verdict": word, "why": why}
 
 
 def survival(table: pd.DataFrame) -> pd.DataFrame:

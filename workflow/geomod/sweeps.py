@@ -5,7 +5,7 @@ files and no model runs: these are tables' worth of numbers, thousands of sweeps
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from geomod.curves import AVERAGE, Curves, last_decade, log_step, mean_ignoring_nan, relative_depth
-from geomod.modules import partition
+from geomod.modules import split
 from geomod.noise import autoregressive, lag_one
 from geomod.partial import within_depth
 from geomod.sigmoids import fit_logistic
@@ -156,6 +156,21 @@ def _simulate_model(
     )
 
 
+def at_steps(curves: Curves, steps: Sequence[int] | NDArray[np.int64]) -> Curves:
+    """The same model, had only these checkpoints been saved."""
+    keep = np.isin(curves.steps, steps)
+    return replace(
+        curves,
+        steps=curves.steps[keep],
+        entropy=curves.entropy[keep],
+        curvature=curves.curvature[keep],
+        score=curves.score[keep],
+        people=curves.people[:, keep],
+        folds=curves.folds[:, keep],
+        controls={name: values[keep] for name, values in curves.controls.items()},
+    )
+
+
 def smooth_profile(layers: int, rng: np.random.Generator) -> Array:
     """A random smooth shape over depth, a Gaussian process of length .4 and variance 1.
 
@@ -183,13 +198,13 @@ def _ratio(numerator: Scatter, denominator: Scatter) -> float:
     )
 
 
-def label_modules(curves: Sequence[Curves], rng: np.random.Generator) -> pd.DataFrame:
+def label_modules(curves: Sequence[Curves]) -> pd.DataFrame:
     """Two modules at every step of the last decade: the columns that the claims need."""
     rows = []
     for c in curves:
         for i in np.flatnonzero(last_decade(c.steps)):
             cloud = np.stack([c.entropy[i], c.curvature[i]], axis=-1)
-            labels = partition(cloud, 2, rng=rng, draws=0).labels
+            labels = split(cloud, 2)
             names = np.where(labels == 0, "low", "high") if labels.any() else "all"
             rows.append(
                 pd.DataFrame(
