@@ -46,61 +46,6 @@ class Gains:
     rounding: Tensor  # how wrong each may be by itself
     shared: Tensor  # how wrong all may be by the precision of the factor
 
-    @property
-    def highest(self) -> Tensor:
-        return self.saved + self.rounding + self.shared
-
-    @property
-    def lowest(self) -> Tensor:
-        return self.saved - self.rounding - self.shared
-
-
-@dataclass(frozen=True)
-class Hopes:
-    """What penalties may save at most, and what others are known to."""
-
-    at_most: Tensor  # [blocks, alphas, targets]
-    beat: Tensor  # [targets]
-
-    def left(self, so_far: Gains, tried: int) -> Tensor:
-        """Which penalties may still be the best of a target when some blocks were `tried`."""
-        return (so_far.highest + self.at_most[tried:].sum(dim=0) >= self.beat).any(dim=1)
-
-
-@dataclass(frozen=True)
-class Part:
-    """A block of rows that is left out."""
-
-    rows: Rows
-    u: Tensor  # its rows of U
-    error: Tensor  # of the mean of the other rows
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """What leaving out blocks in turn needs, whatever the penalty, in one precision."""
-
-    factor: Factor
-    y: Tensor
-    u: Tensor
-    z: Tensor  # Uᵀ y
-    parts: list[Part]
-
-    @property
-    def sizes(self) -> list[int]:
-        return [len(part.rows) for part in self.parts]
-
-
-def leave_out(factor: Factor, y: Tensor, blocks: list[Rows], dtype: torch.dtype) -> LeftOut:
-    u = factor.u.to(dtype)
-    parts = [Part(block, u[block], mean_error(y, block).to(dtype)) for block in blocks]
-    return LeftOut(factor, y, u, product(u.T, y.to(dtype)), parts)
-
-
-def refits(factor: Factor, blocks: list[Rows]) -> bool:
-    """Whether the features, not the rows of a block, make the smaller problem."""
-    return len(factor.s) <= min(map(len, blocks))
-
 
 def held_out_gains(
     factor: Factor,
@@ -120,52 +65,32 @@ def held_out_gains(
         return Gains(nothing, nothing, nothing)
     if single(blocks):
         return _gains_of_rows(factor, y, alphas, memory_mb, dtype)
-    if refits(factor, blocks):
+    refit = len(factor.s) <= min(map(len, blocks))  # there the features make the smaller problem
+    if refit:
         dtype = torch.float64
-    return gains_of_blocks(leave_out(factor, y, blocks, dtype), alphas, memory_mb)
-
-
-def gains_of_blocks(
-    left: LeftOut,
-    alphas: Tensor,
-    memory_mb: float,
-    hopes: Hopes | None = None,
-) -> Gains:
-    """`held_out_gains` of blocks of rows; penalties without hope save minus infinity."""
-    factor, dtype = left.factor, left.u.dtype
-    gains = torch.zeros(len(alphas), left.y.shape[1], dtype=torch.float64, device=left.y.device)
-    of_mean, rounded, least = torch.zeros_like(gains[0]), gains.clone(), torch.ones_like(alphas)
-    rest, weights = spectral_weights(factor, alphas)
-    most, uncertainty = norm_bound(factor, rest), factor.uncertainty(left.z, alphas)
-    rest, weights = rest.to(dtype), weights.to(dtype)
-
-    def so_far() -> Gains:
-        off = torch.finfo(dtype).eps * rounded / least[:, None]
-        # |(I − H)_BB⁻¹ (I − H)_B| at most: by that much leaving out a block amplifies errors.
-        shared = uncertainty * (most / least).clamp(min=1).sqrt()[:, None]
-        return _with_bounds(gains, off, shared, of_mean)
-
-    refit = refits(factor, [part.rows for part in left.parts])
-    together = affordable(factor, max(left.sizes), memory_mb)
-    hopeful = torch.arange(len(alphas), device=alphas.device)
-    for k, part in enumerate(left.parts):
-        if hopes is not None:
-            hopeful = hopeful[hopes.left(so_far(), k)[hopeful]]
-            if not len(hopeful):
-                break
-        of_mean += (part.error.double() ** 2).sum(dim=0)
-        filled = left.z - product(part.u.T, part.error)
-        for some in hopeful.split(together):
+    u = factor.u.to(dtype)
+    z = product(u.T, y.to(dtype))
+    rest, weights = (part.to(dtype) for part in spectral_weights(factor, alphas))
+    gains = torch.zeros(len(alphas), y.shape[1], dtype=torch.float64, device=y.device)
+    of_mean, terms, least = torch.zeros_like(gains[0]), gains.clone(), torch.ones_like(alphas)
+    together = affordable(factor, max(map(len, blocks)), memory_mb)
+    for block in blocks:
+        rows, error = u[block], mean_error(y, block).to(dtype)
+        of_mean += (error.double() ** 2).sum(dim=0)
+        filled = z - product(rows.T, error)
+        for some in torch.arange(len(alphas), device=alphas.device).split(together):
             if refit:
-                p, terms = _refitted(factor, part.u, alphas[some], filled)
+                p, size = _refitted(factor, rows, alphas[some], filled)
             else:
-                p, terms, pivot = _predicted(factor, part.u, rest[some], weights[some], filled)
+                p, size, pivot = _predicted(factor, rows, rest[some], weights[some], filled)
                 least[some] = torch.minimum(least[some], pivot.double())
-            gains[some] += _saved(part.error, p)
-            rounded[some] = torch.maximum(rounded[some], terms)
-    found, hopeless = so_far(), torch.ones_like(alphas, dtype=torch.bool)
-    found.saved[hopeless.index_fill(0, hopeful, value=False)] = -torch.inf
-    return found
+            gains[some] += _saved(error, p)
+            terms[some] = torch.maximum(terms[some], size)
+    off = torch.finfo(dtype).eps * terms / least[:, None]
+    # |(I − H)_BB⁻¹ (I − H)_B| at most: by that much leaving out a block amplifies errors.
+    most = rest.double().amax(dim=1) if factor.is_full else torch.ones_like(least)
+    shared = factor.uncertainty(z, alphas) * (most / least).clamp(min=1).sqrt()[:, None]
+    return _with_bounds(gains, off, shared, of_mean)
 
 
 def _saved(error: Tensor, p: Tensor) -> Tensor:
@@ -212,11 +137,6 @@ def spectral_weights(factor: Factor, alphas: Tensor) -> tuple[Tensor, Tensor]:
     w, rest = s / (s + alphas), alphas / (s + alphas)
     fill = factor.is_full & (rest.norm(dim=1) < w.norm(dim=1))
     return rest, torch.where(fill[:, None], -rest, w)
-
-
-def norm_bound(factor: Factor, rest: Tensor) -> Tensor:
-    """|I − H| at most, for penalties that leave the `rest`, 1 − w: `[alphas]`."""
-    return rest.amax(dim=1) if factor.is_full else torch.ones_like(rest[:, 0])
 
 
 def _predicted(
