@@ -20,7 +20,6 @@ mean's error: unlike the error itself, this tells strong penalties apart even in
 on what rounding did to it comes with it.
 """
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -30,9 +29,6 @@ from geomod.blas import product
 from geomod.factor import Factor
 from geomod.folds import Rows
 from geomod.unexplained import solved, unexplained
-
-# Penalties for which w is below this share of what other rows leave are far above the spectrum.
-FAR = 4e-3
 
 # Predictions of held-out rows are trusted to this multiple of their first-order rounding error.
 TRUST = 16.0
@@ -149,33 +145,8 @@ def _predicted(
     """
     weighted = weights.T[:, :, None] * z[:, None]
     right = product(u, weighted.flatten(start_dim=1)).view(len(u), len(weights), -1)
-    right, terms = right.transpose(0, 1), weighted.norm(dim=0).double()
-    others = 1 - len(u) / len(factor.u)
-    far = (weights.amin(dim=1) >= 0) & (weights.amax(dim=1) <= FAR * others)  # w, not w − 1
-    if not far.any():
-        p, size = solved(unexplained(factor, u, rest), right)
-        return p, terms, size
-    p, size = torch.empty_like(right), rest.new_full([len(rest)], (1 - FAR) * others)
-    p[far] = _by_series(factor, u, weights[far], right[far])
-    if not far.all():
-        p[~far], size[~far] = solved(unexplained(factor, u, rest[~far]), right[~far])
-    return p, terms, size
-
-
-def _by_series(factor: Factor, u: Tensor, w: Tensor, right: Tensor) -> Tensor:
-    """(I − H)_BB⁻¹ right for penalties far above the spectrum, `[alphas, block, targets]`.
-
-    (I − H)_BB is M = (I − 11ᵀ/n)_BB less U_B diag(w) U_Bᵀ, which is little of it: p ← M⁻¹ (right
-    + U_B diag(w) U_Bᵀ p) gains the digits of `FAR` with every step.
-    """
-    others = len(factor.u) - len(u)
-    right = right.transpose(0, 1)  # [block, alphas, targets]
-    p = right + right.sum(dim=0) / others
-    for _ in range(math.ceil(math.log(torch.finfo(u.dtype).eps, FAR))):
-        moments = product(u.T, p.flatten(start_dim=1)).view(-1, *p.shape[1:]) * w.T[:, :, None]
-        p = right + product(u, moments.flatten(start_dim=1)).view(p.shape)
-        p = p + p.sum(dim=0) / others
-    return p.transpose(0, 1)
+    p, pivots = solved(unexplained(factor, u, rest), right.transpose(0, 1))
+    return p, weighted.norm(dim=0).double(), pivots
 
 
 def _refitted(factor: Factor, u: Tensor, alphas: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
