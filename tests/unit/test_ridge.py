@@ -16,7 +16,6 @@ from geomod import blas, factor, penalties
 from geomod.operators import skeleton
 from geomod.ridge import encode, normalize, p_values
 from tests.unit.ridge_oracle import nested_loop, planted
-from tests.unit.test_factor import responses, training_rows
 
 ALPHAS = np.logspace(-2, 8, 21)
 
@@ -173,16 +172,6 @@ def test_layers_in_one_batch_are_single_layers_side_by_side() -> None:
         single = encode(features, y, alphas=ALPHAS, permutations=5)
         assert_array_equal(batch.r[layer], single.r[0])
         assert_array_equal(batch.null[layer], single.null[0])
-
-
-def test_a_layer_is_the_same_beside_neighbours_that_float32_suffices_for() -> None:
-    layers = np.stack([training_rows(350, 120, decay, seed=7) for decay in (0.0, 3.0, 0.0)])
-    y = responses(torch.as_tensor(layers[0])).numpy()
-    batch = encode(layers, y, alphas=ALPHAS)
-    for layer, features in enumerate(layers):
-        single = encode(features, y, alphas=ALPHAS)
-        assert_array_equal(batch.r[layer], single.r[0])
-        assert_array_equal(batch.alpha[layer], single.alpha[0])
 
 
 # Awkward features
