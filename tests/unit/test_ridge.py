@@ -13,7 +13,6 @@ from sklearn.model_selection import GroupKFold, KFold
 from sklearn.preprocessing import StandardScaler
 
 from geomod import blas, factor, penalties
-from geomod.operators import skeleton
 from geomod.ridge import encode, normalize, p_values
 from tests.unit.ridge_oracle import nested_loop, planted
 
@@ -250,17 +249,6 @@ def test_constant_features_explain_nothing(targets: int, caplog: pytest.LogCaptu
     assert (found.p_permutation == 1).all()
     assert found.constant == found.r.size
     assert "constant predictions or responses scored 0" in caplog.text
-
-
-def test_a_skeleton_mixes_every_row_and_may_hold_rows_of_zeros() -> None:
-    rng = np.random.default_rng(0)
-    rows = torch.as_tensor(rng.standard_normal((9, 3)) @ rng.standard_normal((3, 50)))
-    rows[4] = 0
-    some, mix = skeleton(rows, 1e-6)
-    assert len(some) == 4
-    assert_allclose(mix @ rows[some], rows, atol=1e-6)
-    some, mix = skeleton(torch.zeros(3, 5, dtype=torch.float64), 1e-6)
-    assert_allclose(mix @ torch.zeros(len(some), 5, dtype=torch.float64), np.zeros((3, 5)))
 
 
 def test_features_that_vary_in_few_rows_alone() -> None:
