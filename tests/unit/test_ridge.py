@@ -13,10 +13,8 @@ from sklearn.model_selection import GroupKFold, KFold
 from sklearn.preprocessing import StandardScaler
 
 from geomod import blas, factor, penalties
-from geomod.operators import skeleton
 from geomod.ridge import encode, normalize, p_values
 from tests.unit.ridge_oracle import nested_loop, planted
-from tests.unit.test_factor import responses, training_rows
 
 ALPHAS = np.logspace(-2, 8, 21)
 
@@ -175,16 +173,6 @@ def test_layers_in_one_batch_are_single_layers_side_by_side() -> None:
         assert_array_equal(batch.null[layer], single.null[0])
 
 
-def test_a_layer_is_the_same_beside_neighbours_that_float32_suffices_for() -> None:
-    layers = np.stack([training_rows(350, 120, decay, seed=7) for decay in (0.0, 3.0, 0.0)])
-    y = responses(torch.as_tensor(layers[0])).numpy()
-    batch = encode(layers, y, alphas=ALPHAS)
-    for layer, features in enumerate(layers):
-        single = encode(features, y, alphas=ALPHAS)
-        assert_array_equal(batch.r[layer], single.r[0])
-        assert_array_equal(batch.alpha[layer], single.alpha[0])
-
-
 # Awkward features
 
 
@@ -261,17 +249,6 @@ def test_constant_features_explain_nothing(targets: int, caplog: pytest.LogCaptu
     assert (found.p_permutation == 1).all()
     assert found.constant == found.r.size
     assert "constant predictions or responses scored 0" in caplog.text
-
-
-def test_a_skeleton_mixes_every_row_and_may_hold_rows_of_zeros() -> None:
-    rng = np.random.default_rng(0)
-    rows = torch.as_tensor(rng.standard_normal((9, 3)) @ rng.standard_normal((3, 50)))
-    rows[4] = 0
-    some, mix = skeleton(rows, 1e-6)
-    assert len(some) == 4
-    assert_allclose(mix @ rows[some], rows, atol=1e-6)
-    some, mix = skeleton(torch.zeros(3, 5, dtype=torch.float64), 1e-6)
-    assert_allclose(mix @ torch.zeros(len(some), 5, dtype=torch.float64), np.zeros((3, 5)))
 
 
 def test_features_that_vary_in_few_rows_alone() -> None:

@@ -22,7 +22,7 @@ PENALTY_FLOOR = 1e-12
 # Eigenvalues below this share of the largest one are not computed in float32.
 RESOLVED = 1e-5
 
-# The share of the rows, or of the columns, by which that is foretold.
+# The share of the rows, or of the columns, by which that is told beforehand.
 MOST = 0.8
 
 # Fewer rows than these are factorized in float64: there is nothing to save.
@@ -71,18 +71,15 @@ class Factor:
         return self.eps * self.s.max() * dual.sqrt()
 
 
-def factorize(
-    x: Tensor, components: int | None = None, *, fast: bool = False, foretold: bool = False
-) -> Factor:
+def factorize(x: Tensor, components: int | None = None, *, fast: bool = False) -> Factor:
     """Eigendecompose the smaller of X Xᵀ and Xᵀ X of centred rows.
 
     Directions without variance are dropped. `components` keeps the leading principal components:
     projecting on them and fitting a ridge there is the same as cutting the spectrum here. `fast`
-    allows float32, where the features are conditioned well enough; that other rows of theirs are,
-    `foretold`, saves a look ahead.
+    allows float32, where the features are conditioned well enough.
     """
     if fast and components is None and len(x) >= FEW_ROWS:
-        factor = _in_float32(x, foretold)
+        factor = _in_float32(x)
         if factor is not None:
             return factor
     rows = len(x)
@@ -129,11 +126,11 @@ def solve(factor: Factor, x: Tensor, y: Tensor, alphas: Tensor) -> Tensor:
     return (product(v, x) if mix else v).T
 
 
-def _in_float32(x: Tensor, foretold: bool) -> Factor | None:
+def _in_float32(x: Tensor) -> Factor | None:
     """The factor computed in float32, or None where that does not tell its directions apart."""
     single, rank = x.float(), min(len(x) - 1, x.shape[1])
     gram = _gram(single)
-    if not (foretold or _promising(gram, rank)):
+    if not _promising(gram, rank):
         return None
     s, vectors = (part[..., -rank:] for part in _eigenpairs(gram))
     if s[0] < RESOLVED * s[-1]:
@@ -163,8 +160,8 @@ def _promising(gram: Tensor, rank: int) -> bool:
     """Whether the smallest eigenvalue may be resolved, by a root of most rows and columns.
 
     Their smallest eigenvalue is no less than that of all. What has none below a share of its
-    largest keeps a root when that is taken away. Half the share is: rounding must not refuse here
-    what the eigenvalues would pass, so that looking ahead or not changes the time and no result.
+    largest keeps a root when that is taken away. Half the share is, since rounding must not refuse
+    here what the eigenvalues would pass.
     """
     most = max(1, int(MOST * rank))
     part = gram[:most, :most].clone(memory_format=torch.contiguous_format)

@@ -2,7 +2,6 @@
 
 Each attempt says what the penalties save and how wrong that may be (`geomod.smoother`). Where more
 than one may be the best, these are compared again by the next, more precise and dearer attempt.
-Penalties that cannot be the best are not tried further (`geomod.bounds`).
 """
 
 from collections.abc import Callable
@@ -11,11 +10,10 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from geomod.bounds import bounds_pay, gains_of_hopeful
 from geomod.factor import FEW_ROWS, Factor
 from geomod.folds import Rows
 from geomod.operators import benign, gains_of_many
-from geomod.smoother import Gains, held_out_gains, leave_out, refits, single
+from geomod.smoother import Gains, held_out_gains
 
 Attempt = Callable[[Tensor, Tensor], Gains]
 
@@ -36,10 +34,6 @@ def best_penalties(
     rows = len(y)
 
     def gains(factor: Factor, dtype: torch.dtype, y: Tensor, alphas: Tensor) -> Gains:
-        if not single(blocks) and not refits(factor, blocks):
-            left = leave_out(factor, y, blocks, dtype)
-            if bounds_pay(left, alphas):
-                return gains_of_hopeful(left, alphas, memory_mb)
         return held_out_gains(factor, y, alphas, blocks, memory_mb, dtype)
 
     def many(y: Tensor, alphas: Tensor) -> Gains:

@@ -114,19 +114,13 @@ def encode(
 
     workers = torch.get_num_threads() if device == "cpu" else 1
     memory = memory_mb / workers
-    in_float32: set[int] = set()  # layers that it sufficed for, in some fold
 
     def outcome(task: tuple[int, int]) -> tuple[Fit, Floats, Floats, int, Floats]:
         layer, fold = task
         split, blocks = splits[fold], inner[fold]
         x_train, x_test = standardized(x[layer], split, scale=standardize, device=device)
         y_train = targets[split[0]]
-        foretold = not in_float32.isdisjoint((layer - 1, layer))  # neighbours are alike
-        fit, factor = fit_fold(
-            x_train, x_test, y_train, penalties, blocks, memory, match_width, foretold
-        )
-        if not factor.is_exact:
-            in_float32.add(layer)
+        fit, factor = fit_fold(x_train, x_test, y_train, penalties, blocks, memory, match_width)
         r, r2, constant = scores(fit.explained, targets, split)
         chosen = factor.penalties(penalties)[fit.best]
         drawn = _null_r(factor, x_train, x_test, targets, split, orders, chosen, memory)
@@ -169,16 +163,14 @@ def fit_fold(
     blocks: list[Rows],
     memory_mb: float = 512,
     components: int | None = None,
-    foretold: bool = False,
 ) -> tuple[Fit, Factor]:
     """Choose a penalty for each target by the inner `blocks`, and predict the test rows with it.
 
-    `components` are principal components to keep; `foretold`, see `factorize`. Returns the factor
-    too, for more fits like it.
+    `components` are principal components to keep. Returns the factor too, for more fits like it.
     """
     y = centred(y_train)[0]
     few = y.shape[1] <= len(x_test)
-    factor = factorize(x_train, components, fast=few, foretold=foretold)
+    factor = factorize(x_train, components, fast=few)
     penalties = factor.penalties(alphas)
     best, gain = best_penalties(
         factor, y, penalties, blocks, memory_mb, lambda: factorize(x_train, components)

@@ -20,7 +20,6 @@ mean's error: unlike the error itself, this tells strong penalties apart even in
 on what rounding did to it comes with it.
 """
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -30,9 +29,6 @@ from geomod.blas import product
 from geomod.factor import Factor
 from geomod.folds import Rows
 from geomod.unexplained import solved, unexplained
-
-# Penalties for which w is below this share of what other rows leave are far above the spectrum.
-FAR = 4e-3
 
 # Predictions of held-out rows are trusted to this multiple of their first-order rounding error.
 TRUST = 16.0
@@ -45,61 +41,6 @@ class Gains:
     saved: Tensor
     rounding: Tensor  # how wrong each may be by itself
     shared: Tensor  # how wrong all may be by the precision of the factor
-
-    @property
-    def highest(self) -> Tensor:
-        return self.saved + self.rounding + self.shared
-
-    @property
-    def lowest(self) -> Tensor:
-        return self.saved - self.rounding - self.shared
-
-
-@dataclass(frozen=True)
-class Hopes:
-    """What penalties may save at most, and what others are known to."""
-
-    at_most: Tensor  # [blocks, alphas, targets]
-    beat: Tensor  # [targets]
-
-    def left(self, so_far: Gains, tried: int) -> Tensor:
-        """Which penalties may still be the best of a target when some blocks were `tried`."""
-        return (so_far.highest + self.at_most[tried:].sum(dim=0) >= self.beat).any(dim=1)
-
-
-@dataclass(frozen=True)
-class Part:
-    """A block of rows that is left out."""
-
-    rows: Rows
-    u: Tensor  # its rows of U
-    error: Tensor  # of the mean of the other rows
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """What leaving out blocks in turn needs, whatever the penalty, in one precision."""
-
-    factor: Factor
-    y: Tensor
-    u: Tensor
-    z: Tensor  # Uᵀ y
-    parts: list[Part]
-
-    @property
-    def sizes(self) -> list[int]:
-        return [len(part.rows) for part in self.parts]
-
-
-def leave_out(factor: Factor, y: Tensor, blocks: list[Rows], dtype: torch.dtype) -> LeftOut:
-    u = factor.u.to(dtype)
-    parts = [Part(block, u[block], mean_error(y, block).to(dtype)) for block in blocks]
-    return LeftOut(factor, y, u, product(u.T, y.to(dtype)), parts)
-
-
-def refits(factor: Factor, blocks: list[Rows]) -> bool:
-    """Whether the features, not the rows of a block, make the smaller problem."""
-    return len(factor.s) <= min(map(len, blocks))
 
 
 def held_out_gains(
@@ -120,52 +61,32 @@ def held_out_gains(
         return Gains(nothing, nothing, nothing)
     if single(blocks):
         return _gains_of_rows(factor, y, alphas, memory_mb, dtype)
-    if refits(factor, blocks):
+    refit = len(factor.s) <= min(map(len, blocks))  # there the features make the smaller problem
+    if refit:
         dtype = torch.float64
-    return gains_of_blocks(leave_out(factor, y, blocks, dtype), alphas, memory_mb)
-
-
-def gains_of_blocks(
-    left: LeftOut,
-    alphas: Tensor,
-    memory_mb: float,
-    hopes: Hopes | None = None,
-) -> Gains:
-    """`held_out_gains` of blocks of rows; penalties without hope save minus infinity."""
-    factor, dtype = left.factor, left.u.dtype
-    gains = torch.zeros(len(alphas), left.y.shape[1], dtype=torch.float64, device=left.y.device)
-    of_mean, rounded, least = torch.zeros_like(gains[0]), gains.clone(), torch.ones_like(alphas)
-    rest, weights = spectral_weights(factor, alphas)
-    most, uncertainty = norm_bound(factor, rest), factor.uncertainty(left.z, alphas)
-    rest, weights = rest.to(dtype), weights.to(dtype)
-
-    def so_far() -> Gains:
-        off = torch.finfo(dtype).eps * rounded / least[:, None]
-        # |(I − H)_BB⁻¹ (I − H)_B| at most: by that much leaving out a block amplifies errors.
-        shared = uncertainty * (most / least).clamp(min=1).sqrt()[:, None]
-        return _with_bounds(gains, off, shared, of_mean)
-
-    refit = refits(factor, [part.rows for part in left.parts])
-    together = affordable(factor, max(left.sizes), memory_mb)
-    hopeful = torch.arange(len(alphas), device=alphas.device)
-    for k, part in enumerate(left.parts):
-        if hopes is not None:
-            hopeful = hopeful[hopes.left(so_far(), k)[hopeful]]
-            if not len(hopeful):
-                break
-        of_mean += (part.error.double() ** 2).sum(dim=0)
-        filled = left.z - product(part.u.T, part.error)
-        for some in hopeful.split(together):
+    u = factor.u.to(dtype)
+    z = product(u.T, y.to(dtype))
+    rest, weights = (part.to(dtype) for part in spectral_weights(factor, alphas))
+    gains = torch.zeros(len(alphas), y.shape[1], dtype=torch.float64, device=y.device)
+    of_mean, terms, least = torch.zeros_like(gains[0]), gains.clone(), torch.ones_like(alphas)
+    together = affordable(factor, max(map(len, blocks)), memory_mb)
+    for block in blocks:
+        rows, error = u[block], mean_error(y, block).to(dtype)
+        of_mean += (error.double() ** 2).sum(dim=0)
+        filled = z - product(rows.T, error)
+        for some in torch.arange(len(alphas), device=alphas.device).split(together):
             if refit:
-                p, terms = _refitted(factor, part.u, alphas[some], filled)
+                p, size = _refitted(factor, rows, alphas[some], filled)
             else:
-                p, terms, pivot = _predicted(factor, part.u, rest[some], weights[some], filled)
+                p, size, pivot = _predicted(factor, rows, rest[some], weights[some], filled)
                 least[some] = torch.minimum(least[some], pivot.double())
-            gains[some] += _saved(part.error, p)
-            rounded[some] = torch.maximum(rounded[some], terms)
-    found, hopeless = so_far(), torch.ones_like(alphas, dtype=torch.bool)
-    found.saved[hopeless.index_fill(0, hopeful, value=False)] = -torch.inf
-    return found
+            gains[some] += _saved(error, p)
+            terms[some] = torch.maximum(terms[some], size)
+    off = torch.finfo(dtype).eps * terms / least[:, None]
+    # |(I − H)_BB⁻¹ (I − H)_B| at most: by that much leaving out a block amplifies errors.
+    most = rest.double().amax(dim=1) if factor.is_full else torch.ones_like(least)
+    shared = factor.uncertainty(z, alphas) * (most / least).clamp(min=1).sqrt()[:, None]
+    return _with_bounds(gains, off, shared, of_mean)
 
 
 def _saved(error: Tensor, p: Tensor) -> Tensor:
@@ -214,11 +135,6 @@ def spectral_weights(factor: Factor, alphas: Tensor) -> tuple[Tensor, Tensor]:
     return rest, torch.where(fill[:, None], -rest, w)
 
 
-def norm_bound(factor: Factor, rest: Tensor) -> Tensor:
-    """|I − H| at most, for penalties that leave the `rest`, 1 − w: `[alphas]`."""
-    return rest.amax(dim=1) if factor.is_full else torch.ones_like(rest[:, 0])
-
-
 def _predicted(
     factor: Factor, u: Tensor, rest: Tensor, weights: Tensor, z: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -229,33 +145,8 @@ def _predicted(
     """
     weighted = weights.T[:, :, None] * z[:, None]
     right = product(u, weighted.flatten(start_dim=1)).view(len(u), len(weights), -1)
-    right, terms = right.transpose(0, 1), weighted.norm(dim=0).double()
-    others = 1 - len(u) / len(factor.u)
-    far = (weights.amin(dim=1) >= 0) & (weights.amax(dim=1) <= FAR * others)  # w, not w − 1
-    if not far.any():
-        p, size = solved(unexplained(factor, u, rest), right)
-        return p, terms, size
-    p, size = torch.empty_like(right), rest.new_full([len(rest)], (1 - FAR) * others)
-    p[far] = _by_series(factor, u, weights[far], right[far])
-    if not far.all():
-        p[~far], size[~far] = solved(unexplained(factor, u, rest[~far]), right[~far])
-    return p, terms, size
-
-
-def _by_series(factor: Factor, u: Tensor, w: Tensor, right: Tensor) -> Tensor:
-    """(I − H)_BB⁻¹ right for penalties far above the spectrum, `[alphas, block, targets]`.
-
-    (I − H)_BB is M = (I − 11ᵀ/n)_BB less U_B diag(w) U_Bᵀ, which is little of it: p ← M⁻¹ (right
-    + U_B diag(w) U_Bᵀ p) gains the digits of `FAR` with every step.
-    """
-    others = len(factor.u) - len(u)
-    right = right.transpose(0, 1)  # [block, alphas, targets]
-    p = right + right.sum(dim=0) / others
-    for _ in range(math.ceil(math.log(torch.finfo(u.dtype).eps, FAR))):
-        moments = product(u.T, p.flatten(start_dim=1)).view(-1, *p.shape[1:]) * w.T[:, :, None]
-        p = right + product(u, moments.flatten(start_dim=1)).view(p.shape)
-        p = p + p.sum(dim=0) / others
-    return p.transpose(0, 1)
+    p, pivots = solved(unexplained(factor, u, rest), right.transpose(0, 1))
+    return p, weighted.norm(dim=0).double(), pivots
 
 
 def _refitted(factor: Factor, u: Tensor, alphas: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
