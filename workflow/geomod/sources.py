@@ -6,12 +6,13 @@ library.
 
 import glob
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from geomod.errors import InputError
 
+AVERAGE = "average"  # the participant that stands for the mean of all
 CeilingMethod = Literal["participants", "split_half"]
 
 
@@ -47,9 +48,10 @@ def beta_images(dataset: Mapping[str, Any]) -> dict[str, Path]:
     if dataset.get("participants"):
         names = [str(name) for name in dataset["participants"]]
     else:
-        names = _participants_on_disk(pattern)
+        names = participants_on_disk(pattern)
     if not names:
         raise InputError(f"dataset.nifti.betas: no file is called like {pattern!r}.")
+    check_participants(names, pattern)
     return {name: Path(pattern.replace("{participant}", name)) for name in names}
 
 
@@ -61,7 +63,24 @@ def parcel_path(dataset: Mapping[str, Any], participant: str) -> Path:
     )
 
 
-def _participants_on_disk(pattern: str) -> list[str]:
+def check_participants(names: Iterable[str], source: str | Path) -> None:
+    """Refuse a participant whose name means something else, or cannot be written down."""
+    for name in names:
+        if name == AVERAGE:
+            raise InputError(
+                f"{source}: {AVERAGE!r} is what the mean over participants is called, so nobody "
+                "else can be. Rename it, to 'mean' for instance, or name those to read in "
+                "dataset.participants."
+            )
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise InputError(
+                f"{source}: the name of participant {name!r} is not UTF-8. Rename the file."
+            ) from None
+
+
+def participants_on_disk(pattern: str) -> list[str]:
     """Names that stand in the place of {participant} in the names of files, in natural order."""
     parts = pattern.split("{participant}")
     first, *rest = (re.escape(part) for part in parts)
