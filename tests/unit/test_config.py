@@ -167,7 +167,7 @@ TABLES = {"name": "x", "sentences": "s.csv", "responses": "r.csv", "regions": ["
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("participants: [01]", '`dataset.participants.0` is 1; it must be text: YAML reads 01 as'),
+        ("participants: [01]", "`dataset.participants.0` is 1; it must be text: YAML reads 01 as"),
         ("participants: [01]", 'write it in quotes, "01" or "1"'),
         ("participants: [no]", "YAML reads words such as no and on as false and true"),
         ("participants: [2020-01-02]", 'YAML reads it as a date; write it in quotes, "2020-01-02"'),

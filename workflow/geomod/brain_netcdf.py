@@ -111,7 +111,7 @@ class Glance(NamedTuple):
 
 
 def glance(dataset: Mapping[str, Any]) -> Glance:
-    """Refuse what the coordinates refute (`where`, `columns`, `regions`), and tell what they say."""
+    """What the coordinates say; an error where they lack what the config asks of them."""
     path = Path(dataset["assembly"])
     assembly = _chosen(_stored(path, values=False), path, dataset)
     _regions(assembly, path, dataset)

@@ -47,9 +47,7 @@ class Section(BaseModel):
 class Suite(Section):
     """What the checkpoint suites of every provider have in common."""
 
-    sizes: Annotated[list[Name], Once] = Field(
-        min_length=1, description="model sizes of the suite"
-    )
+    sizes: Annotated[list[Name], Once] = Field(min_length=1, description="model sizes of the suite")
     steps: Annotated[list[NonNegativeInt], Once] = Field(
         min_length=1, description="training steps to measure"
     )
@@ -59,7 +57,7 @@ class Suite(Section):
         return {f"{suite}-{size}": (size, None) for size in self.sizes}
 
 
-# As the hub allows them, `{size}` and the like filled in: with an owner, or (a few old ones) without.
+# As the hub allows them once `{size}` is filled in: with an owner, or (a few old ones) without.
 REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9_][\w.-]*)?", re.ASCII)
 
 
@@ -418,9 +416,15 @@ class Inference(Section):
     permutations: PositiveInt = Field(2000, description="draws of a null over whole curves")
     bootstrap: PositiveInt = Field(500, description="bootstrap draws of an interval")
     null_draws: PositiveInt = Field(200, description="draws of a null of the modules, each step")
-    temporal: Annotated[list[Name], Once] = Field(["AntTemp", "PostTemp"], description="early regions of claim 3")
-    frontal: Annotated[list[Name], Once] = Field(["IFG", "IFGorb"], description="late regions of claim 3")
-    network: Annotated[list[Name], Once] = Field(["netw"], description="regions that claims 2, 4 and 5 are about")
+    temporal: Annotated[list[Name], Once] = Field(
+        ["AntTemp", "PostTemp"], description="early regions of claim 3"
+    )
+    frontal: Annotated[list[Name], Once] = Field(
+        ["IFG", "IFGorb"], description="late regions of claim 3"
+    )
+    network: Annotated[list[Name], Once] = Field(
+        ["netw"], description="regions that claims 2, 4 and 5 are about"
+    )
     calibration_draws: NonNegativeInt = Field(
         0,
         description="sweeps to simulate on this grid, so that every test in the report stands "
@@ -431,10 +435,16 @@ class Inference(Section):
 class Maps(Section):
     """Scores of single voxels, in the space of the images: what `snakemake voxel_maps` draws."""
 
-    models: Annotated[list[Name], Once] = Field(min_length=1, description="models, such as `pythia-70m`")
+    models: Annotated[list[Name], Once] = Field(
+        min_length=1, description="models, such as `pythia-70m`"
+    )
     steps: Annotated[list[NonNegativeInt], Once] = Field(min_length=1, description="training steps")
-    layers: Annotated[list[NonNegativeInt], Once] = Field(min_length=1, description="layers, 0 the embedding output")
-    participants: Annotated[list[Name], Once] = Field(min_length=1, description="participants, one map each")
+    layers: Annotated[list[NonNegativeInt], Once] = Field(
+        min_length=1, description="layers, 0 the embedding output"
+    )
+    participants: Annotated[list[Name], Once] = Field(
+        min_length=1, description="participants, one map each"
+    )
 
 
 class Config(Section):

@@ -47,8 +47,9 @@ def match_regions(
         prefix = _common_prefix(wanted, available, source)
     for name in wanted:
         if prefix + name not in available:
+            full = prefix + name
             raise InputError(
-                f"{source} has no region {prefix + name!r}.{nearest(prefix + name, available)} "
+                f"`dataset.regions`: {source} has no region {full!r}.{nearest(full, available)} "
                 f"It has {listed(available)}."
             )
     return {prefix + name: name for name in wanted}

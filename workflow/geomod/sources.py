@@ -48,7 +48,7 @@ def beta_images(dataset: Mapping[str, Any]) -> dict[str, Path]:
     if dataset.get("participants"):
         names = [str(name) for name in dataset["participants"]]
     else:
-        names = participants_on_disk(pattern)
+        names = names_on_disk(pattern, "participant")
     if not names:
         raise InputError(f"dataset.nifti.betas: no file is called like {pattern!r}.")
     check_participants(names, pattern)
@@ -80,10 +80,12 @@ def check_participants(names: Iterable[str], source: str | Path) -> None:
             ) from None
 
 
-def participants_on_disk(pattern: str) -> list[str]:
-    """Names that stand in the place of {participant} in the names of files, in natural order."""
-    parts = pattern.split("{participant}")
+def names_on_disk(pattern: str, key: str) -> list[str]:
+    """What stands in the place of `{key}` in the names of files and folders, in natural order."""
+    parts = pattern.split(f"{{{key}}}")
     first, *rest = (re.escape(part) for part in parts)
+    if not rest:
+        return []
     name_of = re.compile(first + "([^/]+?)" + r"\1".join(rest))  # the same name in every place
     paths = glob.glob("*".join(glob.escape(part) for part in parts))
     names = [match[1] for path in paths if (match := name_of.fullmatch(path))]
