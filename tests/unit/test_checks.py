@@ -130,8 +130,8 @@ def test_participants_without_a_column_of_theirs_are_refused(tables: dict[str, A
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
-        ("s.csv", "item_id;sentence\n1;a b\n", "not separated by commas, but, it seems, by semicol"),
-        ("s.csv", "item_id\tsentence\n1\ta b\n", "by tabs: 'item_id\\tsentence'. Give the file a n"),
+        ("s.csv", "item_id;sentence\n1;a b\n", "not separated by commas, but, it seems, by semi"),
+        ("s.csv", "item_id\tsentence\n1\ta b\n", "by tabs: 'item_id\\tsentence'. Give the file"),
         ("l.tsv", "index,region\n1,IFG\n", "not separated by tabs, but, it seems, by commas"),
         ("l.tsv", "index\tname\n1\tIFG\n2\tMFG\n", "l.tsv has no column 'region'. It has index, "),
         ("l.tsv", "region\nIFG\nMFG\n", "l.tsv has no column 'index'"),

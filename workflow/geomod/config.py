@@ -17,10 +17,12 @@ from pydantic import (
     Field,
     NonNegativeInt,
     PositiveInt,
+    field_serializer,
     field_validator,
     model_validator,
 )
 
+from geomod.download import file_name, public
 from geomod.errors import InputError
 from geomod.geometry import load_plugins, select
 
@@ -204,9 +206,13 @@ class Download(Section):
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("is no address on the web; it must begin with https:// or http://")
-        if not parts.path.rsplit("/", 1)[-1]:
+        if not file_name(url):
             raise ValueError("names no file: it must go on to the file, not end with a folder")
         return url
+
+    @field_serializer("url", when_used="json")
+    def _without_secrets(self, url: str) -> str:
+        return public(url)  # the report shows the config
 
 
 class Dataset(Section):
