@@ -235,8 +235,10 @@ def test_claims_are_about_regions_that_are_encoded() -> None:
 
 
 def test_every_problem_is_said_at_once() -> None:
-    message = refusal(inference={"network": ["x"]}, encoding={"folds": 101})
+    wrong = {"network": ["x"], "frontal": ["IFG", "y"]}
+    message = refusal(inference=wrong, encoding={"folds": 101})
     assert [line.split("`")[1] for line in message.splitlines()] == [
+        "inference.frontal",
         "inference.network",
         "encoding.folds",
     ]

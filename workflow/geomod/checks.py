@@ -154,15 +154,16 @@ def check_device(config: Config) -> None:
 def check_tested_regions(config: Config) -> None:
     """Refuse a claim about regions that are not encoded. The defaults ask for nothing."""
     regions = config.dataset.regions
-    for key in ("temporal", "frontal", "network"):
-        if key not in config.inference.model_fields_set:
-            continue
-        for region in getattr(config.inference, key):
-            if region not in regions:
-                raise InputError(
-                    f"`inference.{key}`: {region!r} is not among `dataset.regions`."
-                    f"{nearest(region, regions)} They are {listed(regions)}"
-                )
+    asked = {"temporal", "frontal", "network"} & config.inference.model_fields_set
+    lacking = [
+        f"`inference.{key}`: {region!r} is not among `dataset.regions`.{nearest(region, regions)} "
+        f"They are {listed(regions)}"
+        for key in sorted(asked)
+        for region in getattr(config.inference, key)
+        if region not in regions
+    ]
+    if lacking:
+        raise InputError("\n".join(lacking))
 
 
 def look(config: Config, dataset: Dataset) -> Known:

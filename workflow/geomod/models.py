@@ -170,7 +170,7 @@ def _text_config(model: Any) -> Any:
     return model.config.get_text_config()
 
 
-def check_vocabulary(model: nn.Module, ids: Sequence[Sequence[int]]) -> None:
+def check_vocabulary(model: Any, ids: Sequence[Sequence[int]]) -> None:
     """Refuse tokens that the model has no embedding of."""
     rows = int(model.get_input_embeddings().weight.shape[0])
     largest = max(max(tokens) for tokens in ids)
