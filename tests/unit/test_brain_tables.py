@@ -286,3 +286,12 @@ def test_one_brain_has_no_ceiling_and_says_so(tmp_path: Path) -> None:
     assert "participants a, b have the same responses everywhere" in notes(table)
     table.loc[0, "response"] += 1
     assert notes(table) == ""
+
+
+def test_participants_are_not_chosen_from_a_table_without_any(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text("item_id,IFG\n" + "".join(f"{i},{i}\n" for i in range(30)), encoding="utf-8")
+    stimuli = pd.DataFrame({"item_id": [str(i) for i in range(30)], "sentence": "s"})
+    dataset = {"responses": str(path), "regions": ["IFG"], "participants": ["a"]}
+    with pytest.raises(InputError, match="no column 'participant'"):
+        read_responses(dataset, stimuli)

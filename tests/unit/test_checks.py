@@ -101,6 +101,8 @@ def test_a_damaged_table_is_left_to_the_job_that_reads_it(tables: dict[str, Any]
     checked(dataset=tables)
     Path("r.csv").write_text('item_id,region,response\n1,"' + "x" * 200_000)
     checked(dataset=tables)
+    Path("s.csv").write_bytes(b"item_id,sentence\n1,caf\xe9\n")
+    checked(dataset=tables)
 
 
 @pytest.mark.parametrize(

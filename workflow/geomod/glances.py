@@ -37,9 +37,9 @@ def glance(
     }
     ours = {theirs: name for name, theirs in (dataset.get("columns") or {}).items()}
     try:
-        with path.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
+        with path.open(encoding="utf-8-sig", newline="") as lines:
             separator = separator_of(path)
-            rows = csv.reader((line.replace("\0", "") for line in lines), delimiter=separator)
+            rows = csv.reader(lines, delimiter=separator)
             full = (row for row in rows if any(value.strip() for value in row))
             header = [name.strip() for name in next(full, [])]
             check_separator(path, header, separator)
@@ -52,7 +52,7 @@ def glance(
             taken = [
                 [row[place].strip() for place in needed] for row in full if len(row) == len(header)
             ]
-    except csv.Error:
+    except (csv.Error, UnicodeDecodeError):
         return None
     for place, (column, wanted) in enumerate(where.items()):
         kept = [row for row in taken if row[place] in wanted]

@@ -120,7 +120,7 @@ def read_weights(folder: Path, dtype: torch.dtype) -> dict[str, torch.Tensor]:
     index = folder / "model.safetensors.index.json"
     names = {"model.safetensors"}
     if index.is_file():
-        names = set(read_json(index)["weight_map"].values())
+        names = set(read_json(index).get("weight_map", {}).values())
     weights = {}
     for name in sorted(names) if all((folder / name).is_file() for name in names) else []:
         try:
