@@ -1,5 +1,8 @@
 """The forward pass, against transformers' own hidden states, one sentence at a time."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -357,3 +360,59 @@ class TestLoading:
         found = extract(model, tokenizer, SENTENCES)
         assert found.features[1].dtype == np.float32
         assert found.grams[1].values.dtype == np.float64
+
+
+def damaged(folders, tmp_path, change):
+    """A copy of a good folder, with its config.json changed."""
+    folder = tmp_path / "damaged"
+    shutil.copytree(folders / "gpt-neox", folder)
+    values = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(values | change))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"hidden_size": 64}, r"has the shape \[\d+.*\], but config.json makes it \["),
+        ({"model_type": "gpt_neoy"}, "`model_type` is 'gpt_neoy', .* Did you mean 'gpt_neo"),
+        ({"model_type": None}, "`model_type` is None, which transformers"),
+        ({"quantization_config": {"quant_method": "bitsandbytes"}}, "the weights are quantized"),
+        ({"num_attention_heads": 5}, "no model can be made of its config.json"),
+        ({"num_hidden_layers": "three"}, "no model can be made of its config.json"),
+    ],
+)
+def test_a_config_that_does_not_fit_is_said_in_one_sentence(folders, tmp_path, change, words):
+    folder = damaged(folders, tmp_path, change)
+    with pytest.raises(InputError, match=words) as caught:
+        load_model(folder)
+    assert str(folder) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_bin_files_of_another_shape_are_refused_too(folders, tmp_path):
+    folder = damaged(folders, tmp_path, {"hidden_size": 64})
+    weights = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    torch.save(weights, folder / "pytorch_model.bin")
+    with pytest.raises(InputError, match="has the shape"):
+        load_model(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "what"), [("config", "is no JSON"), ("tokenizer", "tokenizer ca")]
+)
+@pytest.mark.parametrize("text", ["{", "", "[1, 2]"])
+def test_files_that_are_no_json_are_named(folders, tmp_path, name, what, text):
+    folder = damaged(folders, tmp_path, {})
+    (folder / f"{name}.json").write_text(text)
+    with pytest.raises(InputError, match=f"{what}|must hold keys") as caught:
+        load_model(folder)
+    assert str(folder) in str(caught.value)
+
+
+def test_a_tokenizer_beyond_the_vocabulary_is_refused(folders):
+    model, tokenizer = load_model(folders / "gpt-neox")
+    tokenizer.add_tokens(["zebra"])
+    with pytest.raises(InputError, match="gives the token 19, but the model has embeddings of 19"):
+        extract(model, tokenizer, ["the cat", "the zebra"])

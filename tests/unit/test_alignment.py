@@ -1,5 +1,7 @@
 """RSA, CKA and the geo-topological transform against closed forms and plain loops."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,7 +9,15 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy.stats import rankdata, spearmanr
 
-from geomod.alignment import dissimilarities, geo_topological, linear_cka, rsa, trsa
+from geomod.alignment import (
+    Dissimilarity,
+    arrange,
+    dissimilarities,
+    geo_topological,
+    linear_cka,
+    rsa,
+    trsa,
+)
 
 
 def gaussian(seed: int, *shape: int) -> np.ndarray:
@@ -88,3 +98,34 @@ def test_impossible_arguments_are_refused() -> None:
         rsa(np.ones((4, 2)), np.ones((5, 2)))
     with pytest.raises(ValueError, match="low < high"):
         geo_topological([1.0, 2.0], 0.5, 0.5)
+
+
+def test_an_arrangement_takes_four_bytes_a_pair_and_little_while_it_is_made() -> None:
+    x = gaussian(0, 400, 1)
+    tracemalloc.start()
+    kept = arrange(x, "euclidean")
+    held, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    pairs = 400 * 399 // 2
+    assert kept.doubled.nbytes == 4 * pairs
+    assert held < 5 * pairs
+    assert most < 45 * pairs
+
+
+@given(seed=st.integers(0, 10_000), low=st.floats(0, 0.4), high=st.floats(0.6, 1))
+def test_trsa_is_the_rank_correlation_of_what_the_transform_makes(
+    seed: int, low: float, high: float
+) -> None:
+    def ranks(d: np.ndarray) -> np.ndarray:
+        found, flat = rankdata(d), geo_topological(d, low, high)
+        for end in (0, 1):
+            if (flat == end).any():
+                found[flat == end] = found[flat == end].mean()
+        return found
+
+    x, y = gaussian(seed, 12, 3).round(), gaussian(seed + 1, 12, 1).round()
+    kind: Dissimilarity = "sqeuclidean"  # whole numbers: ties are ties, not nearly
+    of_x, of_y = ranks(dissimilarities(x, kind)), ranks(dissimilarities(y, kind))
+    if np.ptp(of_x) > 0 and np.ptp(of_y) > 0:
+        expected = np.corrcoef(of_x, of_y)[0, 1]
+        assert trsa(x, y, kind, kind, low, high) == pytest.approx(expected, abs=1e-9)

@@ -263,3 +263,35 @@ def test_damage_gives_an_error_or_the_numbers_that_are_written(
     assert len(read_back) >= 20
     for row in read_back.itertuples(index=False):
         assert float(written.loc[(row.item_id, row.region, row.participant)]) == row.response
+
+
+def test_one_brain_has_no_ceiling_and_says_so(tmp_path: Path) -> None:
+    rows = [(str(i), "IFG", who, i * i % 7) for i in range(30) for who in ("a", "b")]
+    table = pd.DataFrame(rows, columns=["item_id", "region", "participant", "response"])
+    stimuli = pd.DataFrame(
+        {"item_id": [str(i) for i in range(30)], "sentence": [f"s {i}" for i in range(30)]}
+    )
+    path = tmp_path / "r.csv"
+
+    def notes(responses: pd.DataFrame) -> str:
+        responses.to_csv(path, index=False)
+        dataset = {"responses": str(path), "regions": ["IFG"]}
+        return " ".join(read_responses(dataset, stimuli).notes)
+
+    only = table[table["participant"] == "a"]
+    assert "one participant, a: there is no noise ceiling" in notes(only)
+    nobody = notes(only.drop(columns="participant"))
+    assert "no participants: there is no noise ceiling" in nobody
+    assert "for claim 2 none at all where there is one model" in nobody
+    assert "participants a, b have the same responses everywhere" in notes(table)
+    table.loc[0, "response"] += 1
+    assert notes(table) == ""
+
+
+def test_participants_are_not_chosen_from_a_table_without_any(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text("item_id,IFG\n" + "".join(f"{i},{i}\n" for i in range(30)), encoding="utf-8")
+    stimuli = pd.DataFrame({"item_id": [str(i) for i in range(30)], "sentence": "s"})
+    dataset = {"responses": str(path), "regions": ["IFG"], "participants": ["a"]}
+    with pytest.raises(InputError, match="no column 'participant'"):
+        read_responses(dataset, stimuli)

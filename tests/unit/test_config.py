@@ -63,7 +63,16 @@ def test_defaults_are_those_of_the_contract() -> None:
         ("run", "a/b", "run", "letters, digits"),
         ("suites.toy.provider", "ftp", "suites.toy.provider", "train, hub, folder"),
         ("suites.toy.step", [1], "suites.toy.step", "did you mean `steps`"),
-        ("suites.toy.steps", [1, 1], "suites.toy", "names 1 twice"),
+        ("suites.toy.steps", [1, 1], "suites.toy.steps", "names 1 twice"),
+        ("dataset.regions", ["IFG", "IFG"], "dataset.regions", "names 'IFG' twice"),
+        ("dataset.simulate.sentences", 10**11, "dataset.simulate.sentences", "equal to 10000"),
+        ("dataset.participants", ["01"], "dataset", "`simulate` makes its own participants"),
+        ("encoding.baselines", ["length", "length"], "encoding.baselines", "names 'length' twice"),
+        ("encoding.alphas.low", float("nan"), "encoding.alphas.low", "a finite number"),
+        ("encoding.alphas.high", float("inf"), "encoding.alphas.high", "a finite number"),
+        ("encoding.alphas.high", 400, "encoding.alphas.high", "less than or equal to 300"),
+        ("features.max_disk_gb", float("inf"), "features.max_disk_gb", "a finite number"),
+        ("encoding.interval", 1, "encoding.interval", "is not a key"),
         ("suites.toy.sizes", "xs", "suites.toy.sizes", "a list"),
         ("dataset.responses", "x.csv", "dataset", "`responses` and `simulate`"),
         ("dataset.assembly", "x.nc", "dataset", "`assembly` and `simulate`"),
@@ -118,9 +127,16 @@ def test_a_suite_may_be_named_like_a_provider() -> None:
     [
         ({"repo": "a/b-{size}", "seeds": [1]}, "neither `repo` nor `revision` has a `{seed}`"),
         ({"repo": "a/b-{size}-seed{seed}"}, "`seeds` is missing"),
-        ({"repo": "a/b-{seed}", "seeds": [1, 1]}, "`seeds` names one twice"),
+        ({"repo": "a/b-{seed}", "seeds": [1, 1]}, "names 1 twice"),
         ({"repo": "a/b-{seed}", "seeds": []}, "a list of at least one"),
         ({"repo": "a/b", "sizes": ["s", "m"]}, "two sizes need a `{size}`"),
+        ({"repo": "a/b", "revision": "v1", "steps": [1, 2]}, "two steps need a `{step}`"),
+        ({"repo": "../.."}, "no name of a repository; it must look like owner/name"),
+        ({"repo": "a/b/c"}, "no name of a repository"),
+        ({"repo": "https://hub.org/a/b"}, "no name of a repository"),
+        ({"repo": "a/b-{model}"}, "`repo` has `{model}`; what stands in braces may be"),
+        ({"repo": "a/b", "revision": "{step:04}"}, "`revision` has `{step:04}`"),
+        ({"repo": "a/b-{size"}, "`repo` has half a pair of braces"),
     ],
 )
 def test_seeds_and_sizes_have_their_place_in_the_name(keys: dict[str, Any], hint: str) -> None:
@@ -128,6 +144,58 @@ def test_seeds_and_sizes_have_their_place_in_the_name(keys: dict[str, Any], hint
     message = complaint(changed("suites", {"x": suite}))
     assert message.startswith("mine.yaml: `suites.x")
     assert hint in message
+
+
+@pytest.mark.parametrize(
+    ("keys", "hint"),
+    [
+        ({"path": "/a/{model}"}, "`path` has `{model}`; what stands in braces may be `{size}` or"),
+        ({"path": "/a/{}"}, "`path` has `{}`"),
+        ({"path": "/a/step{step", "steps": [1]}, "`path` has half a pair of braces"),
+        ({"path": "/a/{size}", "steps": [1, 2]}, "two steps need a `{step}` in `path`"),
+        ({"path": "/a/{step}", "sizes": ["s", "m"]}, "two sizes need a `{size}` in `path`"),
+    ],
+)
+def test_braces_of_a_folder_are_sizes_and_steps(keys: dict[str, Any], hint: str) -> None:
+    suite = {"provider": "folder", "sizes": ["s"], "steps": [1], **keys}
+    assert hint in complaint(changed("suites", {"x": suite}))
+
+
+TABLES = {"name": "x", "sentences": "s.csv", "responses": "r.csv", "regions": ["IFG"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("participants: [01]", "`dataset.participants.0` is 1; it must be text: YAML reads 01 as"),
+        ("participants: [01]", 'write it in quotes, "01" or "1"'),
+        ("participants: [no]", "YAML reads words such as no and on as false and true"),
+        ("participants: [2020-01-02]", 'YAML reads it as a date; write it in quotes, "2020-01-02"'),
+        ("participants: [a, a]", "`dataset.participants` names 'a' twice"),
+        ("where: {run: 1}", "`dataset.where.run` is 1; it must be text or a list: YAML reads 01"),
+        ("where: {run: [x, 1]}", "`dataset.where.run.1` is 1; it must be text: YAML"),
+    ],
+)
+def test_what_yaml_takes_for_no_text_is_told_to_be_quoted(text: str, words: str) -> None:
+    message = complaint(changed("dataset", {**TABLES, **yaml.safe_load(text)}))
+    assert words in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("file:///etc/hosts", "must begin with https:// or http://"),
+        ("ftp://lab.org/data.tar", "must begin with https:// or http://"),
+        ("https:///data.tar", "no address on the web"),
+        ("https://lab.org/data/", "names no file"),
+    ],
+)
+def test_a_download_comes_from_the_web(url: str, words: str) -> None:
+    download = {"url": url, "folder": "data", "files": ["r.csv"]}
+    message = complaint(changed("dataset", {**TABLES, "download": download}))
+    assert message.startswith("mine.yaml: `dataset.download.url` ")
+    assert words in message
 
 
 def test_models_with_seeds_may_not_meet_others() -> None:

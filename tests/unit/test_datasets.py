@@ -2,11 +2,8 @@
 
 from pathlib import Path
 
-import pytest
-
 from geomod.config import Dataset
-from geomod.datasets import about_sentences, as_files, check_regions
-from geomod.errors import InputError
+from geomod.datasets import about_sentences, as_files
 from geomod.simulate import PARCELS
 from geomod.sources import published_ceilings, response_files, sentence_file
 from geomod.toy import TOY_REGIONS
@@ -40,31 +37,6 @@ def test_participants_are_found_by_their_images(tmp_path: Path) -> None:
 
 def test_regions_of_the_simulated_brain_are_those_that_the_config_may_name() -> None:
     assert set(TOY_REGIONS) == {*PARCELS, "netw"}
-
-
-def test_an_unknown_region_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no region 'V1'; it has IFGorb"):
-        check_regions({"regions": ["V1"]}, simulated=True)
-    table = tmp_path / "tidy.csv"
-    table.write_text("item_id,region,response\n1,IFG,0.5\n")
-    with pytest.raises(InputError, match=r"`dataset.regions`.*no region 'MFG'"):
-        check_regions({"responses": str(table), "regions": ["MFG"]}, simulated=False)
-
-
-def test_a_damaged_table_is_left_to_the_job_that_reads_it(tmp_path: Path) -> None:
-    table = tmp_path / "tidy.csv"
-    dataset = {"responses": str(table), "regions": ["IFG"], "columns": {"region": "roi"}}
-    table.write_bytes(b"item_id,roi,response\n1,IFG\n2\n3,caf\xe9,\0\n")
-    check_regions(dataset, simulated=False)
-    table.write_text('item_id,roi,response\n1,"' + "x" * 200_000)
-    check_regions(dataset, simulated=False)
-
-
-def test_files_that_are_still_to_come_are_not_looked_into() -> None:
-    check_regions({"responses": "not-there.csv", "regions": ["IFG"]}, simulated=False)
-    check_regions({"assembly": "not-there.nc", "regions": ["IFG"]}, simulated=False)
-    mask = {"betas": "sub-{participant}.nii", "mask": "mask.nii"}
-    check_regions({"nifti": mask, "regions": ["IFG"]}, simulated=False)
 
 
 def test_another_region_or_ceiling_is_nothing_to_the_sentences() -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from geomod.download import download, extract
+from geomod.config import Download
+from geomod.download import download, extract, fetch, file_name, public
 from geomod.errors import InputError
 
 
@@ -19,15 +20,17 @@ class Archive(BaseHTTPRequestHandler):
 
     content = b"first"
     missing = 0
+    announced = True
     requests = 0
 
     def do_GET(self) -> None:
         Archive.requests += 1
-        if self.path != "/data.tar":
+        if self.path.split("?")[0] != "/data.tar":
             self.send_error(404)
             return
         self.send_response(200)
-        self.send_header("Content-Length", str(len(self.content) + self.missing))
+        if Archive.announced:
+            self.send_header("Content-Length", str(len(self.content) + self.missing))
         self.end_headers()
         self.wfile.write(self.content)
 
@@ -38,6 +41,7 @@ class Archive(BaseHTTPRequestHandler):
 @pytest.fixture
 def url() -> Iterator[str]:
     Archive.content, Archive.missing, Archive.requests = b"first", 0, 0
+    Archive.announced = True
     server = ThreadingHTTPServer(("127.0.0.1", 0), Archive)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/data.tar"
@@ -50,7 +54,7 @@ FIRST = hashlib.sha256(b"first").hexdigest()
 
 def test_the_first_checksum_is_written_down(url: str, tmp_path: Path) -> None:
     path = tmp_path / "data" / "data.tar"
-    assert download(url, path) == FIRST
+    assert fetch(url, path.parent, ["data.tar"]) == [path]
     assert path.read_bytes() == b"first"
     assert path.with_name("data.tar.sha256").read_text() == f"{FIRST}  data.tar\n"
     assert sorted(p.name for p in path.parent.iterdir()) == ["data.tar", "data.tar.sha256"]
@@ -59,21 +63,21 @@ def test_the_first_checksum_is_written_down(url: str, tmp_path: Path) -> None:
 def test_a_file_that_is_there_is_not_fetched_again(url: str, tmp_path: Path) -> None:
     path = tmp_path / "data.tar"
     path.write_bytes(b"by hand")
-    download(url, path)
-    download(url, path)
+    fetch(url, tmp_path, ["data.tar"])
+    fetch(url, tmp_path, ["data.tar"])
     assert Archive.requests == 0
     path.write_bytes(b"changed")
     with pytest.raises(InputError, match=r"not the file that results were computed from"):
-        download(url, path)
+        fetch(url, tmp_path, ["data.tar"])
 
 
 def test_an_archive_that_changed_is_refused(url: str, tmp_path: Path) -> None:
     path = tmp_path / "data.tar"
-    download(url, path)
+    fetch(url, tmp_path, ["data.tar"])
     path.unlink()
     Archive.content = b"second"
     with pytest.raises(InputError, match=FIRST):
-        download(url, path)
+        fetch(url, tmp_path, ["data.tar"])
     assert [p.name for p in tmp_path.iterdir()] == ["data.tar.sha256"]
 
 
@@ -125,3 +129,76 @@ def test_a_damaged_archive_is_said_to_be_one(tmp_path: Path) -> None:
     archive.write_bytes(b"no tar")
     with pytest.raises(InputError, match="cannot be unpacked"):
         extract(archive, ["x.csv"], tmp_path / "out")
+
+
+def in_bytes(files: dict[str, bytes]) -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz") as archive:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return stream.getvalue()
+
+
+GOOD = in_bytes({"x.csv": bytes(range(256)) * 999, "y.csv": b"y"})
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (GOOD[:300], "cannot be unpacked"),
+        (GOOD[:-200], "cannot be unpacked"),
+        (b"", "cannot be unpacked"),
+        (b"<!DOCTYPE html><html>not found</html>", "It looks like a web page"),
+        (in_bytes({"x.csv": b"x"}), "holds no file 'y.csv'"),
+    ],
+    ids=["breaks off", "breaks off late", "empty", "page", "other files"],
+)
+def test_nothing_is_held_to_what_could_not_be_unpacked(
+    url: str, tmp_path: Path, content: bytes, words: str
+) -> None:
+    Archive.content, Archive.announced = content, False
+    with pytest.raises(InputError, match=words):
+        fetch(url, tmp_path, ["x.csv", "y.csv"])
+    assert list(tmp_path.iterdir()) == []
+    Archive.content = GOOD
+    fetch(url, tmp_path, ["x.csv", "y.csv"])
+    names = ["data.tar", "data.tar.sha256", "x.csv", "y.csv"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == names
+    assert Archive.requests == 2
+
+
+def test_an_archive_put_there_by_hand_is_not_thrown_away(url: str, tmp_path: Path) -> None:
+    (tmp_path / "data.tar").write_bytes(b"by hand")
+    with pytest.raises(InputError, match="cannot be unpacked"):
+        fetch(url, tmp_path, ["x.csv"])
+    assert [p.name for p in tmp_path.iterdir()] == ["data.tar"]
+
+
+def test_an_empty_file_is_none(url: str, tmp_path: Path) -> None:
+    Archive.content = b""
+    with pytest.raises(InputError, match="is empty"):
+        fetch(url, tmp_path, ["data.tar"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_may_be_a_secret_is_in_no_name_and_no_message(
+    url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    signed = f"{url}?sig=SECRET"
+    fetch(signed, tmp_path, ["data.tar"])
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["data.tar", "data.tar.sha256"]
+    with pytest.raises(InputError) as caught:
+        fetch(signed.replace("data.tar", "other"), tmp_path, ["other"])
+    keys = Download(url="https://me:SECRET@lab.org/a%20b.tar?SECRET", folder="d", files=["x"])
+    shown = str(keys.model_dump(mode="json"))
+    with pytest.raises(InputError, match="cannot be downloaded") as strange:
+        fetch(signed.replace("data.tar", "a b"), tmp_path, ["a b"])
+    assert "SECRET" not in str(strange.value)
+    assert "downloading http://127.0.0.1" in caplog.text
+    assert "SECRET" not in caplog.text + str(caught.value) + shown
+    assert public(keys.url) == "https://lab.org/a%20b.tar?…"
+    assert file_name(keys.url) == "a b.tar"
+    assert "SECRET" in keys.model_dump()["url"]

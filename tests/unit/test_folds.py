@@ -1,5 +1,7 @@
 """Folds are scikit-learn's, inner folds never see the test rows, permutations keep groups."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from sklearn.model_selection import GroupKFold, KFold
 
+from geomod.errors import InputError
 from geomod.folds import inner_blocks, outer_folds, permuted_rows
 
 
@@ -101,3 +104,15 @@ def test_a_group_gets_the_rows_of_one_group_whatever_their_sizes() -> None:
 def test_impossible_folds_are_refused(arguments: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         outer_folds(10, seed=0, **arguments)
+
+
+@pytest.mark.parametrize("folds", [KFold(5), 2.5, "5", True, None])
+def test_folds_are_a_number(folds: Any) -> None:
+    with pytest.raises(InputError, match=r"folds must be a whole number, such as 5, not .*KFold"):
+        outer_folds(30, folds, 0)
+    assert len(outer_folds(30, np.int64(5), 0)) == 5
+
+
+def test_more_folds_than_rows_are_refused_in_words() -> None:
+    with pytest.raises(InputError, match="30 rows cannot be parted into 31 folds"):
+        outer_folds(30, 31, 0)

@@ -13,6 +13,7 @@ from geomod import geometry
 from geomod.errors import InputError
 from geomod.geometry import left_out, load_plugins, measure, names, summarize
 from geomod.grams import Grams
+from geomod.measures import curvature, displacements
 
 
 def value(states, metric, variant):
@@ -326,3 +327,15 @@ class TestLeftOut:
     def test_a_line_a_variant_that_is_not_defined(self):
         (line,) = left_out(self.table(n=[10, 8, 9], n_undefined=[0, 2, 1]))
         assert line.startswith("entropy (raw) is not defined for up to 2 of 10 sentences")
+
+
+def test_curvature_of_states_says_what_it_takes() -> None:
+    x = np.random.default_rng(0).normal(size=(7, 5))
+    with pytest.raises(InputError, match=r"what `displacements` makes of Grams, not ndarray") as e:
+        curvature(x)  # type: ignore[arg-type]
+    assert "curvature(displacements((x @ x.T)[None], x.shape[1], first=0))" in str(e.value)
+    steps = np.diff(x, axis=0)
+    steps /= np.linalg.norm(steps, axis=1, keepdims=True)
+    angle = np.arccos((steps[1:] * steps[:-1]).sum(axis=1)).mean()
+    found = curvature(displacements((x @ x.T)[None], x.shape[1], first=0))
+    np.testing.assert_allclose(found, angle)

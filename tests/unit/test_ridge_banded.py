@@ -94,3 +94,10 @@ def test_both_bands_are_cut_to_one_width() -> None:
     cut = ladder(baseline, wide, y, alphas=ALPHAS, match_width=3)
     assert_allclose(cut.r["layer"], encode(wide, y, alphas=ALPHAS, match_width=3).r, atol=1e-9)
     assert_allclose(cut.score("joint"), cut.score("layer"), atol=0.05)
+
+
+def test_features_that_do_not_vary_have_no_components_to_match() -> None:
+    rng = np.random.default_rng(0)
+    y, nothing = rng.normal(size=(60, 2)), np.ones((60, 8))
+    found = ladder(nothing[:, :3], nothing, y, alphas=ALPHAS, match_width=4)
+    assert all((found.r[rung] == 0).all() for rung in found.r)

@@ -54,3 +54,22 @@ def test_a_killed_process_leaves_no_lock(tmp_path: Path, root: Path) -> None:
         except InputError:
             time.sleep(0.1)
     pytest.fail("the lock outlived the process that held it")
+
+
+def test_a_run_knows_its_config_after_a_move(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outside, folder = tmp_path / "x.yaml", tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    runs.write_record("results/demo", ["../x.yaml"], {})
+    deeper = tmp_path / "there" / "below"
+    deeper.parent.mkdir()
+    folder.rename(deeper)
+    monkeypatch.chdir(deeper)
+    record = runs.read_record("results/demo")
+    runs.check_owner(record, "demo", ["../../x.yaml"])  # where it was
+    runs.check_owner(record, "demo", ["../x.yaml"])  # moved along
+    assert str(outside) in record["places"]
+    with pytest.raises(InputError, match="was made from"):
+        runs.check_owner(record, "demo", ["../../y.yaml"])

@@ -170,4 +170,4 @@ def test_a_column_that_is_not_there() -> None:
     with pytest.raises(
         InputError, match=r"no column 'item_id'. Did you mean 'item'.*item_id: <your"
     ):
-        require_columns(sheet, Path("f"), ["item_id"])
+        require_columns(sheet.columns, Path("f"), ["item_id"])

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from geomod.errors import InputError
 from geomod.grams import Features, Grams, write_features, write_grams
-from geomod.models import Bos, find_blocks, longest_sentence, tokenize, width_of
+from geomod.models import Bos, check_vocabulary, find_blocks, longest_sentence, tokenize, width_of
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +62,7 @@ def extract(
     """
     sentences = list(sentences)
     ids = tokenize(tokenizer, sentences, bos=bos, limit=longest_sentence(model))
+    check_vocabulary(model, ids)
     first = 1 if first_token == "drop" else 0
     lengths = np.array([len(tokens) - first for tokens in ids], dtype=np.int64)
     if np.any(lengths == 0):

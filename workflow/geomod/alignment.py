@@ -5,27 +5,50 @@ nothing; their columns need not correspond.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import pdist
-from scipy.stats import rankdata
 
 Floats = NDArray[np.float64]
 Dissimilarity = Literal["correlation", "euclidean", "sqeuclidean", "cosine"]
 
 
+CHUNK = 2**20  # pairs of rows that are compared at once
+
+
 @dataclass(frozen=True)
 class Arrangement:
-    """Ranks of all pairwise dissimilarities of one matrix, centred and of norm 1.
+    """Ranks of all pairwise dissimilarities of one matrix.
 
-    `near` are those after the geo-topological transform. Both are NaN where nothing varies. Ranking
-    is the cost of a comparison, and is done once for all that a matrix is compared with.
+    Ranking is the cost of a comparison, and is done once for all that a matrix is compared with.
+    Means of tied ranks are halves, so that twice a rank is whole and fits into four bytes: n rows
+    take 2 n² bytes. The geo-topological transform, which keeps the order, only makes the ranks at
+    either end equal, and so its ranks need not be kept beside them.
     """
 
-    all: Floats
-    near: Floats
+    doubled: NDArray[np.signedinteger[Any]]
+    near: tuple[float, float]  # ranks up to the first, and from the second on, are made equal …
+    means: tuple[float, float]  # … and share these
+
+    def alike(self, other: "Arrangement", *, near: bool = False) -> float:
+        """Spearman's ρ, of the ranks as they are or after the transform; NaN if none vary."""
+        shared = own = theirs = 0.0
+        for start in range(0, len(self.doubled), CHUNK):
+            mine, others = (each._deviations(start, near) for each in (self, other))
+            shared += float(mine @ others)
+            own += float(mine @ mine)
+            theirs += float(others @ others)
+        return shared / (own * theirs) ** 0.5 if own > 0 and theirs > 0 else float("nan")
+
+    def _deviations(self, start: int, near: bool) -> Floats:
+        """Ranks minus their mean, which ties do not change."""
+        ranks = self.doubled[start : start + CHUNK] / 2
+        if near:
+            low, high = (ranks <= self.near[0], ranks >= self.near[1])
+            ranks[low], ranks[high] = self.means
+        return ranks - (len(self.doubled) + 1) / 2
 
 
 def arrange(
@@ -33,12 +56,29 @@ def arrange(
 ) -> Arrangement:
     """How the rows of `x` are arranged; `low` and `high` are those of `geo_topological`."""
     d = dissimilarities(x, kind)
-    ranks, transformed = rankdata(d), geo_topological(d, low, high)
-    near = ranks.copy()
-    for end in (0, 1):  # those that the transform makes equal share their mean rank
-        equal = transformed == end
-        near[equal] = ranks[equal].mean() if equal.any() else 0
-    return Arrangement(_unit(ranks), _unit(near))
+    bottom, top = np.quantile(d, [low, high])
+    lowest = int((d <= bottom).sum())
+    highest = int((d >= top).sum() if bottom < top else (d > top).sum())
+    return Arrangement(
+        _doubled_ranks(d),
+        (lowest, len(d) - highest + 1),
+        ((lowest + 1) / 2, len(d) - (highest - 1) / 2),
+    )
+
+
+def _doubled_ranks(values: Floats) -> NDArray[np.signedinteger[Any]]:
+    """Twice the rank of each value, from 1, ties sharing their mean; all equal where one is NaN."""
+    whole: type[np.signedinteger[Any]] = np.int32 if len(values) < 2**30 else np.int64
+    if np.isnan(values).any():
+        return np.full(len(values), len(values) + 1, dtype=whole)
+    order = np.argsort(values)
+    ordered = values[order]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]).astype(whole)
+    del ordered
+    sizes = np.diff(starts, append=whole(len(values)))
+    doubled = np.empty(len(values), dtype=whole)
+    doubled[order] = np.repeat(2 * starts + sizes + 1, sizes)
+    return doubled
 
 
 def rsa(
@@ -54,7 +94,7 @@ def rsa(
     Kriegeskorte, Mur, Bandettini, 2008, Front. Syst. Neurosci. 2:4.
     """
     first, second = _pair(x, y)
-    return float(arrange(first, of_x).all @ arrange(second, of_y).all)
+    return arrange(first, of_x).alike(arrange(second, of_y))
 
 
 def trsa(
@@ -67,7 +107,7 @@ def trsa(
 ) -> float:
     """`rsa` of dissimilarities after the geo-topological transform."""
     first, second = _pair(x, y)
-    return float(arrange(first, of_x, low, high).near @ arrange(second, of_y, low, high).near)
+    return arrange(first, of_x, low, high).alike(arrange(second, of_y, low, high), near=True)
 
 
 def linear_cka(x: ArrayLike, y: ArrayLike) -> float:
@@ -113,12 +153,6 @@ def geo_topological(d: ArrayLike, low: float = 0.1, high: float = 0.9) -> Floats
 def _gram(x: Floats) -> Floats:
     """XᵀX or X Xᵀ, whichever is smaller: their norms are the same."""
     return x @ x.T if len(x) < x.shape[1] else x.T @ x
-
-
-def _unit(ranks: Floats) -> Floats:
-    deviation = ranks - ranks.mean()
-    norm = np.linalg.norm(deviation)
-    return deviation / norm if norm > 0 else np.full_like(deviation, np.nan)
 
 
 def _pair(x: ArrayLike, y: ArrayLike) -> tuple[Floats, Floats]:

@@ -17,10 +17,9 @@ from geomod.brain_nifti import read_nifti, read_nifti_voxels
 from geomod.brain_tables import read_tables
 from geomod.errors import InputError
 from geomod.sheets import listed
+from geomod.sources import AVERAGE, check_participants
 from geomod.stimuli import MIN_SENTENCES
 from geomod.voxels import Voxels
-
-AVERAGE = "average"
 
 Reader = Callable[[Mapping[str, Any], pd.DataFrame], tuple[pd.DataFrame, list[str]]]
 READERS: dict[str, Reader] = {
@@ -60,6 +59,8 @@ def read_responses(dataset: Mapping[str, Any], stimuli: pd.DataFrame) -> Respons
         )
     source = str(dataset[kinds[0]] if kinds[0] == "responses" else f"dataset.{kinds[0]}")
     long, notes = READERS[kinds[0]](dataset, stimuli)
+    if kinds[0] != "responses":  # a table may be of the average alone, and is checked by row
+        check_participants(long["participant"].unique(), source)
     items, targets, values = as_matrix(long)
     order = targets["region"].map(list(dataset["regions"]).index).argsort(kind="stable")
     targets, values = targets.iloc[order], values[:, order]
@@ -71,7 +72,8 @@ def read_responses(dataset: Mapping[str, Any], stimuli: pd.DataFrame) -> Respons
                 + "; ".join(left_out)
             )
     targets, values = targets[keep].reset_index(drop=True), values[:, keep]
-    notes = [*notes, *left_out, *_gaps(stimuli, items, targets, values), *_repeats(stimuli)]
+    notes += [*left_out, *_alone(targets), *_twins(targets, values)]
+    notes += [*_gaps(stimuli, items, targets, values), *_repeats(stimuli)]
     return Responses(_long(items, *_with_average(targets, values)), notes)
 
 
@@ -160,6 +162,36 @@ def _with_average(targets: pd.DataFrame, values: np.ndarray) -> tuple[pd.DataFra
         names += [(region, AVERAGE), *((region, participant) for participant in participants)]
         columns += [average[:, None], own]
     return pd.DataFrame(names, columns=["region", "participant"]), np.hstack(columns)
+
+
+def _alone(targets: pd.DataFrame) -> list[str]:
+    """What cannot be known of one brain, or of an average without those who are behind it."""
+    people = targets["participant"].unique()
+    if len(people) > 1:
+        return []
+    who = "no participants" if people[0] == AVERAGE else f"one participant, {people[0]}"
+    return [
+        f"{who}: there is no noise ceiling (unless dataset.ceiling names a table of ceilings), and "
+        "no interval over participants: for claim 2 none at all where there is one model"
+    ]
+
+
+def _twins(targets: pd.DataFrame, values: np.ndarray) -> list[str]:
+    """Participants whose responses are the same, number by number: a copied file, most likely."""
+    own: dict[str, list[bytes]] = {}
+    for region, participant, column in zip(
+        targets["region"], targets["participant"], values.T, strict=True
+    ):
+        own.setdefault(participant, []).append(region.encode() + column.tobytes())
+    same: dict[tuple[bytes, ...], list[str]] = {}
+    for participant, columns in own.items():
+        same.setdefault(tuple(columns), []).append(participant)
+    return [
+        f"participants {listed(names)} have the same responses everywhere: is one a copy of "
+        "another? The noise ceiling takes them for people who agree"
+        for names in same.values()
+        if len(names) > 1
+    ]
 
 
 def _gaps(

@@ -8,7 +8,7 @@ read a sentence have NaN there.
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -97,11 +97,54 @@ def open_assembly(dataset: Mapping[str, Any]) -> xr.DataArray:
     """
     path = Path(dataset["assembly"])
     _verify(path)
+    assembly = _chosen(_stored(path), path, dataset)
+    return _joined(assembly, path, dataset) if dataset.get("join") else assembly
+
+
+class Glance(NamedTuple):
+    """What the coordinates of an assembly say, its responses unread."""
+
+    participants: list[str]
+    sentences: list[str]  # their identifiers, once each
+    groups: list[str] | None  # of each sentence; None where the assembly has none
+    coordinates: list[str]
+
+
+def glance(dataset: Mapping[str, Any]) -> Glance:
+    """What the coordinates say; an error where they lack what the config asks of them."""
+    path = Path(dataset["assembly"])
+    assembly = _chosen(_stored(path, values=False), path, dataset)
+    _regions(assembly, path, dataset)
+    _coordinate(assembly, path, dataset, "sentence", "presentation")
+    columns = dataset.get("columns") or {}
+    if dataset.get("join"):
+        columns = {**columns, "item_id": dataset["join"]}
+    items = _coordinate(assembly, path, {"columns": columns}, "item_id", "presentation")
+    first = ~pd.Index(items).duplicated()
+    groups = None
+    if _find(assembly, dataset, "group"):
+        groups = list(_coordinate(assembly, path, dataset, "group", "presentation")[first])
+    owners = _coordinate(assembly, path, dataset, "participant", "neuroid")
+    return Glance(
+        list(dict.fromkeys(owners)), list(items[first]), groups, list(map(str, assembly.coords))
+    )
+
+
+def _stored(path: Path, values: bool = True) -> xr.DataArray:
+    """The array in a file; without its `values` it is 0 throughout, and only the coordinates are
+    read."""
     try:
         with xr.open_dataarray(path, engine="h5netcdf") as stored:
-            assembly = stored.load()
+            if not values:
+                nothing = np.broadcast_to(np.False_, stored.shape)
+                stored = xr.DataArray(nothing, coords=stored.coords, dims=stored.dims)
+            return stored.load()
     except (OSError, ValueError, KeyError, RuntimeError) as error:  # as HDF5 finds the damage
         raise InputError(f"{path} cannot be read as a netCDF assembly ({error}).") from error
+
+
+def _chosen(assembly: xr.DataArray, path: Path, dataset: Mapping[str, Any]) -> xr.DataArray:
+    """The assembly, presentation × neuroid, with the rows and columns that `where` keeps."""
     if not {"presentation", "neuroid"} <= set(assembly.dims):
         raise InputError(
             f"{path} has the dimensions {listed(assembly.dims)}; an assembly has presentation and "
@@ -119,11 +162,13 @@ def open_assembly(dataset: Mapping[str, Any]) -> xr.DataArray:
                 f"{path} has no coordinate {name!r}. It has {listed(assembly.coords)}."
             )
         values = [str(value) for value in (wanted if isinstance(wanted, list) else [wanted])]
-        keep = np.isin(assembly[name].to_numpy().astype(str), values)
+        found = assembly[name].to_numpy().astype(str)
+        keep = np.isin(found, values)
         if not keep.any():
-            raise InputError(f"{path}: no {name} is {listed(values)}.")
+            there = listed(dict.fromkeys(found))
+            raise InputError(f"{path}: no {name} is {listed(values)}. It has {there}.")
         assembly = assembly.isel({assembly[name].dims[0]: keep})
-    return _joined(assembly, path, dataset) if dataset.get("join") else assembly
+    return assembly
 
 
 def _joined(assembly: xr.DataArray, path: Path, dataset: Mapping[str, Any]) -> xr.DataArray:

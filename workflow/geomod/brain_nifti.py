@@ -19,8 +19,7 @@ import pandas as pd
 
 from geomod.errors import InputError
 from geomod.files import whole
-from geomod.regions import match_regions
-from geomod.sheets import labels, numbers, read_sheet, require_columns
+from geomod.regions import region_numbers
 from geomod.sources import beta_images, parcel_path
 from geomod.voxels import Voxels, informative
 
@@ -91,7 +90,7 @@ def read_regions(dataset: Mapping[str, Any], participant: str) -> dict[str, np.n
             region: np.logical_or.reduce(
                 [_voxels(values, index, region, path) for index in indices]
             )
-            for region, indices in _indices(dataset, wanted).items()
+            for region, indices in region_numbers(dataset).items()
         }
     if len(wanted) != 1:
         raise InputError(
@@ -102,18 +101,6 @@ def read_regions(dataset: Mapping[str, Any], participant: str) -> dict[str, np.n
     if not inside.any():
         raise InputError(f"{path}: the mask is empty.")
     return {wanted[0]: inside}
-
-
-def _indices(dataset: Mapping[str, Any], wanted: list[str]) -> dict[str, list[float]]:
-    """Region → its numbers in the parcel image, from the table of labels."""
-    table = Path(dataset["nifti"]["labels"])
-    sheet = read_sheet(table, dataset.get("columns"))
-    require_columns(sheet, table, ["index", "region"])
-    regions, indices = labels(sheet, table, "region"), numbers(sheet, table, "index")
-    if indices.isna().any():
-        raise InputError(f"{table}, row {indices.index[indices.isna()][0]}: index is empty.")
-    names = match_regions(wanted, regions, table, dataset.get("region_prefix"))
-    return {ours: list(indices[regions == theirs]) for theirs, ours in names.items()}
 
 
 def _voxels(values: np.ndarray, index: float, region: str, path: Path) -> np.ndarray:

@@ -9,8 +9,7 @@ import pandas as pd
 from geomod.errors import InputError
 from geomod.regions import match_regions
 from geomod.sheets import labels, listed, numbers, read_sheet, require_columns
-
-AVERAGE = "average"
+from geomod.sources import AVERAGE
 
 
 def read_tables(
@@ -23,12 +22,14 @@ def read_tables(
     """
     path = Path(dataset["responses"])
     sheet = read_sheet(path, dataset.get("columns"), dataset.get("where"))
-    require_columns(sheet, path, ["item_id"])
+    require_columns(sheet.columns, path, ["item_id"])
     for column in ("item_id", "participant"):
         if column in sheet.columns:
             sheet[column] = labels(sheet, path, column)
     if "participant" in sheet.columns:
         sheet = _chosen_participants(sheet, path, dataset.get("participants"))
+    elif dataset.get("participants"):
+        require_columns(sheet.columns, path, ["participant"])
     else:
         sheet["participant"] = AVERAGE
     _check_items(sheet, path, stimuli)
@@ -50,7 +51,7 @@ def _tidy_or_wide(
     """Columns item_id, participant, region, response, indexed by row; and the prefix found."""
     tidy = [column for column in ("region", "response") if column in sheet.columns]
     if len(tidy) == 1:
-        require_columns(sheet, path, ["region", "response"])
+        require_columns(sheet.columns, path, ["region", "response"])
     if tidy:
         sheet["region"] = labels(sheet, path, "region")
         names = match_regions(regions, sheet["region"], path, prefix)

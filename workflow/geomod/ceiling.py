@@ -194,7 +194,7 @@ def read_published(
     """Region → ceiling, from a table with these columns; a value must lie in (0, 1]."""
     path = Path(path)
     sheet = read_sheet(path, columns)
-    require_columns(sheet, path, ["region", "ceiling"])
+    require_columns(sheet.columns, path, ["region", "ceiling"])
     sheet["region"] = labels(sheet, path, "region")
     sheet["ceiling"] = numbers(sheet, path, "ceiling")
     names = match_regions(regions, sheet["region"], path, prefix)

@@ -9,7 +9,6 @@ alone), so that a sweep over half a terabyte of checkpoints needs room for two o
 
 import errno
 import hashlib
-import json
 import logging
 import shutil
 import time
@@ -34,6 +33,7 @@ from geomod.disk import (
     size_of,
     turn,
 )
+from geomod.files import read_json
 from geomod.hub import Meter, RemoteFile, clock
 from geomod.listings import (
     CheckpointSource,
@@ -216,7 +216,7 @@ def _in_cache(repo: str, commit: str, files: Iterable[RemoteFile]) -> Path | Non
 def _check_index(folder: Path, files: Iterable[RemoteFile]) -> None:
     """An index may point to the files that were fetched, not to a path outside of the folder."""
     for path in folder.glob("*.index.json"):
-        named = set(json.loads(path.read_text("utf-8")).get("weight_map", {}).values())
+        named = set(read_json(path).get("weight_map", {}).values())
         strange = sorted(named - {file.name for file in files})
         if strange:
             raise CheckpointError(

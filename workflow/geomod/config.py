@@ -5,48 +5,75 @@ the JSON schema in `workflow/schemas/` and the tables in `config/README.md` are 
 (`geomod/config_documents.py`), and a test holds the three together.
 """
 
+import re
+import string
 from typing import Annotated, Any, Literal, Self, get_args
+from urllib.parse import urlsplit
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
     NonNegativeInt,
     PositiveInt,
+    field_serializer,
     field_validator,
     model_validator,
 )
 
+from geomod.download import file_name, public
 from geomod.errors import InputError
 from geomod.geometry import load_plugins, select
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 
-class Section(BaseModel):
-    """A part of the config: unknown keys are errors, numbers in quotes too."""
+def _each_once(values: list[Any]) -> list[Any]:
+    twice = [value for value in dict.fromkeys(values) if values.count(value) > 1]
+    if twice:
+        raise ValueError(f"names {twice[0]!r} twice; each belongs there once")
+    return values
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+# A list in which nothing stands twice.
+Once = AfterValidator(_each_once)
+
+
+class Section(BaseModel):
+    """A part of the config: unknown keys are errors, numbers in quotes too, nan and infinity."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class Suite(Section):
     """What the checkpoint suites of every provider have in common."""
 
-    sizes: list[Name] = Field(min_length=1, description="model sizes of the suite")
-    steps: list[NonNegativeInt] = Field(min_length=1, description="training steps to measure")
-
-    @model_validator(mode="after")
-    def _no_step_twice(self) -> Self:
-        named: dict[str, list[Any]] = {"sizes": self.sizes, "steps": self.steps}
-        for key, values in named.items():
-            twice = sorted({value for value in values if values.count(value) > 1}, key=str)
-            if twice:
-                raise ValueError(f"`{key}` names {twice[0]} twice; each belongs there once")
-        return self
+    sizes: Annotated[list[Name], Once] = Field(min_length=1, description="model sizes of the suite")
+    steps: Annotated[list[NonNegativeInt], Once] = Field(
+        min_length=1, description="training steps to measure"
+    )
 
     def models(self, suite: str) -> dict[str, tuple[str, int | None]]:
         """Name → size and seed of every model, where `suite` is the name of the suite."""
         return {f"{suite}-{size}": (size, None) for size in self.sizes}
+
+
+# As the hub allows them once `{size}` is filled in: with an owner, or (a few old ones) without.
+REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9_][\w.-]*)?", re.ASCII)
+
+
+def _check_braces(key: str, pattern: str, known: set[str]) -> None:
+    """Refuse what stands in braces and is none of the `known` names."""
+    allowed = " or ".join(f"`{{{name}}}`" for name in sorted(known))
+    try:
+        parts = list(string.Formatter().parse(pattern))
+    except ValueError:
+        raise ValueError(f"`{key}` has half a pair of braces; it may hold {allowed}") from None
+    for _, name, form, conversion in parts:
+        if name is not None and (name not in known or form or conversion):
+            inside = name + (f"!{conversion}" if conversion else "") + (f":{form}" if form else "")
+            raise ValueError(f"`{key}` has `{{{inside}}}`; what stands in braces may be {allowed}")
 
 
 class TrainSuite(Suite):
@@ -61,7 +88,7 @@ class HubSuite(Suite):
     provider: Literal["hub"] = Field(description="repositories of a hub, one revision a step")
     repo: str = Field(description="repository, with `{size}` (and `{seed}`) where it goes")
     revision: str = Field("step{step}", description="revision, with `{step}` where it goes")
-    seeds: list[NonNegativeInt] | None = Field(
+    seeds: Annotated[list[NonNegativeInt], Once] | None = Field(
         None, min_length=1, description="seeds of `{seed}`, each a model of every size"
     )
     tokenizer: str | None = Field(
@@ -75,8 +102,15 @@ class HubSuite(Suite):
     @model_validator(mode="after")
     def _every_model_has_its_place(self) -> Self:
         place = self.repo + self.revision
-        if self.seeds and len(set(self.seeds)) < len(self.seeds):
-            raise ValueError("`seeds` names one twice; each belongs there once")
+        _check_braces("repo", self.repo, {"size", "seed"})
+        _check_braces("revision", self.revision, {"size", "seed", "step"})
+        if not REPOSITORY.fullmatch(re.sub(r"\{.*?\}", "0", self.repo)) or ".." in self.repo:
+            raise ValueError(
+                f"`repo` is {self.repo!r}, which is no name of a repository; it must look like "
+                "owner/name, such as EleutherAI/pythia-{size}"
+            )
+        if len(self.steps) > 1 and "{step}" not in self.revision:
+            raise ValueError("two steps need a `{step}` in `revision`")
         if self.seeds and "{seed}" not in place:
             raise ValueError("`seeds` are given, but neither `repo` nor `revision` has a `{seed}`")
         if not self.seeds and "{seed}" in place:
@@ -104,6 +138,14 @@ class FolderSuite(Suite):
         default_factory=dict, description="number of blocks by size; read from config.json if left"
     )
 
+    @model_validator(mode="after")
+    def _every_checkpoint_has_its_folder(self) -> Self:
+        _check_braces("path", self.path, {"size", "step"})
+        for key, values in (("size", self.sizes), ("step", self.steps)):
+            if len(values) > 1 and f"{{{key}}}" not in self.path:
+                raise ValueError(f"two {key}s need a `{{{key}}}` in `path`")
+        return self
+
 
 AnySuite = Annotated[TrainSuite | HubSuite | FolderSuite, Field(discriminator="provider")]
 SUITES: tuple[type[Suite], ...] = (TrainSuite, HubSuite, FolderSuite)
@@ -113,8 +155,10 @@ PROVIDERS = {get_args(suite.model_fields["provider"].annotation)[0]: suite for s
 class Simulation(Section):
     """A simulated experiment on the made-up language, with planted answers."""
 
-    sentences: int = Field(1000, ge=20, description="sentences that the participants read")
-    participants: int = Field(5, ge=2, description="simulated participants")
+    sentences: int = Field(
+        1000, ge=20, le=10_000, description="sentences that the participants read, at most 10,000"
+    )
+    participants: int = Field(5, ge=2, le=1000, description="simulated participants")
 
 
 class Nifti(Section):
@@ -147,7 +191,7 @@ class Download(Section):
 
     url: str = Field(description="a tar archive, or the file itself")
     folder: str = Field(description="where the archive and the files go")
-    files: list[Name] = Field(
+    files: Annotated[list[Name], Once] = Field(
         min_length=1, description="names of files in the archive, or of the file itself"
     )
     sha256: str | None = Field(
@@ -155,6 +199,20 @@ class Download(Section):
         pattern="^[0-9a-f]{64}$",
         description="checksum of the archive; left out, that of the first download holds",
     )
+
+    @field_validator("url")
+    @classmethod
+    def _on_the_web(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("is no address on the web; it must begin with https:// or http://")
+        if not file_name(url):
+            raise ValueError("names no file: it must go on to the file, not end with a folder")
+        return url
+
+    @field_serializer("url", when_used="json")
+    def _without_secrets(self, url: str) -> str:
+        return public(url)  # the report shows the config
 
 
 class Dataset(Section):
@@ -173,12 +231,14 @@ class Dataset(Section):
         None, description="in place of `responses` and `sentences`: a netCDF assembly with both"
     )
     simulate: Simulation | None = Field(None, description="in place of all: a simulated brain")
-    regions: list[Name] = Field(min_length=1, description="regions to encode, by their names")
+    regions: Annotated[list[Name], Once] = Field(
+        min_length=1, description="regions to encode, by their names"
+    )
     region_prefix: str | None = Field(
         None, description="what stands before every region's name in the data, such as `lang_LH_`"
     )
-    participants: list[str] | None = Field(
-        None, description="participants to keep; all that are found where it is left out"
+    participants: Annotated[list[str], Once] | None = Field(
+        None, min_length=1, description="participants to keep; all that are found if left out"
     )
     columns: dict[str, str] = Field(
         default_factory=dict, description="the file's names of columns: `{region: roi}`"
@@ -212,6 +272,8 @@ class Dataset(Section):
             raise ValueError("`sentences` is missing: the table with `item_id` and `sentence`")
         if self.join and not self.assembly:
             raise ValueError("`join` is for an `assembly`; leave it out")
+        if self.simulate and self.participants:
+            raise ValueError("`simulate` makes its own participants; leave `participants` out")
         return self
 
 
@@ -295,8 +357,8 @@ class Geometry(Section):
 class Alphas(Section):
     """Ridge penalties on a log grid: 10^low … 10^high."""
 
-    low: float = Field(-2, description="log10 of the smallest penalty")
-    high: float = Field(8, description="log10 of the largest penalty")
+    low: float = Field(-2, ge=-300, le=300, description="log10 of the smallest penalty")
+    high: float = Field(8, ge=-300, le=300, description="log10 of the largest penalty")
     count: PositiveInt = Field(21, description="number of penalties")
 
     @model_validator(mode="after")
@@ -323,7 +385,7 @@ class Encoding(Section):
     standardize: bool = Field(True, description="scale features by the training rows' SD")
     seed: NonNegativeInt = Field(0, description="the seed that everything random derives from")
     permutations: NonNegativeInt = Field(200, description="draws of the null distribution")
-    baselines: list[Baseline] = Field(
+    baselines: Annotated[list[Baseline], Once] = Field(
         ["length", "position", "untrained"], description="what a score is held against"
     )
 
@@ -360,9 +422,15 @@ class Inference(Section):
     permutations: PositiveInt = Field(2000, description="draws of a null over whole curves")
     bootstrap: PositiveInt = Field(500, description="bootstrap draws of an interval")
     null_draws: PositiveInt = Field(200, description="draws of a null of the modules, each step")
-    temporal: list[Name] = Field(["AntTemp", "PostTemp"], description="early regions of claim 3")
-    frontal: list[Name] = Field(["IFG", "IFGorb"], description="late regions of claim 3")
-    network: list[Name] = Field(["netw"], description="regions that claims 2, 4 and 5 are about")
+    temporal: Annotated[list[Name], Once] = Field(
+        ["AntTemp", "PostTemp"], description="early regions of claim 3"
+    )
+    frontal: Annotated[list[Name], Once] = Field(
+        ["IFG", "IFGorb"], description="late regions of claim 3"
+    )
+    network: Annotated[list[Name], Once] = Field(
+        ["netw"], description="regions that claims 2, 4 and 5 are about"
+    )
     calibration_draws: NonNegativeInt = Field(
         0,
         description="sweeps to simulate on this grid, so that every test in the report stands "
@@ -373,10 +441,16 @@ class Inference(Section):
 class Maps(Section):
     """Scores of single voxels, in the space of the images: what `snakemake voxel_maps` draws."""
 
-    models: list[Name] = Field(min_length=1, description="models, such as `pythia-70m`")
-    steps: list[NonNegativeInt] = Field(min_length=1, description="training steps")
-    layers: list[NonNegativeInt] = Field(min_length=1, description="layers, 0 the embedding output")
-    participants: list[Name] = Field(min_length=1, description="participants, one map each")
+    models: Annotated[list[Name], Once] = Field(
+        min_length=1, description="models, such as `pythia-70m`"
+    )
+    steps: Annotated[list[NonNegativeInt], Once] = Field(min_length=1, description="training steps")
+    layers: Annotated[list[NonNegativeInt], Once] = Field(
+        min_length=1, description="layers, 0 the embedding output"
+    )
+    participants: Annotated[list[Name], Once] = Field(
+        min_length=1, description="participants, one map each"
+    )
 
 
 class Config(Section):

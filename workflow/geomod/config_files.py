@@ -1,6 +1,8 @@
 """How configs are read, and what is said of a wrong one: the file, the key, what would be right."""
 
+import datetime
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, get_args
@@ -16,6 +18,7 @@ WANTED = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
     "float_type": "a number",
+    "finite_number": "a finite number",
     "string_type": "text",
     "bool_type": "true or false",
     "list_type": "a list",
@@ -32,10 +35,17 @@ def parse_config(values: Mapping[str, Any], source: str = "config") -> Config:
         return Config.model_validate(dict(values))
     except ValidationError as error:
         problems: dict[str, list[str]] = {}
+        hints: dict[str, str] = {}
         for problem in error.errors():
             key, words = _explain(dict(problem))
             problems.setdefault(key, []).append(words)
-        lines = [f"{source}: `{key}` {_either(words)}" for key, words in problems.items()]
+            hints[key] = hints.get(key) or _hint(dict(problem))
+        # Where a list failed at one of its places, that it is no single text is beside the point.
+        lines = [
+            f"{source}: `{key}` {_either(words)}{hints[key]}"
+            for key, words in problems.items()
+            if not any(other.startswith(f"{key}.") for other in problems)
+        ]
         raise InputError("\n".join(lines)) from None
 
 
@@ -127,10 +137,27 @@ def _explain(problem: dict[str, Any]) -> tuple[str, str]:
     return key, f"is {given!r}; it {problem['msg'].removeprefix('Input ')}"
 
 
+def _hint(problem: dict[str, Any]) -> str:
+    """What a text may have been before YAML took it for something else."""
+    given = problem.get("input")
+    if problem["type"] != "string_type":
+        return ""
+    if isinstance(given, bool):
+        return ": YAML reads words such as no and on as false and true; write it in quotes"
+    if isinstance(given, int):
+        return f': YAML reads 0{given} as {given}; write it in quotes, "0{given}" or "{given}"'
+    if isinstance(given, float | datetime.date):
+        return f': YAML reads it as a {type(given).__name__}; write it in quotes, "{given}"'
+    return ""
+
+
 def _either(words: list[str]) -> str:
     """The branches of a union fail one by one; say what was given once, and every right choice."""
     must = "; it must be "
     return " or ".join([words[0], *(branch.split(must)[-1] for branch in words[1:])])
+
+
+_BRANCH = re.compile(r"int|constrained-int|str|literal\[.*|list\[.*|function-after\[.*")
 
 
 def _location(problem: dict[str, Any]) -> tuple[list[str], str | None]:
@@ -139,9 +166,10 @@ def _location(problem: dict[str, Any]) -> tuple[list[str], str | None]:
     provider = None
     if parts[:1] == ["suites"] and len(parts) > 2:
         provider = parts.pop(2)
-    branches = ("int", "constrained-int", "literal[")
-    if len(parts) > 1 and parts[-1].startswith(branches):
-        parts.pop()
+    # The last part that names a branch; a list of text may have failed at one of its places.
+    places = [i for i, part in enumerate(parts) if i > 0 and _BRANCH.fullmatch(part)]
+    if places:
+        parts = parts[: places[-1]] + parts[places[-1] + 1 :]
     return parts, provider
 
 

@@ -20,5 +20,13 @@ def gpus_per_job(device: str) -> int:
 
     On a cluster the machine that plans may have none where the others do: there, say `cuda`.
     """
-    here = Path("/dev/nvidiactl").exists()
-    return int(device == "cuda" or (device == "auto" and here))
+    return int(device == "cuda" or (device == "auto" and has_gpu()))
+
+
+def has_gpu() -> bool:
+    """Whether this machine shows a GPU of a kind that torch calls cuda: a look at /dev, no more.
+
+    NVIDIA's driver, AMD's, and that of Windows under WSL. Where one is there, torch has the last
+    word, in the job (`pick`): to ask it takes seconds, at every start.
+    """
+    return any(Path("/dev", name).exists() for name in ("nvidiactl", "kfd", "dxg"))

@@ -153,8 +153,8 @@ def _alignment(
         for response, region in regions:
             rows.append(
                 {
-                    "rsa": layer.all @ region.all,
-                    "trsa": layer.near @ region.near,
+                    "rsa": layer.alike(region),
+                    "trsa": layer.alike(region, near=True),
                     "cka": linear_cka(values, response),
                 }
             )

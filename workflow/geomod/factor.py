@@ -95,6 +95,8 @@ def leading(train: Tensor, test: Tensor, components: int | None) -> tuple[Tensor
     if components is None:
         return train, test
     factor = factorize(train, components)
+    if not len(factor.s):  # nothing varies: there are no components to look along
+        return train, test
     axes = product(train.T, factor.u) / factor.s.sqrt()
     return product(train, axes), product(test, axes)
 

@@ -1,9 +1,13 @@
 """Files appear whole or not at all."""
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from geomod.errors import InputError
 
 
 @contextmanager
@@ -21,3 +25,18 @@ def whole(path: str | Path) -> Iterator[Path]:
         os.replace(temporary, final)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def read_json(path: str | Path) -> dict[str, Any]:
+    """The keys and values in a JSON file that somebody else wrote."""
+    try:
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:  # not JSON, or not UTF-8
+        raise InputError(f"{path} is no JSON ({error}). Is it complete?") from error
+    if not isinstance(found, dict):
+        raise InputError(
+            f"{path} must hold keys and values in braces, not a {type(found).__name__}"
+        )
+    return found

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import GroupKFold, KFold
 
+from geomod.errors import InputError
+
 Scheme = Literal["shuffled", "contiguous", "grouped"]
 Rows = NDArray[np.intp]
 Split = tuple[Rows, Rows]
@@ -25,6 +27,11 @@ def outer_folds(
     the rows into runs, for sentences whose neighbours resemble each other. `grouped` never puts
     rows of one group on both sides (`GroupKFold`).
     """
+    if isinstance(folds, bool) or not isinstance(folds, int | np.integer):
+        raise InputError(
+            f"folds must be a whole number, such as 5, not {folds!r}: rows are cut by "
+            "KFold(folds, shuffle=True, random_state=seed), or by GroupKFold where groups are given"
+        )
     if scheme == "grouped":
         if groups is None:
             raise ValueError("grouped folds need the group of every row")
@@ -33,10 +40,10 @@ def outer_folds(
             raise ValueError(f"{n} rows need {n} groups, but there are {names.shape}")
         distinct = len(np.unique(names))
         if distinct < folds:
-            raise ValueError(f"{distinct} groups cannot be parted into {folds} folds")
+            raise InputError(f"{distinct} groups cannot be parted into {folds} folds")
         return list(GroupKFold(folds).split(names, groups=names))
     if not 2 <= folds <= n:
-        raise ValueError(f"{n} rows cannot be parted into {folds} folds")
+        raise InputError(f"{n} rows cannot be parted into {folds} folds")
     if scheme == "shuffled":
         return list(KFold(folds, shuffle=True, random_state=seed).split(np.empty(n)))
     if scheme == "contiguous":

@@ -1,7 +1,6 @@
 """The grid of models, steps and layers, and the one place where a path is built."""
 
 import csv
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from geomod.config import AnySuite, Config, FolderSuite, HubSuite, TrainSuite
 from geomod.errors import InputError
+from geomod.files import read_json
 from geomod.toy import LAST_STEP, TOY_SIZES
 
 RESOURCES = Path(__file__).parents[2] / "resources"
@@ -140,55 +140,20 @@ def deal(
     return kept + [tuple(rest[i : i + per_job]) for i in range(0, len(rest), per_job)]
 
 
-def check_steps(config: Config) -> None:
-    """Refuse a step that a suite is known not to have."""
-    for name, suite in config.suites.items():
-        known, where = _known_steps(suite)
-        missing = sorted(set(suite.steps) - known) if known is not None else []
-        if missing:
-            near = min(known or {0}, key=lambda step: (abs(step - missing[0]), step))
-            raise InputError(
-                f"`suites.{name}.steps`: {where} has no step {missing[0]}; the nearest is {near}"
-            )
-
-
-def check_maps(config: Config) -> None:
-    """Refuse a map of a model, step or layer that the run does not have, or of responses that are
-    no voxels."""
-    if config.maps is None:
-        return
-    if config.dataset.responses:
-        raise InputError("`maps`: a table of responses has no voxels; leave `maps` out")
-    models = {model.name: model for model in Grid(config).models}
-    for name in config.maps.models:
-        if name not in models:
-            raise InputError(
-                f"`maps.models`: there is no model {name!r}; the run has {', '.join(models)}"
-            )
-        steps, layers = models[name].steps, models[name].layers
-        for step in config.maps.steps:
-            if step not in steps:
-                raise InputError(
-                    f"`maps.steps`: {name} has no step {step}; it has {', '.join(map(str, steps))}"
-                )
-        if layers is not None and max(config.maps.layers) > layers:
-            raise InputError(
-                f"`maps.layers`: {name} has no layer {max(config.maps.layers)}; "
-                f"it has 0 to {layers}"
-            )
-
-
-def _known_steps(suite: AnySuite) -> tuple[set[int] | None, str]:
+def known_steps(suite: TrainSuite | HubSuite) -> set[int] | None:
+    """Every step that a suite has, where that is known without a network."""
     if isinstance(suite, TrainSuite):
-        return set(range(LAST_STEP + 1)), "the training of toy models"
-    if isinstance(suite, HubSuite):
-        return _suite_steps().get(suite.repo), suite.repo
-    found = {
-        step
-        for step in suite.steps
-        if all(Path(suite.path.format(size=size, step=step)).is_dir() for size in suite.sizes)
-    }
-    return found, suite.path
+        return set(range(LAST_STEP + 1))
+    return _suite_steps().get(suite.repo)
+
+
+def width_of(suite: AnySuite, size: str) -> int | None:
+    """Width of a model's layers, where it is known without a network."""
+    if isinstance(suite, TrainSuite):
+        return TOY_SIZES[size].width if size in TOY_SIZES else None
+    if isinstance(suite, FolderSuite):
+        return _in_folder(suite, size, "hidden_size")
+    return _suite_models().get((suite.repo, size), {}).get("width")
 
 
 @cache
@@ -206,10 +171,14 @@ def _suite_steps() -> dict[str, set[int]]:
 
 
 @cache
-def _suite_layers() -> dict[tuple[str, str], int]:
+def _suite_models() -> dict[tuple[str, str], dict[str, int]]:
+    """Repository and size → blocks and width of the models that resources/suites.tsv knows."""
     with (RESOURCES / "suites.tsv").open(encoding="utf-8", newline="") as lines:
         rows = csv.DictReader(lines, delimiter="\t")
-        return {(row["repo"], row["size"]): int(row["blocks"]) for row in rows}
+        return {
+            (row["repo"], row["size"]): {name: int(row[name]) for name in ("blocks", "width")}
+            for row in rows
+        }
 
 
 def _layers(name: str, suite: AnySuite, size: str) -> int | None:
@@ -224,13 +193,12 @@ def _layers(name: str, suite: AnySuite, size: str) -> int | None:
     if size in suite.layers:
         return suite.layers[size]
     if isinstance(suite, FolderSuite):
-        return _layers_in_folder(suite, size)
-    return _suite_layers().get((suite.repo, size))
+        return _in_folder(suite, size, "num_hidden_layers")
+    return _suite_models().get((suite.repo, size), {}).get("blocks")
 
 
-def _layers_in_folder(suite: FolderSuite, size: str) -> int | None:
+def _in_folder(suite: FolderSuite, size: str, key: str) -> int | None:
+    """A number in the `config.json` of a model's first checkpoint, where that has it."""
     path = Path(suite.path.format(size=size, step=min(suite.steps))) / "config.json"
-    if not path.is_file():
-        return None
-    layers = json.loads(path.read_text(encoding="utf-8")).get("num_hidden_layers")
-    return int(layers) if layers is not None else None
+    found = read_json(path).get(key) if path.is_file() else None
+    return found if isinstance(found, int) else None

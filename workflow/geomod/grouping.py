@@ -21,7 +21,8 @@ def groups_of(
     if column not in stimuli:
         raise InputError(
             f"`encoding.group_by` is {column!r}, which is no column of the sentences; "
-            f"they have {', '.join(stimuli.columns)}"
+            f"they have {', '.join(stimuli.columns)}. What belongs together (passages, stories) is "
+            f"called `group`: `dataset.columns: {{group: {column}}}` gives it that name"
         )
     groups = stimuli[column].to_numpy(dtype=object)[rows]
     if (groups == "").any():

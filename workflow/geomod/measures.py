@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from geomod.errors import InputError
 from geomod.geometry import Variant, View, metric, register
 from geomod.grams import Floats
 
@@ -193,6 +194,13 @@ def curvature(path: Path, *, lag: int = 1, folded: bool = False) -> Floats:
     Steps without a direction are left out. `folded` takes |dot|, which makes every obtuse angle
     acute.
     """
+    if not isinstance(path, Path):
+        raise InputError(
+            f"curvature takes what `displacements` makes of Grams, not {type(path).__name__}. "
+            "Of the states x [T, width] of one sentence: "
+            "curvature(displacements((x @ x.T)[None], x.shape[1], first=0)); of a file of Grams: "
+            "geomod.geometry.measure"
+        )
     dots = np.diagonal(path.inner, offset=lag, axis1=-2, axis2=-1)
     squared = squared_norms(path.inner)
     both = path.directed[:, lag:] & path.directed[:, :-lag]

@@ -1,8 +1,9 @@
 """Any transformer in a folder: its weights in a stated precision, its blocks, its tokens."""
 
-import json
+import difflib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,9 +11,16 @@ import torch
 import transformers
 from safetensors import SafetensorError, safe_open
 from torch import nn
-from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer
+from transformers import (
+    CONFIG_MAPPING,
+    AutoConfig,
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+)
 
 from geomod.errors import InputError
+from geomod.files import read_json
 
 log = logging.getLogger(__name__)
 
@@ -33,30 +41,74 @@ def load_model(
     that the file was stored in, float16 for Pythia. `tokenizer` is the folder of the tokenizer,
     where it is not the model's own.
     """
-    folder = Path(folder)
+    folder, tokens = Path(folder), Path(tokenizer or folder)
     if not (folder / "config.json").is_file():
         raise InputError(f"{folder}: no config.json; expected the folder of a transformers model")
+    _check_description(read_json(folder / "config.json"), folder / "config.json")
     # Full float32 products on a GPU that would otherwise shorten them to 10 bits of mantissa.
     torch.backends.cuda.matmul.allow_tf32 = False
     transformers.utils.logging.disable_progress_bar()
     local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-    config = AutoConfig.from_pretrained(folder, **local)
-    door: Any = AutoModelForCausalLM if _has_head(config) else AutoModel
     how: dict[str, Any] = {"dtype": dtype, "output_loading_info": True}
+    how["ignore_mismatched_sizes"] = True  # they are reported below, by name
     weights = read_weights(folder, dtype)
-    if weights:
-        with torch.device("meta"):
-            family = type(door.from_config(config))
-        model, report = family.from_pretrained(None, config=config, state_dict=weights, **how)
-    else:
-        model, report = door.from_pretrained(folder, **how, **local)
+    with _in_words(f"{folder}: no model can be made of its config.json and its weights"):
+        config = AutoConfig.from_pretrained(folder, **local)
+        door: Any = AutoModelForCausalLM if _has_head(config) else AutoModel
+        if weights:
+            with torch.device("meta"):
+                family = type(door.from_config(config))
+            model, report = family.from_pretrained(None, config=config, state_dict=weights, **how)
+        else:
+            model, report = door.from_pretrained(folder, **how, **local)
+    _check_shapes(report, folder)
     # A weight that the file lacks is drawn at random by transformers, and only warned about.
     missing = sorted(key for key in report["missing_keys"] if "pooler" not in key)
     if missing:
         raise InputError(f"{folder}: the weights lack {', '.join(missing[:5])} (of {len(missing)})")
     model.config.use_cache = False
     model.to(device).eval().requires_grad_(False)
-    return model, AutoTokenizer.from_pretrained(tokenizer or folder, **local)
+    with _in_words(f"{tokens}: its tokenizer cannot be read"):
+        return model, AutoTokenizer.from_pretrained(tokens, **local)
+
+
+def _check_description(values: Mapping[str, Any], path: Path) -> None:
+    """Refuse a `config.json` of a kind of model that is not read here."""
+    family = values.get("model_type")
+    if family not in CONFIG_MAPPING:
+        close = difflib.get_close_matches(str(family), list(CONFIG_MAPPING.keys()), n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise InputError(
+            f"{path}: `model_type` is {family!r}, which transformers {transformers.__version__} "
+            f"does not know.{hint} Code that comes with a checkpoint is never run"
+        )
+    if "quantization_config" in values:
+        raise InputError(
+            f"{path}: the weights are quantized, and geomod reads whole ones only; give the "
+            "checkpoint as it was before quantization"
+        )
+
+
+def _check_shapes(report: Mapping[str, Any], folder: Path) -> None:
+    """Refuse weights of other shapes than the config says."""
+    for name, found, wanted in sorted(report["mismatched_keys"]):
+        raise InputError(
+            f"{folder}: {name} has the shape {list(found)}, but config.json makes it "
+            f"{list(wanted)}; one of the two belongs to another model"
+        )
+
+
+@contextmanager
+def _in_words(what: str) -> Iterator[None]:
+    """Say of an error of the libraries which folder it was, in one sentence; a lack of memory is
+    nobody's fault."""
+    try:
+        yield
+    except (InputError, MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # whatever a library makes of a file that it did not expect
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise InputError(f"{what} ({lines[0]})") from error
 
 
 def read_weights(folder: Path, dtype: torch.dtype) -> dict[str, torch.Tensor]:
@@ -68,7 +120,7 @@ def read_weights(folder: Path, dtype: torch.dtype) -> dict[str, torch.Tensor]:
     index = folder / "model.safetensors.index.json"
     names = {"model.safetensors"}
     if index.is_file():
-        names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        names = set(read_json(index).get("weight_map", {}).values())
     weights = {}
     for name in sorted(names) if all((folder / name).is_file() for name in names) else []:
         try:
@@ -116,6 +168,18 @@ def find_blocks(model: nn.Module, path: str | None = None) -> list[nn.Module]:
 
 def _text_config(model: Any) -> Any:
     return model.config.get_text_config()
+
+
+def check_vocabulary(model: Any, ids: Sequence[Sequence[int]]) -> None:
+    """Refuse tokens that the model has no embedding of."""
+    rows = int(model.get_input_embeddings().weight.shape[0])
+    largest = max(max(tokens) for tokens in ids)
+    if largest >= rows:
+        raise InputError(
+            f"the tokenizer gives the token {largest}, but the model has embeddings of {rows} "
+            f"tokens (0 to {rows - 1}): they do not belong together. Name the right one as "
+            "`tokenizer` of the suite"
+        )
 
 
 def width_of(model: nn.Module) -> int:

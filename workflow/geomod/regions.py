@@ -1,10 +1,36 @@
 """Which of a dataset's regions a config means."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from geomod.errors import InputError
-from geomod.sheets import listed, nearest
+from geomod.sheets import labels, listed, nearest, numbers, read_sheet, require_columns
+
+
+def region_numbers(dataset: Mapping[str, Any]) -> dict[str, list[float]]:
+    """Region → its numbers in the parcel image, from the table `dataset["nifti"]["labels"]`."""
+    table = Path(dataset["nifti"]["labels"])
+    sheet = read_sheet(table, dataset.get("columns"))
+    require_columns(sheet.columns, table, ["index", "region"])
+    sheet = sheet.assign(
+        region=labels(sheet, table, "region"), index=numbers(sheet, table, "index")
+    )
+    if sheet["index"].isna().any():
+        raise InputError(f"{table}, row {sheet.index[sheet['index'].isna()][0]}: index is empty.")
+    again = sheet[sheet.duplicated(["index", "region"], keep=False)]
+    if len(again):
+        index, region = again.iloc[0][["index", "region"]]
+        same = again[(again["index"] == index) & (again["region"] == region)]
+        raise InputError(
+            f"{table}, rows {listed(same.index)}: region {region!r} has the index {index:g} more "
+            "than once. Keep one of these rows, or correct the others."
+        )
+    wanted, prefix = dataset["regions"], dataset.get("region_prefix")
+    names = match_regions(wanted, sheet["region"], table, prefix)
+    return {
+        ours: list(sheet.loc[sheet["region"] == theirs, "index"]) for theirs, ours in names.items()
+    }
 
 
 def match_regions(
@@ -21,8 +47,9 @@ def match_regions(
         prefix = _common_prefix(wanted, available, source)
     for name in wanted:
         if prefix + name not in available:
+            full = prefix + name
             raise InputError(
-                f"{source} has no region {prefix + name!r}.{nearest(prefix + name, available)} "
+                f"`dataset.regions`: {source} has no region {full!r}.{nearest(full, available)} "
                 f"It has {listed(available)}."
             )
     return {prefix + name: name for name in wanted}

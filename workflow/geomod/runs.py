@@ -23,19 +23,31 @@ def read_record(root: str | Path) -> Record:
 
 def write_record(root: str | Path, config_files: Sequence[str], blocks: dict[str, Any]) -> None:
     """Remember which config files own the run, and which steps share a job."""
-    record = {"config_files": list(config_files), "blocks": blocks}
+    record = {
+        "config_files": list(config_files),
+        "places": _places(config_files),
+        "blocks": blocks,
+    }
     with whole(Path(root) / "run.json") as temporary:
         temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 
 def check_owner(record: Record, run: str, config_files: Sequence[str]) -> None:
-    """Refuse a run whose name another config has taken: their results would mix in one folder."""
+    """Refuse a run whose name another config has taken: their results would mix in one folder.
+
+    A config is the same by its relative path or by its place on the disk: the first holds where
+    both move together, the second where the folder moves and a config outside of it does not.
+    """
     owner = record.get("config_files", list(config_files))
-    if owner != list(config_files):
+    if owner != list(config_files) and record.get("places") != _places(config_files):
         raise InputError(
             f"`run` is {run!r}, and results/{run} was made from {', '.join(owner)}, not from "
             f"{', '.join(config_files)}. Give this config another `run`, or delete results/{run}."
         )
+
+
+def _places(config_files: Sequence[str]) -> list[str]:
+    return [str(Path(path).resolve()) for path in config_files]
 
 
 def hold(root: str | Path) -> IO[str]:

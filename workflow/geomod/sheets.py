@@ -39,7 +39,7 @@ def read_sheet(
     """
     path = Path(path)
     text = read_text(path)
-    separator = "\t" if path.suffix.lower() in (".tsv", ".tab") else ","
+    separator = separator_of(path)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     rows: dict[int, list[str]] = {}
     row = 0
@@ -79,14 +79,34 @@ def read_text(path: Path) -> str:
     return text
 
 
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+
+
+def separator_of(path: Path) -> str:
+    """What stands between the columns of a table, by the name of its file."""
+    return "\t" if path.suffix.lower() in (".tsv", ".tab") else ","
+
+
+def check_separator(path: Path, header: list[str], separator: str) -> None:
+    """An error where the one column of a header looks like several, separated otherwise."""
+    others = [other for other in SEPARATORS if other != separator and other in "".join(header)]
+    if len(header) > 1 or not others:
+        return
+    remedy = {
+        ",": "Give the file a name in .csv",
+        ";": "Save it with commas between columns and points in numbers, under a name in .csv",
+        "\t": "Give the file a name in .tsv",
+    }[others[0]]
+    raise InputError(
+        f"{path}: the columns are not separated by {SEPARATORS[separator]}, but, it seems, by "
+        f"{SEPARATORS[others[0]]}: {header[0]!r}. {remedy}."
+    )
+
+
 def _frame(
     path: Path, header: list[str], rows: Mapping[int, list[str]], separator: str
 ) -> pd.DataFrame:
-    if separator == "," and len(header) == 1 and re.search("[;\t]", header[0]):
-        raise InputError(
-            f"{path}: the columns are not separated by commas. Save the file with commas "
-            "between columns and points in numbers, or, with tabs, under a name in .tsv."
-        )
+    check_separator(path, header, separator)
     for position, name in enumerate(header):
         if name in header[:position]:
             raise InputError(f"{path}: there are two columns called {name!r}.")
@@ -102,7 +122,7 @@ def _frame(
 
 
 def _keep(sheet: pd.DataFrame, path: Path, column: str, wanted: Any) -> pd.DataFrame:
-    require_columns(sheet, path, [column])
+    require_columns(sheet.columns, path, [column])
     values = {str(value) for value in (wanted if isinstance(wanted, list) else [wanted])}
     kept = sheet[sheet[column].str.strip().isin(values)]
     if kept.empty:
@@ -123,13 +143,14 @@ def _rename(sheet: pd.DataFrame, path: Path, columns: Mapping[str, str]) -> pd.D
     return sheet.rename(columns=present)
 
 
-def require_columns(sheet: pd.DataFrame, path: Path, names: Iterable[str]) -> None:
-    """An error that says which columns the file has, if one of `names` is not among them."""
+def require_columns(columns: Iterable[str], path: Path, names: Iterable[str]) -> None:
+    """An error that says which `columns` the file has, if one of `names` is not among them."""
+    columns = list(columns)
     for name in names:
-        if name not in sheet.columns:
+        if name not in columns:
             raise InputError(
-                f"{path} has no column {name!r}.{nearest(name, sheet.columns)} It has "
-                f"{listed(sheet.columns)}. If yours has another name, say so in dataset.columns: "
+                f"{path} has no column {name!r}.{nearest(name, columns)} It has "
+                f"{listed(columns)}. If yours has another name, say so in dataset.columns: "
                 f"{{{name}: <your name>}}."
             )
 

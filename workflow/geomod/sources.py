@@ -6,12 +6,13 @@ library.
 
 import glob
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from geomod.errors import InputError
 
+AVERAGE = "average"  # the participant that stands for the mean of all
 CeilingMethod = Literal["participants", "split_half"]
 
 
@@ -47,9 +48,10 @@ def beta_images(dataset: Mapping[str, Any]) -> dict[str, Path]:
     if dataset.get("participants"):
         names = [str(name) for name in dataset["participants"]]
     else:
-        names = _participants_on_disk(pattern)
+        names = names_on_disk(pattern, "participant")
     if not names:
         raise InputError(f"dataset.nifti.betas: no file is called like {pattern!r}.")
+    check_participants(names, pattern)
     return {name: Path(pattern.replace("{participant}", name)) for name in names}
 
 
@@ -61,10 +63,29 @@ def parcel_path(dataset: Mapping[str, Any], participant: str) -> Path:
     )
 
 
-def _participants_on_disk(pattern: str) -> list[str]:
-    """Names that stand in the place of {participant} in the names of files, in natural order."""
-    parts = pattern.split("{participant}")
+def check_participants(names: Iterable[str], source: str | Path) -> None:
+    """Refuse a participant whose name means something else, or cannot be written down."""
+    for name in names:
+        if name == AVERAGE:
+            raise InputError(
+                f"{source}: {AVERAGE!r} is what the mean over participants is called, so nobody "
+                "else can be. Rename it, to 'mean' for instance, or name those to read in "
+                "dataset.participants."
+            )
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise InputError(
+                f"{source}: the name of participant {name!r} is not UTF-8. Rename the file."
+            ) from None
+
+
+def names_on_disk(pattern: str, key: str) -> list[str]:
+    """What stands in the place of `{key}` in the names of files and folders, in natural order."""
+    parts = pattern.split(f"{{{key}}}")
     first, *rest = (re.escape(part) for part in parts)
+    if not rest:
+        return []
     name_of = re.compile(first + "([^/]+?)" + r"\1".join(rest))  # the same name in every place
     paths = glob.glob("*".join(glob.escape(part) for part in parts))
     names = [match[1] for path in paths if (match := name_of.fullmatch(path))]

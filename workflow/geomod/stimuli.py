@@ -49,7 +49,7 @@ def read_stimuli(dataset: Mapping[str, Any]) -> pd.DataFrame:
 def _from_sheet(path: Path, dataset: Mapping[str, Any]) -> pd.DataFrame:
     # What chooses among responses need not be a column of the sentences.
     sheet = read_sheet(path, dataset.get("columns"), dataset.get("where"), where_present=True)
-    require_columns(sheet, path, ["item_id", "sentence"])
+    require_columns(sheet.columns, path, ["item_id", "sentence"])
     return pd.DataFrame(
         {
             "item_id": labels(sheet, path, "item_id"),

@@ -6,13 +6,14 @@ from snakemake.exceptions import WorkflowError
 
 import geomod
 from geomod import runs
+from geomod.checks import check
 from geomod.config import HubSuite, TrainSuite
 from geomod.config_files import parse_config, read_configs
-from geomod.datasets import about_sentences, as_files, check_regions
+from geomod.datasets import about_sentences, as_files
 from geomod.devices import gpus_per_job
 from geomod.errors import InputError
 from geomod.gallery import GALLERY
-from geomod.grid import ANY_STEP, Grid, Paths, check_maps, check_steps
+from geomod.grid import ANY_STEP, Grid, Paths
 from geomod.provenance import fingerprint
 from geomod.sources import published_ceilings, response_files, sentence_file
 
@@ -35,9 +36,7 @@ try:
     RESPONSES = response_files(DATASET)
     RECORD = runs.read_record(PATHS.root)
     if workflow.is_main_process:  # jobs parse this file too, and need not check again
-        check_steps(CONFIG)
-        check_regions(DATASET, simulated=CONFIG.dataset.simulate is not None)
-        check_maps(CONFIG)
+        check(CONFIG, DATASET, local=workflow.local_exec)
         runs.check_owner(RECORD, CONFIG.run, CONFIG_FILES)
     GRID = Grid(CONFIG, RECORD.get("blocks"))
 except InputError as error:
