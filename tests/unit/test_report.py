@@ -66,6 +66,7 @@ def page(root: Path, **changes: Any) -> str:
         "claims": [CLAIM],
         "notes": ["sentence <script>alert(1)</script>"],
         "figures": dict.fromkeys(GALLERY, "<?xml?><svg id='drawn'></svg>"),
+        "lacking": {},
         "recovery": RECOVERY,
     }
     return render(root / "workflow/report/report.html.j2", **{**given, **changes})
@@ -104,6 +105,24 @@ def test_figures_stand_in_the_page_and_text_is_not_markup(root: Path) -> None:
     assert "<script>" not in text
 
 
+def test_a_figure_that_shows_nothing_is_left_out_and_its_sentence_stands_there(root: Path) -> None:
+    text = page(root, lacking={"learning": "Left out: <two> steps."})
+    assert text.count("<svg id='drawn'>") == len(GALLERY) - 1
+    assert GALLERY["learning"].title in text
+    assert "Left out: &lt;two&gt; steps." in text
+    assert GALLERY["learning"].caption not in text
+
+
+def test_one_step_is_one_step(root: Path) -> None:
+    config = {
+        "run": "one",
+        "dataset": {"name": "made-up"},
+        "suites": {"toy": {"sizes": ["xs"], "steps": [16]}},
+    }
+    assert "1 step)" in page(root, config=config)
+    assert "2 steps)" in page(root)
+
+
 def test_a_claim_without_an_interval_has_a_dash(root: Path) -> None:
     text = page(root, claims=[{**CLAIM, "interval": None, "estimate": None, "p": None}])
     assert text.count(">–<") >= 2
@@ -114,6 +133,10 @@ def test_a_claim_without_an_interval_has_a_dash(root: Path) -> None:
     [
         (0.12345, "0.123"),
         (-2.0, "−2"),
+        (1023.6, "1,024"),
+        (-1024, "−1,024"),
+        (302208, "302,208"),
+        (2e-8, "2e−08"),
         (None, "–"),
         (float("nan"), "–"),
         (True, "True"),

@@ -1,7 +1,6 @@
 """One HTML page that says what was found, with every figure in it and nothing to load."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ import jinja2
 import pandas as pd
 import yaml
 
-from geomod.gallery import GALLERY
+from geomod.gallery import GALLERY, Plate
 
 
 def render(
@@ -19,10 +18,14 @@ def render(
     claims: Sequence[Mapping[str, Any]],
     notes: Sequence[str],
     figures: Mapping[str, str],
+    lacking: Mapping[str, str],
     recovery: pd.DataFrame | None = None,
     calibration: pd.DataFrame | None = None,
 ) -> str:
-    """The page. `figures` gives each figure as SVG text; simulated runs have `recovery`."""
+    """The page. `figures` gives each figure as SVG text; simulated runs have `recovery`.
+
+    `lacking` has a sentence for each figure that is left out.
+    """
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
@@ -36,7 +39,7 @@ def render(
         claims=claims,
         notes=notes,
         plates=[
-            {"name": name, "svg": figures[name], **asdict(plate)}
+            {"name": name, "svg": figures[name], "lacking": lacking.get(name), **_words(plate)}
             for name, plate in GALLERY.items()
             if name in figures
         ],
@@ -44,6 +47,10 @@ def render(
         calibration=_records(calibration),
         beyond=_beyond(calibration),
     )
+
+
+def _words(plate: Plate) -> dict[str, str]:
+    return {"title": plate.title, "caption": plate.caption}
 
 
 def _beyond(calibration: pd.DataFrame | None) -> set[str]:
@@ -56,12 +63,16 @@ def _records(table: pd.DataFrame | None) -> list[dict[str, Any]] | None:
 
 
 def number(value: Any) -> str:
-    """Three significant digits; a dash for what is not there; other things as they are."""
+    """Three significant digits, but all of a whole number and those before the point.
+
+    A dash for what is not there; other things as they are.
+    """
     if value is None or (isinstance(value, float) and value != value):
         return "–"
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return str(value)
-    return f"{value:.3g}".replace("-", "−")
+    whole = isinstance(value, int) or 1000 <= abs(value) < 1e9
+    return f"{value:{',.0f' if whole else '.3g'}}".replace("-", "−")
 
 
 def svg_element(text: str) -> str:
