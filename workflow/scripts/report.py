@@ -10,6 +10,7 @@ from geomod.jobs import job
 from geomod.report import render
 from geomod.sound import not_counted
 from geomod.tables import read_table
+from geomod.tokens import unfamiliar
 
 with job(snakemake.log[0], snakemake.threads):
     inputs = snakemake.input
@@ -21,6 +22,7 @@ with job(snakemake.log[0], snakemake.threads):
         claims=json.loads(Path(inputs.claims).read_text(encoding="utf-8")),
         notes=json.loads(Path(inputs.notes).read_text(encoding="utf-8"))
         + left_out(tables["geometry"])
+        + unfamiliar(tables["tokens"])
         + not_counted(read_table(inputs.checkpoints)),
         figures={Path(p).stem: Path(p).read_text(encoding="utf-8") for p in inputs.figures},
         lacking=lacking(tables),
