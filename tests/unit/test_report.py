@@ -1,5 +1,6 @@
 """The report says what the claims say, and cannot be broken by what it is given."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,8 @@ RECOVERY = pd.DataFrame(
         "recovered": [0.69, 1.0],
         "low": [0.6, 0.9],
         "high": [0.8, 1.1],
+        "width": [0.2, 0.1],
+        "criterion": ["within a tenth", "in the interval"],
         "agrees": [True, False],
     }
 )
@@ -81,7 +84,20 @@ def test_a_verdict_stands_with_its_numbers(root: Path) -> None:
 
 def test_what_did_not_come_back_is_said(root: Path) -> None:
     text = page(root)
-    assert "1 of 2 came back" in text
+    counts = re.findall(r"<td>(.*?)</td><td class=.n.>(\d of \d)</td><td>(.*?)</td>", text)
+    assert counts == [
+        ("noise ceiling", "1 of 1", "within a tenth"),
+        ("t50", "0 of 1", "in the interval"),
+    ]
+    assert text.count('class="tag not">no<') == 1
+    assert ">20%<" in text
+
+
+def test_what_nothing_could_judge_is_counted_apart(root: Path) -> None:
+    more = RECOVERY.assign(criterion="nothing", agrees=pd.array([None, None], dtype="boolean"))
+    text = page(root, recovery=pd.concat([RECOVERY.astype({"agrees": "boolean"}), more]))
+    assert text.count(">1 not judged<") == 2
+    assert text.count(">not judged<") == 2
     assert text.count('class="tag not">no<') == 1
 
 

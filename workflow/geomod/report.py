@@ -29,7 +29,7 @@ def render(
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
-    environment.filters |= {"number": number, "svg": svg_element}
+    environment.filters |= {"number": number, "percent": percent, "svg": svg_element}
     page = environment.from_string(template.read_text(encoding="utf-8"))
     return page.render(
         config=config,
@@ -44,6 +44,7 @@ def render(
             if name in figures
         ],
         recovery=_records(recovery),
+        tally=_records(None if recovery is None else tally(recovery)),
         calibration=_records(calibration),
         beyond=_beyond(calibration),
     )
@@ -59,7 +60,30 @@ def _beyond(calibration: pd.DataFrame | None) -> set[str]:
 
 
 def _records(table: pd.DataFrame | None) -> list[dict[str, Any]] | None:
-    return None if table is None else [dict(row) for row in table.to_dict("records")]
+    """The rows for the template; what is missing from a column that is not of floats is None."""
+    if table is None:
+        return None
+    return [
+        {k: None if v is pd.NA else v for k, v in row.items()} for row in table.to_dict("records")
+    ]
+
+
+def tally(recovery: pd.DataFrame) -> pd.DataFrame:
+    """How many facts of a kind came back, by what they were judged.
+
+    Columns: fact, criterion, agree, judged, facts, width (the median).
+    """
+    return (
+        recovery.astype({"agrees": "boolean"})
+        .groupby(["fact", "criterion"], sort=False)
+        .agg(
+            agree=("agrees", "sum"),
+            judged=("agrees", "count"),
+            facts=("agrees", "size"),
+            width=("width", "median"),
+        )
+        .reset_index()
+    )
 
 
 def number(value: Any) -> str:
@@ -73,6 +97,11 @@ def number(value: Any) -> str:
         return str(value)
     whole = isinstance(value, int) or 1000 <= abs(value) < 1e9
     return f"{value:{',.0f' if whole else '.3g'}}".replace("-", "−")
+
+
+def percent(share: float) -> str:
+    """A share in whole percents; nothing where there is none."""
+    return "" if share != share else f"{share:.0%}"
 
 
 def svg_element(text: str) -> str:
