@@ -21,6 +21,10 @@ SCRIPTS = os.path.join(WORKFLOW, "scripts")
 # Relative, as all inputs are: a folder that is moved as a whole has nothing to run again.
 RESOURCES = os.path.relpath(os.path.join(os.path.dirname(WORKFLOW), "resources"))
 CONDA = os.path.join(os.path.dirname(WORKFLOW), "envs", "geomod.yaml")
+# Jobs import the geomod beside these rules, whichever one is installed in their Python.
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [WORKFLOW, *filter(None, [os.environ.get("PYTHONPATH")])]
+)
 CONFIG_FILES = [os.path.relpath(path) for path in workflow.configfiles]
 
 try:
