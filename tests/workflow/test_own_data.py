@@ -299,4 +299,5 @@ def test_real_responses_from_sentences_to_report(fresh: Workflow) -> None:
     assert table.query("region == 'netw'")["score"].max() > 0.02
     np.testing.assert_allclose(table["score_normalized"], table["score"] / table["ceiling"])
     assert read(fresh, "stimuli.parquet")["sentence"][0] == "Taste that fowl and those fish."
-    assert (fresh.folder / "results/lab/report.html").is_file()
+    page = (fresh.folder / "results/lab/report.html").read_text(encoding="utf-8")
+    assert "of the tokens are unknown, or single bytes or letters" in page
