@@ -5,6 +5,7 @@ PYTHON ?= python3
 PIP_ARGS ?=
 CORES ?= all
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 READY := .venv/.installed
 # The browser of other jobs' threads is Snakemake; BLAS and tokenizers take only what they are given.
 export OMP_NUM_THREADS ?= 1
@@ -40,16 +41,18 @@ format: $(READY)
 
 # The config's schema and the tables of config/README.md, from the models in geomod/config.py.
 documents: $(READY)
-	PYTHONPATH=workflow $(BIN)/python -m geomod.config_documents
+	$(BIN)/python -m geomod.config_documents
 
 clean:
 	rm -rf results/demo logs .snakemake
 
 TEST_PROCESSES ?= 2
 
-$(READY): envs/lock.txt
+# geomod itself is put on the path of this Python as it lies here, so that notebooks can import it.
+$(READY): envs/lock.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "geomod needs Python 3.11 or newer; say which: make PYTHON=python3.11"; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check $(PIP_ARGS) --requirement envs/lock.txt
+	$(PIP) $(PIP_ARGS) --requirement envs/lock.txt
+	$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $(READY)

@@ -79,3 +79,13 @@ def test_steps_with_a_gap_are_left_out() -> None:
     few = replace(CURVES[0], score=score)
     table = correlations([few], Settings())
     assert set(table["n"].unique()) == {9}  # three steps of three layers; of one layer, too few
+
+
+def test_at_one_step_nothing_is_correlated_given_the_step() -> None:
+    frames = tuple(Frame(f"toy-{n}", 10.0**n, (64,), 8) for n in (3, 4))
+    design = Design(frames, ("IFG", "netw"), 2, QUIET, QUIET, 0.1)
+    curves = simulate(design, Truth(coupling=1.0), np.random.default_rng(0))
+    table = correlations(curves, Settings())
+    assert list(table.columns) == COLUMNS
+    assert table.empty
+    assert of_network(table, curves, Settings()).empty

@@ -5,6 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from geomod.jobs import import_first
+
 SCRIPT = """
 import logging, sys
 from geomod.errors import InputError
@@ -54,3 +58,12 @@ def test_threads_are_held_to_what_the_job_has(tmp_path: Path, root: Path) -> Non
     )
     run(work, tmp_path / "a.log", root)
     assert "{1}" in (tmp_path / "a.log").read_text()
+
+
+def test_a_folder_comes_before_all_others_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["/other", "/mine"]))
+    import_first("/mine")
+    assert os.environ["PYTHONPATH"].split(os.pathsep) == ["/mine", "/other"]
+    monkeypatch.delenv("PYTHONPATH")
+    import_first("/mine")
+    assert os.environ["PYTHONPATH"] == "/mine"

@@ -1,5 +1,6 @@
 """The report says what the claims say, and cannot be broken by what it is given."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,8 @@ RECOVERY = pd.DataFrame(
         "recovered": [0.69, 1.0],
         "low": [0.6, 0.9],
         "high": [0.8, 1.1],
+        "width": [0.2, 0.1],
+        "criterion": ["within a tenth", "in the interval"],
         "agrees": [True, False],
     }
 )
@@ -66,6 +69,7 @@ def page(root: Path, **changes: Any) -> str:
         "claims": [CLAIM],
         "notes": ["sentence <script>alert(1)</script>"],
         "figures": dict.fromkeys(GALLERY, "<?xml?><svg id='drawn'></svg>"),
+        "lacking": {},
         "recovery": RECOVERY,
     }
     return render(root / "workflow/report/report.html.j2", **{**given, **changes})
@@ -80,7 +84,20 @@ def test_a_verdict_stands_with_its_numbers(root: Path) -> None:
 
 def test_what_did_not_come_back_is_said(root: Path) -> None:
     text = page(root)
-    assert "1 of 2 came back" in text
+    counts = re.findall(r"<td>(.*?)</td><td class=.n.>(\d of \d)</td><td>(.*?)</td>", text)
+    assert counts == [
+        ("noise ceiling", "1 of 1", "within a tenth"),
+        ("t50", "0 of 1", "in the interval"),
+    ]
+    assert text.count('class="tag not">no<') == 1
+    assert ">20%<" in text
+
+
+def test_what_nothing_could_judge_is_counted_apart(root: Path) -> None:
+    more = RECOVERY.assign(criterion="nothing", agrees=pd.array([None, None], dtype="boolean"))
+    text = page(root, recovery=pd.concat([RECOVERY.astype({"agrees": "boolean"}), more]))
+    assert text.count(">1 not judged<") == 2
+    assert text.count(">not judged<") == 2
     assert text.count('class="tag not">no<') == 1
 
 
@@ -104,6 +121,24 @@ def test_figures_stand_in_the_page_and_text_is_not_markup(root: Path) -> None:
     assert "<script>" not in text
 
 
+def test_a_figure_that_shows_nothing_is_left_out_and_its_sentence_stands_there(root: Path) -> None:
+    text = page(root, lacking={"learning": "Left out: <two> steps."})
+    assert text.count("<svg id='drawn'>") == len(GALLERY) - 1
+    assert GALLERY["learning"].title in text
+    assert "Left out: &lt;two&gt; steps." in text
+    assert GALLERY["learning"].caption not in text
+
+
+def test_one_step_is_one_step(root: Path) -> None:
+    config = {
+        "run": "one",
+        "dataset": {"name": "made-up"},
+        "suites": {"toy": {"sizes": ["xs"], "steps": [16]}},
+    }
+    assert "1 step)" in page(root, config=config)
+    assert "2 steps)" in page(root)
+
+
 def test_a_claim_without_an_interval_has_a_dash(root: Path) -> None:
     text = page(root, claims=[{**CLAIM, "interval": None, "estimate": None, "p": None}])
     assert text.count(">–<") >= 2
@@ -114,6 +149,10 @@ def test_a_claim_without_an_interval_has_a_dash(root: Path) -> None:
     [
         (0.12345, "0.123"),
         (-2.0, "−2"),
+        (1023.6, "1,024"),
+        (-1024, "−1,024"),
+        (302208, "302,208"),
+        (2e-8, "2e−08"),
         (None, "–"),
         (float("nan"), "–"),
         (True, "True"),

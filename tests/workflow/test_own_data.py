@@ -2,6 +2,7 @@
 
 import io
 import json
+import subprocess
 import tarfile
 import threading
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from nilearn import image
 from geomod.grams import read_features
 from geomod.ridge import encode
 from tests.conftest import ROOT
-from tests.workflow.conftest import SMALL, Workflow
+from tests.workflow.conftest import SMALL, Workflow, environment
 
 pytestmark = pytest.mark.slow
 shares_the_finished = pytest.mark.xdist_group("dag")
@@ -87,6 +88,20 @@ def test_a_table_as_a_spreadsheet_saves_it(fresh: Workflow) -> None:
     files = {"sentences": "sentences.csv", "responses": "responses.csv"}
     fresh.write_config(lab({**files, "regions": ["netw"], "ceiling": "split_half"}))
     assert fresh.planned("results/lab/brain/notes.json") == {"brain": 1}  # and no forward pass
+
+
+def test_jobs_import_the_geomod_beside_their_rules(fresh: Workflow, tmp_path: Path) -> None:
+    """Whatever else of that name is installed, as a clone is in the Python that `make` builds."""
+    table_lab(fresh)
+    (tmp_path / "elsewhere/geomod").mkdir(parents=True)
+    (tmp_path / "elsewhere/geomod/__init__.py").write_text("raise ImportError('another clone')")
+    subprocess.run(
+        fresh.command("results/lab/stimuli.parquet"),
+        cwd=fresh.folder,
+        env={**environment(), "PYTHONPATH": str(tmp_path / "elsewhere")},
+        check=True,
+    )
+    assert len(read(fresh, "stimuli.parquet")) == 30
 
 
 def test_wrong_responses_fail_in_words_and_leave_nothing(fresh: Workflow) -> None:
@@ -268,4 +283,5 @@ def test_real_responses_from_sentences_to_report(fresh: Workflow, finished: Work
     assert table.query("region == 'netw'")["score"].max() > 0.02
     np.testing.assert_allclose(table["score_normalized"], table["score"] / table["ceiling"])
     assert read(fresh, "stimuli.parquet")["sentence"][0] == "Taste that fowl and those fish."
-    assert (fresh.folder / "results/lab/report.html").is_file()
+    page = (fresh.folder / "results/lab/report.html").read_text(encoding="utf-8")
+    assert "of the tokens are unknown, or single bytes or letters" in page

@@ -19,7 +19,15 @@ from torch import Tensor, nn
 
 from geomod.errors import InputError
 from geomod.grams import Features, Grams, write_features, write_grams
-from geomod.models import Bos, check_vocabulary, find_blocks, longest_sentence, tokenize, width_of
+from geomod.models import (
+    Bos,
+    check_vocabulary,
+    find_blocks,
+    fragments,
+    longest_sentence,
+    tokenize,
+    width_of,
+)
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +38,8 @@ Keep = Callable[[int, Tensor], None]
 class Activations:
     """What is kept of a forward pass.
 
-    `tokens` has a row a sentence: n_tokens (those in the Gram), surprisal (mean −ln p of a token
+    `tokens` has a row a sentence: n_tokens (those in the Gram), n_fragments (those of them that are
+    unknown or one byte or letter alone), surprisal (mean −ln p of a token
     given the ones before it, nats) and predictive_entropy (mean entropy of the distributions that
     predicted them, nats). The first token of the input is not predicted; where nothing is, or the
     model has no language-modelling head, both are NaN.
@@ -105,6 +114,7 @@ def extract(
     tokens = pd.DataFrame(
         {
             "n_tokens": lengths,
+            "n_fragments": fragments(tokenizer, [tokens[first:] for tokens in ids]),
             "surprisal": predicted[:, 0],
             "predictive_entropy": predicted[:, 1],
         }

@@ -434,12 +434,13 @@ class Inference(Section):
     calibration_draws: NonNegativeInt = Field(
         0,
         description="sweeps to simulate on this grid, so that every test in the report stands "
-        "beside its own false-positive rate; 0: none, and `snakemake calibration` takes 200",
+        "beside its own false-positive rate; 0: none, and `.venv/bin/snakemake calibration` takes "
+        "200",
     )
 
 
 class Maps(Section):
-    """Scores of single voxels, in the space of the images: what `snakemake voxel_maps` draws."""
+    """Scores of single voxels, in the space of the images: what the rule `voxel_maps` draws."""
 
     models: Annotated[list[Name], Once] = Field(
         min_length=1, description="models, such as `pythia-70m`"
@@ -467,7 +468,9 @@ class Config(Section):
     jobs: Jobs = Field(Jobs(), description="the grain of the work")
     modules: Modules = Field(Modules(), description="modules that layers form")
     inference: Inference = Field(Inference(), description="intervals, nulls and verdicts")
-    maps: Maps | None = Field(None, description="maps of voxels, for `snakemake voxel_maps`")
+    maps: Maps | None = Field(
+        None, description="maps of voxels, for `.venv/bin/snakemake voxel_maps`"
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="`auto`: cuda where there is one"
     )

@@ -45,7 +45,7 @@ def correlations(curves: Sequence[Curves], settings: Settings) -> pd.DataFrame:
     rows = []
     for model, region, layer, predictor, parts in _questions(curves, settings):
         x, y, time = (np.concatenate([part[i].ravel() for part in parts]) for i in range(3))
-        if len(x) < 4:
+        if len(x) < 4 or np.ptp(time) == 0:  # at one step there is no progress to hold fixed
             continue
         whole = parts[0] if len(parts) == 1 else None
         for method in METHODS:

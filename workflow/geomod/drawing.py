@@ -22,10 +22,13 @@ REGION_COLOURS = {
     "IFG": "#3a7ebf",
     "MFG": "#7fb2de",
     "netw": "#2b2b2b",
+    "noise": "#9a9a9a",  # the null region of a simulated brain
 }
 MODULE_COLOURS = {"low": "#2a7f62", "middle1": "#a9c7a0", "high": "#c8553d", "all": "#b8b8b8"}
 OTHER = "#9a9a9a"
 LOG2_OF_10 = np.log2(10)  # half-times are log10(step + 1), the axis of training is log2(step + 1)
+
+MARKED: Any = {"marker": "o", "ms": 2.5, "lw": 1.3}  # a curve of one point can be seen too
 
 STYLE: Any = {
     "font.size": 8,
@@ -53,6 +56,15 @@ def of_average(encoding: pd.DataFrame) -> pd.DataFrame:
     return encoding[encoding["participant"] == "average"]
 
 
+def varying(encoding: pd.DataFrame) -> pd.DataFrame:
+    """`encoding` with NaN for the scores of predictions that are the same for all sentences.
+
+    They correlate with nothing: their score is 0 in every fold by definition, not by measurement.
+    """
+    constant = (encoding["score"] == 0) & (encoding["score_sd"] == 0)
+    return encoding.assign(score=encoding["score"].mask(constant))
+
+
 def network_score(encoding: pd.DataFrame) -> pd.DataFrame:
     """model, step, layer, score: of the region `netw` where there is one, else of their mean."""
     table = of_average(encoding)
@@ -66,13 +78,33 @@ def model_colours(models: pd.Series) -> dict[str, tuple[float, ...]]:
     return dict(zip(names, sns.color_palette("crest", len(names)), strict=True))
 
 
+def region_colours(regions: pd.Series) -> dict[str, Any]:
+    """The fixed colours of known regions, and others for those of a user's own names."""
+    names = list(pd.unique(regions))
+    others = [name for name in names if name not in REGION_COLOURS]
+    own = dict(zip(others, sns.color_palette("husl", len(others)), strict=True))
+    return {name: REGION_COLOURS.get(name, own.get(name)) for name in names}
+
+
 def time_of(step: pd.Series | np.ndarray | float) -> np.ndarray:
     return np.log2(np.asarray(step, dtype=float) + 1)
 
 
 def short(step: float) -> str:
     """1000 → 1k, 143000 → 143k."""
-    return f"{step / 1000:g}k" if step >= 1000 and step % 1000 == 0 else f"{step:g}"
+    return f"{step / 1000:g}k" if step >= 1000 and step % 1000 == 0 else f"{step:.0f}"
+
+
+def only_step(rows: pd.DataFrame) -> int | None:
+    """The step of the rows where they share one."""
+    steps = rows["step"].unique()
+    return int(steps[0]) if len(steps) == 1 else None
+
+
+def titled(model: str, rows: pd.DataFrame) -> str:
+    """A panel's title: the model, and its step where the rows share one."""
+    step = only_step(rows)
+    return model if step is None else f"{model}, step {short(step)}"
 
 
 def tick_steps(steps: pd.Series | Sequence[int], most: int = 6) -> list[int]:
@@ -113,7 +145,10 @@ def draw_maps(
     label: str,
     colours: str,
 ) -> None:
-    """A row of layer × step maps, one a model, on one colour scale."""
+    """A row of layer × step maps, one a model, on one colour scale; of one step each, lines."""
+    if all(only_step(rows) is not None for _, rows in values.groupby("model")):
+        draw_depths(axes, values, models, label)
+        return
     finite = values["value"][np.isfinite(values["value"])]
     scale = mpl.colors.Normalize(*(finite.quantile([0.01, 0.99]) if len(finite) else (0, 1)))
     cmap = sns.color_palette(colours, as_cmap=True).with_extremes(bad="#dddddd")
@@ -127,3 +162,14 @@ def draw_maps(
         axis.set_xlabel("training step")
         step_ticks(axis, grid.columns)
     figure.colorbar(mesh, ax=list(axes), label=label, extend="both")
+
+
+def draw_depths(axes: np.ndarray, values: pd.DataFrame, models: Sequence[str], label: str) -> None:
+    """A row of lines over depth, one a model at its one step, the embedding at the bottom."""
+    for column, (axis, model) in enumerate(zip(axes, models, strict=True)):
+        rows = values[values["model"] == model].sort_values("layer")
+        axis.plot(rows["value"], rows["layer"], color="#2b2b2b", **MARKED)
+        axis.set_title(titled(model, rows))
+        axis.set_xlabel(label)
+        axis.set_ylabel("layer" if column == 0 else "")
+        axis.yaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import matplotlib as mpl
@@ -13,10 +14,10 @@ from matplotlib.figure import Figure
 
 from geomod.drawing import (
     LOG2_OF_10,
+    MARKED,
     MODULE_COLOURS,
     NETWORK,
     OTHER,
-    REGION_COLOURS,
     STYLE,
     draw_maps,
     grid_of,
@@ -24,30 +25,58 @@ from geomod.drawing import (
     model_colours,
     network_score,
     of_average,
+    only_step,
     panels,
+    region_colours,
     short,
     step_ticks,
     tick_steps,
     time_axis,
     time_of,
+    titled,
+    varying,
 )
-from geomod.gallery import GALLERY
+from geomod.gallery import GALLERY, Tables
 from geomod.multiverse_figure import VERDICT_COLOURS, specification_curves
 
-Tables = Mapping[str, pd.DataFrame]
+# Of the metrics; those of a user's own have none that is known here.
+UNITS = {
+    "entropy": "nats",
+    "curvature": "°",
+    "effective_rank": "dimensions",
+    "participation_ratio": "dimensions",
+    "path_length": "units of the states",
+    "step_length": "units of the states",
+    "still_steps": "steps",
+    "first_token_norm": "ratio",
+    "norm": "ln of the states' unit",
+    "tokens": "tokens",
+}
 
 
 def save(name: str, tables: Tables, path: Path) -> None:
     """Draw the figure called `name` into an SVG or PNG file, the same file for the same tables.
 
     Where there is a table `calibration`, tests in the figure that exceed their level are named.
+    Where the tables have nothing to show, the file holds the sentence that says what they lack.
     """
+    plate = GALLERY[name]
     with sns.axes_style("ticks"), mpl.rc_context(STYLE):
         undated = {"Date": None} if path.suffix == ".svg" else None
-        figure = FIGURES[name](tables)
-        warning = "\n".join(beyond_level(GALLERY[name].tests, tables.get("calibration")))
+        lacking = plate.lacking(tables)
+        figure = left_out(plate.title, lacking) if lacking else FIGURES[name](tables)
+        tests = () if lacking else plate.tests
+        warning = "\n".join(beyond_level(tests, tables.get("calibration")))
         figure.text(0, 0, warning, va="top", color=VERDICT_COLOURS["not supported"])
         figure.savefig(path, dpi=200, metadata=undated)
+
+
+def left_out(title: str, sentence: str) -> Figure:
+    """What stands in the file of a figure that has nothing to show."""
+    figure = Figure(figsize=(5, 1))
+    figure.text(0, 0.6, title, weight="bold")
+    figure.text(0, 0.5, fill(sentence, 80), va="top", color=OTHER)
+    return figure
 
 
 def beyond_level(tests: Sequence[str], calibration: pd.DataFrame | None) -> list[str]:
@@ -69,7 +98,7 @@ def learning(tables: Tables) -> Figure:
     colours = model_colours(tokens["model"])
     for model, rows in tokens.groupby("model", sort=False):
         time, surprisal = time_of(rows["step"]), rows["surprisal"]
-        axis.plot(time, surprisal, "o-", ms=3, color=colours[model], label=model)
+        axis.plot(time, surprisal, color=colours[model], label=model, **MARKED)
     axis.legend()
     axis.set_ylabel("surprisal of the stimuli (nats a token)")
     time_axis(axis, tokens["step"])
@@ -81,22 +110,53 @@ def geometry(tables: Tables) -> Figure:
     table = tables["geometry"]
     headline = table.groupby("metric")["variant"].transform("first")
     table = table[table["variant"] == headline]
-    shown = {"entropy": ("entropy (nats)", 1.0), "curvature": ("curvature (°)", 180 / np.pi)}
-    shown |= {m: (m.replace("_", " "), 1.0) for m in table["metric"].unique() if m not in shown}
+    first = ["entropy", "curvature"]
+    metrics = [*first, *(m for m in table["metric"].unique() if m not in first)]
     models = list(table["model"].unique())
-    figure, axes = panels(len(shown), len(models))
-    for row, (metric, (label, scale)) in enumerate(shown.items()):
-        values = table[table["metric"] == metric].assign(value=lambda t, s=scale: t["mean"] * s)
+    figure, axes = panels(len(metrics), len(models))
+    for row, metric in enumerate(metrics):
+        values = table[table["metric"] == metric]
+        scale = 180 / np.pi if metric == "curvature" else 1.0
+        label = _label(metric, values["variant"].iloc[0])
+        values = values.assign(value=values["mean"] * scale)
         draw_maps(figure, axes[row], values, models, label, "mako")
     return figure
 
 
+def _label(metric: str, variant: str) -> str:
+    """A metric and its unit; a share of the highest possible value has none."""
+    unit = "" if "-per-" in variant else UNITS.get(metric, "")
+    return metric.replace("_", " ") + (f" ({unit})" if unit else "")
+
+
 def encoding(tables: Tables) -> Figure:
     """Encoding score of the language network by layer and step."""
-    values = network_score(tables["encoding"]).rename(columns={"score": "value"})
+    values = network_score(varying(tables["encoding"])).rename(columns={"score": "value"})
     models = list(values["model"].unique())
     figure, axes = panels(1, len(models))
     draw_maps(figure, axes[0], values, models, "Pearson r", "rocket")
+    return figure
+
+
+def profiles(tables: Tables) -> Figure:
+    """Score of every region over depth, at each model's last step."""
+    table = varying(of_average(tables["encoding"]))
+    models, colours = list(table["model"].unique()), region_colours(table["region"])
+    figure, axes = panels(1, len(models), width=3.0, height=2.8, sharey=True)
+    for axis, model in zip(axes[0], models, strict=True):
+        own = table[table["model"] == model]
+        own = own[own["step"] == own["step"].max()]
+        for region, rows in own.groupby("region", sort=False):
+            rows = rows.sort_values("layer")
+            axis.plot(
+                rows["layer"], rows["score"], color=colours[str(region)], label=region, **MARKED
+            )
+        axis.axhline(0, color=OTHER, lw=0.6)
+        axis.set_title(titled(model, own))
+        axis.set_xlabel("layer")
+        axis.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
+    axes[0, 0].set_ylabel("encoding score (Pearson r)")
+    _legend(figure, axes[0, -1], "region")
     return figure
 
 
@@ -105,7 +165,7 @@ def modules(tables: Tables) -> Figure:
     table = tables["modules"]
     measured = set(table["model"])
     models = [name for name in tables["tokens"]["model"].unique() if name in measured]
-    figure, axes = panels(2, max(len(models), 1), height=1.9)
+    figure, axes = panels(2, len(models), height=1.9)
     names = [name for name in MODULE_COLOURS if name in set(table["module"])]
     palette = mpl.colors.ListedColormap([MODULE_COLOURS[name] for name in names])
     for column, model in enumerate(models):
@@ -167,22 +227,40 @@ def low_high(tables: Tables) -> Figure:
     table = tables["low_high"]
     measured = set(table["model"])
     models = [name for name in tables["tokens"]["model"].unique() if name in measured]
-    figure, axes = panels(1, max(len(models), 1), width=3.0, height=2.6, sharey=True)
-    for axis, model in zip(axes[0], models, strict=False):
+    colours = region_colours(table["region"])
+    figure, axes = panels(1, len(models), width=3.0, height=2.6, sharey=True)
+    for axis, model in zip(axes[0], models, strict=True):
         own = table[table["model"] == model]
-        for region, rows in own.groupby("region", sort=False):
-            colour = REGION_COLOURS.get(str(region), OTHER)
-            time = time_of(rows["step"])
-            axis.plot(time, rows["low_minus_high"], color=colour, label=region, lw=1.3)
-            if region == NETWORK:
-                axis.fill_between(time, rows["low"], rows["high"], color=colour, alpha=0.12, lw=0)
         axis.axhline(0, color=OTHER, lw=0.6)
         axis.set_title(model)
+        if only_step(own) is not None:
+            _by_region(axis, own, colours)
+            continue
+        for region, rows in own.groupby("region", sort=False):
+            colour, time = colours[str(region)], time_of(rows["step"])
+            axis.plot(time, rows["low_minus_high"], color=colour, label=region, **MARKED)
+            if region == NETWORK:
+                axis.fill_between(time, rows["low"], rows["high"], color=colour, alpha=0.12, lw=0)
         time_axis(axis, own["step"])
     axes[0, 0].set_ylabel("low − high module (Pearson r)")
-    handles, labels = axes[0, -1].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right center", title="region")
+    _legend(figure, axes[0, -1], "region")
     return figure
+
+
+def _by_region(axis: Axes, rows: pd.DataFrame, colours: Mapping[str, Any]) -> None:
+    """The contrast of each region at the one step there is, with its interval."""
+    for place, row in enumerate(rows.itertuples()):
+        colour = colours[str(row.region)]
+        axis.plot([place] * 2, [row.low, row.high], color=colour, lw=1, alpha=0.6)
+        axis.plot(place, row.low_minus_high, color=colour, label=row.region, **MARKED)
+    axis.set_xticks(range(len(rows)), rows["region"])
+    axis.set_xlim(-0.5, len(rows) - 0.5)
+    axis.set_xlabel(f"region, at step {short(rows['step'].iloc[0])}")
+
+
+def _legend(figure: Figure, axis: Axes, title: str) -> None:
+    """What the lines of a panel are, beside the panels."""
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside right center", title=title)
 
 
 def emergence(tables: Tables) -> Figure:
@@ -195,12 +273,12 @@ def emergence(tables: Tables) -> Figure:
         .mean()
         .reset_index()
     )
-    models = list(curves["model"].unique())
+    models, colours = list(curves["model"].unique()), region_colours(curves["region"])
     figure, axes = panels(1, len(models), width=3.0, height=2.8, sharey=True)
     for axis, model in zip(axes[0], models, strict=True):
         for region, rows in curves[curves["model"] == model].groupby("region", sort=False):
-            colour = REGION_COLOURS.get(str(region), OTHER)
-            axis.plot(time_of(rows["step"]), rows["score"], "-", color=colour, label=region, lw=1.3)
+            colour, time = colours[str(region)], time_of(rows["step"])
+            axis.plot(time, rows["score"], color=colour, label=region, **MARKED)
             found = times[(times["model"] == model) & (times["region"] == region)]
             for half in found.itertuples():
                 if np.isfinite(half.t50) and not half.censored:
@@ -212,8 +290,7 @@ def emergence(tables: Tables) -> Figure:
         axis.set_xlim(time_of(0), time_of(curves["step"]).max() + 0.3)
         time_axis(axis, curves["step"])
     axes[0, 0].set_ylabel("encoding score (Pearson r)")
-    handles, labels = axes[0, -1].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right center", title="region")
+    _legend(figure, axes[0, -1], "region")
     return figure
 
 
@@ -271,9 +348,11 @@ def coupling(tables: Tables) -> Figure:
         if np.isfinite(partial.get(model, np.nan)):
             r = f"r = {partial[model]:.2f}".replace("-", "−")
             axis.annotate(r, (1, 1.03), xycoords="axes fraction", ha="right")
-        axis.set_title(model)
+        axis.set_title(titled(model, rows))
         axis.set_xlabel("curvature (°)")
     axes[0, 0].set_ylabel("encoding score (Pearson r)")
+    if only_step(both) is not None:
+        return figure
     bar = figure.colorbar(points, ax=axes, shrink=0.8)
     steps = tick_steps(both["step"])
     bar.set_ticks(list(time_of(steps)), labels=[short(step) for step in steps])
@@ -285,17 +364,25 @@ def sets(tables: Tables) -> Figure:
     """Dimensions that the sentences fill, and how alike the layers are, early and late."""
     population, similarity = tables["population"], tables["depth_similarity"]
     models = list(population["model"].unique())
-    shown = {("rankme", "eigenvalues"): "RankMe", ("twonn", "raw"): "TwoNN"}
-    figure, axes = panels(len(shown) + 2, len(models))
+    shown = {("rankme", "eigenvalues"): "RankMe (dimensions)"}
+    shown |= {("twonn", "raw"): "TwoNN (dimensions)"}
+    steps = similarity.groupby("model")["step"]
+    ends = pd.concat([steps.min(), steps.max()], axis=1, keys=["first", "last"])
+    ends["last"] = ends["last"].mask(ends["last"] == ends["first"])  # one step is drawn once
+    shown_ends = list(ends.columns[ends.notna().any()])
+    figure, axes = panels(len(shown) + len(shown_ends), len(models))
     for row, ((metric, variant), label) in enumerate(shown.items()):
         chosen = (population["metric"] == metric) & (population["variant"] == variant)
         draw_maps(figure, axes[row], population[chosen], models, label, "mako")
     cmap = sns.color_palette("rocket", as_cmap=True).with_extremes(bad="#dddddd")
-    for row, pick in enumerate((min, max), start=len(shown)):
+    for row, end in enumerate(shown_ends, start=len(shown)):
         for column, (axis, model) in enumerate(zip(axes[row], models, strict=True)):
-            rows = similarity[similarity["model"] == model]
-            step = pick(rows["step"])
-            grid = rows[rows["step"] == step].pivot_table(
+            step = ends.loc[model, end]
+            if np.isnan(step):
+                axis.set_axis_off()
+                continue
+            rows = similarity[(similarity["model"] == model) & (similarity["step"] == step)]
+            grid = rows.pivot_table(
                 index="layer", columns="other", values="cka_debiased", dropna=False
             )
             edges = layer_edges(grid.index)
@@ -319,10 +406,6 @@ def baselines(tables: Tables) -> Figure:
     """Scores of the baselines beside the layers', and what the layers add to each."""
     table = tables["baselines"]
     models = list(table["model"].unique())
-    if not models:
-        figure, axes = panels(1, 1)
-        axes[0, 0].set_title("no baselines")
-        return figure
     if NETWORK in set(table["region"]):
         table = table[table["region"] == NETWORK]
     keys, values = ["model", "baseline", "step"], ["score_baseline", "score_layer", "unique_r2"]
@@ -336,10 +419,10 @@ def baselines(tables: Tables) -> Figure:
     for (above, below), model in zip(axes.T, models, strict=True):
         own = table[table["model"] == model]
         layer = own.groupby("step")["score_layer"].first()
-        above.plot(time_of(layer.index), layer, color="#2b2b2b", lw=1.3, label="layer")
+        above.plot(time_of(layer.index), layer, color="#2b2b2b", label="layer", **MARKED)
         for name, rows in own.groupby("baseline", sort=False):
-            style = {"color": colours[str(name)], "lw": 1.3}
-            above.plot(time_of(rows["step"]), rows["score_baseline"], ls="--", label=name, **style)
+            style = {"color": colours[str(name)], "ls": "--", **MARKED}
+            above.plot(time_of(rows["step"]), rows["score_baseline"], label=name, **style)
             below.plot(time_of(rows["step"]), rows["unique_r2"], **style)
         above.set_title(model)
         for axis in (above, below):
@@ -348,8 +431,7 @@ def baselines(tables: Tables) -> Figure:
         above.set_xlabel("")
     axes[0, 0].set_ylabel("score (Pearson r)")
     axes[1, 0].set_ylabel("unique R² of the layer")
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right center", title="predictor")
+    _legend(figure, axes[0, 0], "predictor")
     return figure
 
 
@@ -366,6 +448,7 @@ FIGURES: dict[str, Callable[[Tables], Figure]] = {
     "geometry": geometry,
     "modules": modules,
     "encoding": encoding,
+    "profiles": profiles,
     "low_high": low_high,
     "emergence": emergence,
     "ceilings": ceilings,

@@ -12,6 +12,13 @@ from threadpoolctl import threadpool_limits
 from geomod.errors import InputError
 
 
+def import_first(folder: str) -> None:
+    """Let every Python that this process starts import modules from `folder` before all others."""
+    others = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    paths = [folder, *(path for path in others if path not in ("", folder))]
+    os.environ["PYTHONPATH"] = os.pathsep.join(paths)
+
+
 @contextmanager
 def job(log: str | Path, threads: int = 1) -> Iterator[None]:
     """Run a job's work: everything said goes to `log`, no more than `threads` threads are used.

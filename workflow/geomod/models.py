@@ -2,6 +2,8 @@
 
 import difflib
 import logging
+import re
+import string
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -190,6 +192,33 @@ def width_of(model: nn.Module) -> int:
 def longest_sentence(model: nn.Module) -> int | None:
     """The number of tokens that the model can take, where it has a limit."""
     return getattr(_text_config(model), "max_position_embeddings", None)
+
+
+def fragments(tokenizer: Any, ids: Sequence[Sequence[int]]) -> list[int]:
+    """How many tokens of each sentence are unknown or stand for one byte or letter alone.
+
+    Where most are, the vocabulary was made for other text than this.
+    """
+    used = sorted({token for sentence in ids for token in sentence})
+    names = tokenizer.convert_ids_to_tokens(used)
+    small = {token for token, name in zip(used, names, strict=True) if _is_fragment(name)}
+    # GPT-2's unknown token is also its first and last one.
+    small |= {tokenizer.unk_token_id} - {tokenizer.bos_token_id, tokenizer.eos_token_id}
+    return [sum(token in small for token in sentence) for sentence in ids]
+
+
+def _is_fragment(name: str) -> bool:
+    """A byte of a byte-level vocabulary (whose names are letters below 324), or `<0x41>`, or a
+    single letter; no punctuation, and no characters of scripts that write words with one."""
+    if re.fullmatch("<0x[0-9A-F]{2}>", name):
+        return True
+    name = name.removeprefix("##")
+    return len(name) == 1 and ord(name) < 324 and name not in string.punctuation
+
+
+def vocabulary_of(model: nn.Module) -> int:
+    """The number of tokens that the model chooses among."""
+    return int(_text_config(model).vocab_size)
 
 
 def tokenize(

@@ -14,7 +14,12 @@ SOFT = "#d8d3c8"
 
 
 def specification_curves(table: pd.DataFrame) -> Figure:
-    """A column a quantity: its estimates in order with intervals, under them the variants."""
+    """A column a quantity: its estimates in order with intervals, under them the variants.
+
+    Quantities that cannot be estimated under any choice have no column.
+    """
+    estimated = table.groupby("quantity")["estimate"].transform("count") > 0
+    table = table[estimated]
     choices = [(metric, name) for metric in METRICS for name in table[metric].unique() if name]
     sizes = table.groupby("quantity", sort=False).size()
     figure = Figure(figsize=(2.2 + 0.15 * np.maximum(sizes, 10).sum(), 3.4 + 0.15 * len(choices)))

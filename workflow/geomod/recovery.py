@@ -16,8 +16,15 @@ from scipy import stats
 from geomod.emergence import emergence
 from geomod.simulate import probe
 
+Range = tuple[float, float]
+
 CEILING_TOLERANCE = 0.10  # of the planted ceiling
 NULL_LEVEL = 0.01
+# By what a fact is judged. An interval that covers more than half of what could have come back
+# hardly can miss, and without one there is nothing to judge by: both are counted apart.
+WITHIN, TENTH, SIGN = "in the interval", "within a tenth of the planted", "of the planted sign"
+WIDE, NOTHING = "in an interval wider than half of the range", "nothing: no value or no interval"
+HALF = 0.5
 
 
 def probe_curves(
@@ -47,13 +54,17 @@ def compare(
     times: pd.DataFrame,
     seed: int,
 ) -> pd.DataFrame:
-    """A row a planted fact: planted, recovered, its interval, and whether the two agree."""
+    """A row a planted fact: planted, recovered, its interval, and whether the two agree.
+
+    `width` is the share of the range of what could have come back that the interval covers,
+    `criterion` what the fact is judged by; where that is nothing, `agrees` is missing.
+    """
     planted = emergence(probes, seed=seed, bootstrap=20)
     return pd.concat(
         [
             _ceilings(truth, ceiling),
             _null(truth, encoding),
-            _times(truth, planted, times),
+            _times(truth, planted, times, _training(encoding)),
             _order(truth, planted, times),
         ],
         ignore_index=True,
@@ -64,8 +75,16 @@ def _ceilings(truth: Mapping[str, Any], ceiling: pd.DataFrame) -> pd.DataFrame:
     """The ceiling of each region that holds a signal, within a tenth of the planted one."""
     average = ceiling[ceiling["participant"] == "average"].set_index("region")
     rows = [
-        _row("noise ceiling", region, value, found.ceiling, found.low, found.high)
-        | {"agrees": abs(found.ceiling - value) <= CEILING_TOLERANCE * value}
+        _row(
+            "noise ceiling",
+            region,
+            value,
+            found.ceiling,
+            TENTH,
+            abs(found.ceiling - value) <= CEILING_TOLERANCE * value,
+            (found.low, found.high),
+            (0, 1),
+        )
         for region, value in truth["ceiling"].items()
         if value > 0 and region in average.index
         for found in average.loc[[region]].itertuples()
@@ -87,20 +106,40 @@ def _null(truth: Mapping[str, Any], encoding: pd.DataFrame) -> pd.DataFrame:
     scores = last.groupby("participant")["score"].mean()
     reach = stats.t.ppf(1 - NULL_LEVEL / 2, len(scores) - 1) * scores.sem()
     low, high = scores.mean() - reach, scores.mean() + reach
-    row = _row("null region", f"{truth['null']}, all models", 0.0, scores.mean(), low, high)
-    return pd.DataFrame([row | {"agrees": bool(low <= 0 <= high)}])
+    where = f"{truth['null']}, all models"
+    found, agrees = scores.mean(), low <= 0 <= high
+    row = _row("null region", where, 0.0, found, WITHIN, agrees, (low, high), (-1, 1))
+    return pd.DataFrame([row])
 
 
-def _times(truth: Mapping[str, Any], planted: pd.DataFrame, times: pd.DataFrame) -> pd.DataFrame:
+def _training(encoding: pd.DataFrame) -> dict[str, Range]:
+    """The first and the last measured step of each model, in log10(step + 1)."""
+    steps = np.log10(encoding.groupby("model")["step"].agg(["min", "max"]) + 1)
+    return {str(model): (first, last) for model, first, last in steps.itertuples()}
+
+
+def _times(
+    truth: Mapping[str, Any],
+    planted: pd.DataFrame,
+    times: pd.DataFrame,
+    training: Mapping[str, Range],
+) -> pd.DataFrame:
     """Each region's t50, log10(step + 1), against that of its noise-free signal."""
     both = planted.merge(times, on=["model", "region"], suffixes=("_planted", ""))
     both = both[both["region"] != truth["null"]]
     rows = []
     for row in both.itertuples():
-        agrees = row.low <= row.t50_planted <= row.high
         rows.append(
-            _row("t50", f"{row.model}, {row.region}", row.t50_planted, row.t50, row.low, row.high)
-            | {"agrees": bool(agrees)}
+            _row(
+                "t50",
+                f"{row.model}, {row.region}",
+                row.t50_planted,
+                row.t50,
+                WITHIN,
+                row.low <= row.t50_planted <= row.high,
+                (row.low, row.high),
+                training[row.model],
+            )
         )
     return pd.DataFrame(rows)
 
@@ -115,10 +154,8 @@ def _order(truth: Mapping[str, Any], planted: pd.DataFrame, times: pd.DataFrame)
     rows = []
     for model in times["model"].unique():
         expected, found = lag(planted, model), lag(times, model)
-        rows.append(
-            _row("frontal − temporal t50", model, expected, found)
-            | {"agrees": bool(np.sign(expected) == np.sign(found))}
-        )
+        agrees = np.sign(expected) == np.sign(found)
+        rows.append(_row("frontal − temporal t50", model, expected, found, SIGN, agrees))
     return pd.DataFrame(rows)
 
 
@@ -127,9 +164,21 @@ def _row(
     where: str,
     planted: float,
     recovered: float,
-    low: float = np.nan,
-    high: float = np.nan,
+    criterion: str,
+    agrees: bool,
+    interval: Range = (np.nan, np.nan),
+    possible: Range = (np.nan, np.nan),
 ) -> dict[str, Any]:
+    """A row of the table. `possible` is the range of what could have come back."""
+    low, high = interval
+    first, last = possible
+    covered = max(min(high, last) - max(low, first), 0.0)
+    width = covered / (last - first) if last > first else np.nan
+    judged_by = [planted, low, high] if criterion == WITHIN else [planted, recovered]
+    if not np.isfinite(judged_by).all():
+        criterion = NOTHING
+    elif criterion == WITHIN and width > HALF:
+        criterion = WIDE
     return {
         "fact": fact,
         "where": where,
@@ -137,6 +186,9 @@ def _row(
         "recovered": recovered,
         "low": low,
         "high": high,
+        "width": width,
+        "criterion": criterion,
+        "agrees": pd.NA if criterion == NOTHING else bool(agrees),
     }
 
 

@@ -14,6 +14,7 @@ from geomod.devices import gpus_per_job
 from geomod.errors import InputError
 from geomod.gallery import GALLERY
 from geomod.grid import ANY_STEP, Grid, Paths
+from geomod.jobs import import_first
 from geomod.provenance import fingerprint
 from geomod.sources import published_ceilings, response_files, sentence_file
 
@@ -22,6 +23,7 @@ SCRIPTS = os.path.join(WORKFLOW, "scripts")
 # Relative, as all inputs are: a folder that is moved as a whole has nothing to run again.
 RESOURCES = os.path.relpath(os.path.join(os.path.dirname(WORKFLOW), "resources"))
 CONDA = os.path.join(os.path.dirname(WORKFLOW), "envs", "geomod.yaml")
+import_first(WORKFLOW)  # jobs too, whichever geomod is installed in their Python
 CONFIG_FILES = [os.path.relpath(path) for path in workflow.configfiles]
 
 try:

@@ -5,7 +5,7 @@ from geomod.checkpoints import open_checkpoints
 from geomod.devices import pick
 from geomod.jobs import job
 from geomod.listings import source_of
-from geomod.models import load_model
+from geomod.models import load_model, vocabulary_of
 from geomod.provenance import of_checkpoint
 from geomod.tables import read_table, write_table
 from geomod.trajectory import sketch, write_sketch
@@ -38,6 +38,7 @@ with job(snakemake.log[0], snakemake.threads):
             model=checkpoint.model,
             step=checkpoint.step,
             parameters=model.num_parameters(),
+            vocabulary=vocabulary_of(model),
         )
         write_table(table, tokens, "tokens", provenance)
         del model  # or the next would be loaded beside it
