@@ -21,3 +21,8 @@ def whole(path: str | Path) -> Iterator[Path]:
         os.replace(temporary, final)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def step_of(path: str | Path) -> int:
+    """The step of the checkpoint that a file belongs to: it lies in the folder `step{N}`."""
+    return int(Path(path).parent.name.removeprefix("step"))
