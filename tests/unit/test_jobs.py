@@ -3,7 +3,10 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
+
+from geomod.jobs import complaints
 
 SCRIPT = """
 import logging, sys
@@ -54,3 +57,13 @@ def test_threads_are_held_to_what_the_job_has(tmp_path: Path, root: Path) -> Non
     )
     run(work, tmp_path / "a.log", root)
     assert "{1}" in (tmp_path / "a.log").read_text()
+
+
+def test_complaints_are_the_last_words_of_logs_each_once(tmp_path: Path, root: Path) -> None:
+    sentence = "a.csv, row 3: no number;\nwrite one"
+    for name in ("a", "b"):
+        run(f"raise InputError({sentence!r})", tmp_path / f"model/{name}.log", root)
+    run("print('12:00 all is well')", tmp_path / "good.log", root)
+    run("1 / 0", tmp_path / "mistake.log", root)
+    assert complaints(tmp_path, since=0) == [sentence]
+    assert complaints(tmp_path, since=time.time() + 60) == []

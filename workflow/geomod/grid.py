@@ -86,8 +86,10 @@ class Paths:
 class Grid:
     """Which models, steps and layers a config asks for, and how they are dealt into jobs."""
 
-    def __init__(self, config: Config, planned: Plan | None = None, trained: Plan | None = None):
-        """`planned` and `trained` are the blocks of an earlier start, by suite, to be left alone."""
+    def __init__(
+        self, config: Config, planned: Plan | None = None, trained: Plan | None = None
+    ) -> None:
+        """`planned` and `trained`: the blocks of an earlier start, by suite, to be left alone."""
         self.config = config
         self.models = [
             Model(model, name, size, seed, tuple(sorted(suite.steps)), _layers(name, suite, size))

@@ -12,7 +12,8 @@ for block in TRAINING:
                 for step in block.steps
             ],
             loss=[
-                f"{PATHS.weights('{model}', step)}/loss.parquet" for step in block.steps
+                f"{PATHS.weights('{model}', step)}/loss.parquet"
+                for step in block.steps
             ],
         log:
             PATHS.log(f"{{model}}/train_{block.label}"),

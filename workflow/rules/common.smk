@@ -24,7 +24,7 @@ SCRIPTS = os.path.join(WORKFLOW, "scripts")
 # Relative, as all inputs are: a folder that is moved as a whole has nothing to run again.
 RESOURCES = os.path.relpath(os.path.join(os.path.dirname(WORKFLOW), "resources"))
 CONDA = os.path.join(os.path.dirname(WORKFLOW), "envs", "geomod.yaml")
-CONFIG_FILES = [os.path.relpath(path) for path in workflow.configfiles]
+CONFIG_FILES = list(dict.fromkeys(map(os.path.relpath, workflow.configfiles)))
 
 # Where another workflow uses this one as a module, that workflow's file is the owner of the run.
 IS_MODULE = not workflow.modifier.is_main_snakefile()
@@ -79,14 +79,18 @@ def begin():
 
 def complain(since):
     """Let what failed jobs said to people come last, below all that Snakemake says around it."""
-    logs = workflow.modifier.path_modifier.replace_prefix(os.path.dirname(PATHS.log("")))
+    logs = workflow.modifier.path_modifier.replace_prefix(
+        os.path.dirname(PATHS.log(""))
+    )
     for sentence in jobs.complaints(logs, since):
         atexit.register(print, f"\n{sentence}", file=sys.stderr)
 
 
 def by_suite(blocks):
     """The steps of every block, as the record of a run keeps them."""
-    return {name: [b.steps for b in blocks if b.suite == name] for name in CONFIG.suites}
+    return {
+        name: [b.steps for b in blocks if b.suite == name] for name in CONFIG.suites
+    }
 
 
 onstart:
@@ -102,7 +106,9 @@ STARTED = time.time()
 if IS_MODULE:
     # Snakemake calls the handlers of the main file alone: put these before its own.
     workflow._onstart = runs.one_after_another(begin, workflow._onstart)
-    workflow._onerror = runs.one_after_another(lambda: complain(STARTED), workflow._onerror)
+    workflow._onerror = runs.one_after_another(
+        lambda: complain(STARTED), workflow._onerror
+    )
 
 
 def here(paths):
@@ -170,7 +176,9 @@ def source(model):
         suite |= {"trained_by": code("train.py"), "seed": SEED}
     if isinstance(settings, HubSuite) and not settings.tokenizer:
         # The first model's serves the whole suite.
-        suite |= dict(sizes=settings.sizes[:1], seeds=settings.seeds and settings.seeds[:1])
+        suite |= dict(
+            sizes=settings.sizes[:1], seeds=settings.seeds and settings.seeds[:1]
+        )
     return dict(
         suite=suite,
         model=model,
