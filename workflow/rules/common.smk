@@ -23,6 +23,7 @@ WORKFLOW = os.path.dirname(os.path.dirname(geomod.__file__))
 SCRIPTS = os.path.join(WORKFLOW, "scripts")
 # Relative, as all inputs are: a folder that is moved as a whole has nothing to run again.
 RESOURCES = os.path.relpath(os.path.join(os.path.dirname(WORKFLOW), "resources"))
+TEMPLATE = os.path.relpath(os.path.join(WORKFLOW, "report", "report.html.j2"))
 CONDA = os.path.join(os.path.dirname(WORKFLOW), "envs", "geomod.yaml")
 CONFIG_FILES = list(dict.fromkeys(map(os.path.relpath, workflow.configfiles)))
 
@@ -82,8 +83,9 @@ def complain(since):
     logs = workflow.modifier.path_modifier.replace_prefix(
         os.path.dirname(PATHS.log(""))
     )
-    for sentence in jobs.complaints(logs, since):
-        atexit.register(print, f"\n{sentence}", file=sys.stderr)
+    sentences = jobs.complaints(logs, since)
+    if sentences:
+        atexit.register(print, "", *sentences, sep="\n", file=sys.stderr)
 
 
 def by_suite(blocks):
