@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from geomod.config_files import parse_config
 from geomod.errors import InputError
+from geomod.files import step_of
 from geomod.grid import Grid, Paths, deal, width_of
 
 DATASET = {"name": "made-up", "simulate": {}, "regions": ["IFG"]}
@@ -109,3 +110,29 @@ def test_paths_are_those_of_the_contract() -> None:
     assert paths.voxels("toy-s", 8, "01", 2, "png") == (
         "results/demo/maps/toy-s/step8/sub-01_layer02.png"
     )
+
+
+@given(steps, st.integers(10_001, 10_100))
+def test_a_later_step_is_trained_by_a_job_of_its_own(steps: list[int], new: int) -> None:
+    def blocks(steps: list[int], trained: dict | None = None) -> list[tuple[int, ...]]:
+        suites = {"toy": {"provider": "train", "sizes": ["xs"], "steps": steps}, "pythia": PYTHIA}
+        config = {"run": "r", "suites": suites, "dataset": DATASET}
+        return [block.steps for block in Grid(parse_config(config), trained=trained).training()]
+
+    first = tuple(sorted(steps))
+    assert blocks(steps) == [first]
+    assert blocks([*steps, new], {"toy": [first]}) == [first, (new,)]
+    assert blocks([new], {"toy": [first, (new,)]}) == [(new,)]
+    if len(steps) > 1:
+        assert blocks(list(first[1:]), {"toy": [first]}) == [first[1:]]
+
+
+def test_a_module_may_put_the_results_elsewhere() -> None:
+    moved = Paths("demo", "deep/results/demo")
+    assert moved.step("toy-xs", 4, "a.parquet") == "deep/results/demo/toy-xs/step4/a.parquet"
+    assert Paths("demo").table("encoding") == "results/demo/tables/encoding.parquet"
+
+
+def test_a_file_tells_the_step_that_it_belongs_to() -> None:
+    for path in (Paths("demo").step("toy-xs", 512, "grams.safetensors"), "a/step512/b.parquet"):
+        assert step_of(path) == 512

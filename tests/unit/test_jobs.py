@@ -3,11 +3,12 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from geomod.jobs import import_first
+from geomod.jobs import complaints, import_first
 
 SCRIPT = """
 import logging, sys
@@ -67,3 +68,13 @@ def test_a_folder_comes_before_all_others_and_once(monkeypatch: pytest.MonkeyPat
     monkeypatch.delenv("PYTHONPATH")
     import_first("/mine")
     assert os.environ["PYTHONPATH"] == "/mine"
+
+
+def test_complaints_are_the_last_words_of_logs_each_once(tmp_path: Path, root: Path) -> None:
+    sentence = "a.csv, row 3: no number;\nwrite one"
+    for name in ("a", "b"):
+        run(f"raise InputError({sentence!r})", tmp_path / f"model/{name}.log", root)
+    run("print('12:00 all is well')", tmp_path / "good.log", root)
+    run("1 / 0", tmp_path / "mistake.log", root)
+    assert complaints(tmp_path, since=0) == [sentence]
+    assert complaints(tmp_path, since=time.time() + 60) == []

@@ -14,11 +14,33 @@ from geomod.errors import InputError
 
 
 def test_another_config_may_not_take_the_name(tmp_path: Path) -> None:
-    runs.write_record(tmp_path, ["config/a.yaml"], {"toy": [[0, 1]]})
+    runs.write_record(tmp_path, ["config/a.yaml"], blocks={"toy": [[0, 1]]})
     record = runs.read_record(tmp_path)
+    assert record["blocks"] == {"toy": [[0, 1]]}
     runs.check_owner(record, "demo", ["config/a.yaml"])
     with pytest.raises(InputError, match=r"made from config/a\.yaml, not from config/b\.yaml"):
         runs.check_owner(record, "demo", ["config/b.yaml"])
+
+
+@pytest.mark.parametrize(
+    ("place", "config"),
+    [("deeper/geomod", "../../mine.yaml"), ("elsewhere/geomod", "config/mine.yaml")],
+    ids=["without its config", "with it"],
+)
+def test_a_folder_may_be_moved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, config: str
+) -> None:
+    before = config if "/mine" not in config[2:5] else "../mine.yaml"
+    home = tmp_path / "geomod"
+    home.mkdir()
+    monkeypatch.chdir(home)
+    runs.write_record("run", [before])
+    (tmp_path / place).parent.mkdir()
+    monkeypatch.chdir(home.rename(tmp_path / place))
+    record = runs.read_record("run")
+    runs.check_owner(record, "demo", [config])
+    with pytest.raises(InputError, match="was made from"):
+        runs.check_owner(record, "demo", ["../mine.yaml"])
 
 
 def test_a_fresh_run_has_no_owner(tmp_path: Path) -> None:
@@ -73,3 +95,34 @@ def test_a_run_knows_its_config_after_a_move(
     assert str(outside) in record["places"]
     with pytest.raises(InputError, match="was made from"):
         runs.check_owner(record, "demo", ["../../y.yaml"])
+
+
+def test_one_process_may_ask_for_its_lock_twice(tmp_path: Path) -> None:
+    assert runs.hold(tmp_path) is runs.hold(tmp_path)
+
+
+def test_what_dead_writers_left_is_swept_and_what_live_ones_write_stays(tmp_path: Path) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    left = [f".{dead.pid}.tokens.parquet", f"toy-xs/.{dead.pid}.step0/model.safetensors"]
+    kept = [
+        f".{os.getpid()}.tokens.parquet",
+        ".lock",
+        ".1a.txt",
+        f"toy-xs/step0/.{os.getpid()}.entropy.parquet",
+        f"a.{dead.pid}.b",
+    ]
+    for name in (*left, *kept):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    runs.sweep(tmp_path)
+    found = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert found == set(kept)
+    assert not (tmp_path / left[1]).parent.exists()
+
+
+@pytest.mark.parametrize("name", ["a{model}b", "}", "{"])
+def test_braces_in_the_path_of_the_workflow_are_refused(name: str) -> None:
+    with pytest.raises(InputError, match="braces"):
+        runs.check_place(f"/data/{name}/workflow")
+    runs.check_place("/data/a b'c/workflow")

@@ -40,3 +40,8 @@ def read_json(path: str | Path) -> dict[str, Any]:
             f"{path} must hold keys and values in braces, not a {type(found).__name__}"
         )
     return found
+
+
+def step_of(path: str | Path) -> int:
+    """The step of the checkpoint that a file belongs to: it lies in the folder `step{N}`."""
+    return int(Path(path).parent.name.removeprefix("step"))

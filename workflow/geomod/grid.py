@@ -1,7 +1,7 @@
 """The grid of models, steps and layers, and the one place where a path is built."""
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -40,6 +40,7 @@ class Block:
 
 
 ANY_STEP = "{step}"
+Plan = Mapping[str, Sequence[Sequence[int]]]
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,11 @@ class Paths:
     """Every path of a run. Arguments may be Snakemake wildcards such as "{model}"."""
 
     run: str
+    moved: str | None = None  # where a workflow that uses this one as a module puts the results
 
     @property
     def root(self) -> str:
-        return f"results/{self.run}"
+        return self.moved or f"results/{self.run}"
 
     def at(self, name: str) -> str:
         """A file of the whole run, such as `stimuli.parquet` or `brain/ceiling.parquet`."""
@@ -84,14 +86,17 @@ class Paths:
 class Grid:
     """Which models, steps and layers a config asks for, and how they are dealt into jobs."""
 
-    def __init__(self, config: Config, planned: dict[str, list[list[int]]] | None = None) -> None:
+    def __init__(
+        self, config: Config, planned: Plan | None = None, trained: Plan | None = None
+    ) -> None:
+        """`planned` and `trained`: the blocks of an earlier start, by suite, to be left alone."""
         self.config = config
         self.models = [
             Model(model, name, size, seed, tuple(sorted(suite.steps)), _layers(name, suite, size))
             for name, suite in config.suites.items()
             for model, (size, seed) in suite.models(name).items()
         ]
-        self._planned = planned or {}
+        self._planned, self._trained = planned or {}, trained or {}
 
     def model(self, name: str) -> Model:
         return next(model for model in self.models if model.name == name)
@@ -114,6 +119,18 @@ class Grid:
             Block(name, str(index), steps)
             for name, suite in self.config.suites.items()
             for index, steps in enumerate(deal(suite.steps, grain, self._planned.get(name, [])))
+        ]
+
+    def training(self) -> list[Block]:
+        """The steps of the suites that are trained here, all in one job, since training to the last
+        passes by every other; steps that come later are a job of their own."""
+        return [
+            Block(name, str(index), steps)
+            for name, suite in self.config.suites.items()
+            if isinstance(suite, TrainSuite)
+            for index, steps in enumerate(
+                deal(suite.steps, len(suite.steps), self._trained.get(name, []))
+            )
         ]
 
     def layer_blocks(self, model: str) -> list[str]:

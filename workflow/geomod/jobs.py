@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,8 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from geomod.errors import InputError
+
+LAST_WORDS = re.compile(r"^\d\d:\d\d:\d\d Error: ", re.MULTILINE)
 
 
 def import_first(folder: str) -> None:
@@ -39,5 +42,16 @@ def job(log: str | Path, threads: int = 1) -> Iterator[None]:
         try:
             yield
         except InputError as error:
-            logging.getLogger(__name__).error("%s", error)
+            logging.getLogger(__name__).error("Error: %s", error)
             sys.exit(1)
+
+
+def complaints(folder: str | Path, since: float) -> list[str]:
+    """What jobs that failed after `since`, in seconds of the epoch, said to people in their logs.
+
+    Several jobs often fail for one reason: each sentence comes once.
+    """
+    logs = [log for log in sorted(Path(folder).rglob("*.log")) if log.stat().st_mtime >= since]
+    texts = [log.read_text(encoding="utf-8", errors="replace") for log in logs]
+    endings = [LAST_WORDS.split(text)[1:] for text in texts]
+    return list(dict.fromkeys(ending[-1].strip() for ending in endings if ending))

@@ -2,7 +2,10 @@
 
 import fcntl
 import json
-from collections.abc import Sequence
+import os
+import re
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -10,6 +13,8 @@ from geomod.errors import InputError
 from geomod.files import whole
 
 Record = dict[str, Any]
+TEMPORARY = re.compile(r"\.(\d+)\..")  # as `files.whole` and `training.whole_folder` name them
+_held: dict[Path, IO[str]] = {}
 
 
 def read_record(root: str | Path) -> Record:
@@ -21,15 +26,20 @@ def read_record(root: str | Path) -> Record:
     return record
 
 
-def write_record(root: str | Path, config_files: Sequence[str], blocks: dict[str, Any]) -> None:
+def write_record(root: str | Path, config_files: Sequence[str], **plans: Mapping[str, Any]) -> None:
     """Remember which config files own the run, and which steps share a job."""
-    record = {
-        "config_files": list(config_files),
-        "places": _places(config_files),
-        "blocks": blocks,
-    }
+    record = {"config_files": list(config_files), "places": _places(config_files), **plans}
     with whole(Path(root) / "run.json") as temporary:
         temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+
+def check_place(folder: str | Path) -> None:
+    """Refuse to work from a folder in whose path Snakemake would see wildcards."""
+    if set(str(folder)) & set("{}"):
+        raise InputError(
+            f"{folder}: the path of the workflow has braces in it, which Snakemake takes for "
+            "wildcards. Move it to a folder without."
+        )
 
 
 def check_owner(record: Record, run: str, config_files: Sequence[str]) -> None:
@@ -46,16 +56,14 @@ def check_owner(record: Record, run: str, config_files: Sequence[str]) -> None:
         )
 
 
-def _places(config_files: Sequence[str]) -> list[str]:
-    return [str(Path(path).resolve()) for path in config_files]
-
-
 def hold(root: str | Path) -> IO[str]:
     """Lock `root` for this process. The lock goes with the process, however that ends.
 
     Snakemake's own lock stays behind when the process is killed, and asks for `--unlock`.
     """
-    path = Path(root) / ".lock"
+    path = Path(root).resolve() / ".lock"
+    if path in _held:
+        return _held[path]
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = path.open("w", encoding="utf-8")
     try:
@@ -63,4 +71,44 @@ def hold(root: str | Path) -> IO[str]:
     except BlockingIOError:
         handle.close()
         raise InputError(f"another snakemake works in {root} now; wait for it to end") from None
+    _held[path] = handle
     return handle
+
+
+def sweep(root: str | Path) -> None:
+    """Remove what writers left half done in `root` when they were killed; those alive go on."""
+    for path in list(Path(root).rglob(".*")):
+        writer = TEMPORARY.match(path.name)
+        if writer and not _is_alive(int(writer[1])):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def one_after_another(
+    first: Callable[[], object], second: Callable[[Any], object]
+) -> Callable[[Any], None]:
+    """One handler for Snakemake from two."""
+
+    def both(log: Any) -> None:
+        first()
+        second(log)
+
+    return both
+
+
+def _places(config_files: Sequence[str]) -> list[str]:
+    return [os.path.abspath(path) for path in config_files]
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it is somebody else's
+        return True
+    except OverflowError:  # no process has such a number
+        return False
+    return True

@@ -10,7 +10,7 @@ for block in BLOCKS:
         input:
             stimuli=PATHS.at("stimuli.parquet"),
             weights=weights_of(block.suite, "{model}", block.steps),
-            listing=ancient(listing_of(block.suite, "{model}")),
+            listing=listing_of(block.suite, "{model}"),
         output:
             features=PATHS.steps("{model}", block.steps, "features.safetensors"),
             grams=PATHS.steps("{model}", block.steps, "grams.safetensors"),
@@ -31,8 +31,7 @@ for block in BLOCKS:
             downloads=CONFIG.features.downloads,
         params:
             source=lambda wildcards: source(wildcards.model),
-            store=PATHS.at("checkpoints/hub"),
-            steps=steps_of(block),
+            store=MOVED.at("checkpoints/hub"),
             features=CONFIG.features.model_dump(
                 exclude={"max_disk_gb", "downloads", "match_width"}
             ),

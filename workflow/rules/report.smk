@@ -41,7 +41,7 @@ rule report:
         calibration=CALIBRATION,
         recovery=[PATHS.table("recovery")] if CONFIG.dataset.simulate else [],
         figures=[PATHS.figure(name, "svg") for name in GALLERY],
-        template=os.path.join(WORKFLOW, "report", "report.html.j2"),
+        template=here(TEMPLATE),
     output:
         PATHS.at("report.html"),
     log:

@@ -3,6 +3,7 @@
 from geomod.activations import extract, write_activations
 from geomod.checkpoints import open_checkpoints
 from geomod.devices import pick
+from geomod.files import step_of
 from geomod.jobs import job
 from geomod.listings import source_of
 from geomod.models import load_model, vocabulary_of
@@ -16,7 +17,7 @@ with job(snakemake.log[0], snakemake.threads):
     device = pick(params.device)
     source = source_of(**params.source)
     checkpoints = open_checkpoints(
-        [(source, step) for step in params.steps],
+        [(source, step_of(path)) for path in output.tokens],
         workdir=params.store,
         max_disk_gb=limits.store_mb / 1000,
         downloads=limits.downloads,

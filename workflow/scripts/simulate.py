@@ -1,4 +1,4 @@
-"""Make up an experiment on the toy language, with planted answers."""
+"""Let a made-up brain read the made-up sentences, and say what is planted in it."""
 
 import json
 from pathlib import Path
@@ -11,11 +11,9 @@ from geomod.simulate import simulate_brain
 with job(snakemake.log[0], snakemake.threads):
     params = snakemake.params
     stimuli = sample_stimuli(make_language(params.seed), params.sentences, params.seed)
-    with whole(snakemake.output.sentences) as temporary:
-        stimuli.to_csv(temporary, index=False)
     truth = simulate_brain(
         stimuli,
-        Path(snakemake.output.sentences).parent,
+        Path(snakemake.output.truth).parent,
         seed=params.seed,
         participants=params.participants,
     )
