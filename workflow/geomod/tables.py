@@ -11,17 +11,27 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
+from geomod.errors import InputError
 from geomod.files import whole
 
 SCHEMAS = Path(__file__).parents[1] / "schemas" / "tables.yaml"
 METADATA_KEY = b"geomod"
 
 
-@cache
 def columns_of(kind: str) -> dict[str, str]:
     """Column name → dtype of the table called `kind` in schemas/tables.yaml, in order."""
-    tables = yaml.safe_load(SCHEMAS.read_text(encoding="utf-8"))
-    return {name: column["type"] for name, column in tables[kind]["columns"].items()}
+    return {name: column["type"] for name, column in _written_down()[kind]["columns"].items()}
+
+
+def key_of(kind: str) -> list[str]:
+    """The columns that no two rows of the table called `kind` share."""
+    return list(_written_down()[kind]["key"])
+
+
+@cache
+def _written_down() -> dict[str, Any]:
+    tables: dict[str, Any] = yaml.safe_load(SCHEMAS.read_text(encoding="utf-8"))
+    return tables
 
 
 def write_table(
@@ -29,7 +39,8 @@ def write_table(
 ) -> None:
     """Write `table` with the columns of `kind`, in their order and types, and its provenance.
 
-    A column that is missing or not written down is a mistake in the code, not in the input.
+    A column that is missing or not written down is a mistake in the code, not in the input. Two
+    rows with one key may be either's, and are refused in words.
     """
     columns = columns_of(kind)
     if set(table.columns) != set(columns):
@@ -37,7 +48,8 @@ def write_table(
             f"table {kind!r}: columns {sorted(table.columns)} differ from those written down in "
             f"{SCHEMAS.name}: {sorted(columns)}"
         )
-    typed = table[list(columns)].astype(columns)
+    typed = table[list(columns)].astype(columns).reset_index(drop=True)
+    _check_key(typed, kind, path)
     arrow = pa.Table.from_pandas(typed, preserve_index=False)
     metadata = {
         **(arrow.schema.metadata or {}),
@@ -45,6 +57,18 @@ def write_table(
     }
     with whole(path) as temporary:
         pq.write_table(arrow.replace_schema_metadata(metadata), temporary)
+
+
+def _check_key(table: pd.DataFrame, kind: str, path: str | Path) -> None:
+    key = key_of(kind)
+    doubled = table[table.duplicated(key)]
+    if not doubled.empty:
+        first = doubled[key].head(1).to_dict("records")[0]
+        where = ", ".join(f"{name} {value!r}" for name, value in first.items())
+        raise InputError(
+            f"{path}: row {doubled.index[0]} (from 0) is the second with {where}. The table has "
+            f"one row a {', '.join(key)}; {len(doubled)} of its {len(table)} rows are too many."
+        )
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
