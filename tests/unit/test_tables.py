@@ -1,14 +1,18 @@
 """Tables hold what is written down, and files appear whole."""
 
+import os
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
 from geomod.errors import InputError
 from geomod.files import whole
+from geomod.grams import Grams, write_features, write_grams
 from geomod.tables import SCHEMAS, columns_of, key_of, read_provenance, read_table, write_table
+from geomod.trajectory import write_sketch
 
 LOSS = pd.DataFrame({"step": [0, 1], "loss": [5.0, 4.0]})
 
@@ -80,6 +84,22 @@ def test_an_empty_place_in_a_key_is_one_value(tmp_path: Path) -> None:
 )
 def test_tables_keep_the_contract(kind: str, columns: str) -> None:
     assert set(columns.split()) <= set(columns_of(kind))
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o027, 0o002])
+def test_files_follow_the_umask(tmp_path: Path, umask: int) -> None:
+    features = {0: np.zeros((2, 2), np.float32)}
+    before = os.umask(umask)
+    try:
+        write_features(features, tmp_path / "features.safetensors")
+        write_grams({0: Grams.of_states([np.eye(2)])}, tmp_path / "grams.safetensors")
+        write_sketch({"w": features[0]}, tmp_path / "sketch.safetensors")
+        write_table(LOSS, tmp_path / "loss.parquet", "loss")
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert len(modes) == 4
+    assert set(modes.values()) == {0o666 & ~umask}, modes
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:

@@ -142,6 +142,12 @@ def test_saved_model_has_the_loss_of_the_table(tmp_path: Path) -> None:
         assert model(tokens, labels=tokens).loss.item() == pytest.approx(losses[20], abs=5e-3)
 
 
+def test_colleagues_may_read_the_weights_as_they_may_the_rest(tmp_path: Path) -> None:
+    train("tiny", [0], 0, tmp_path)
+    modes = {path.stat().st_mode for path in (tmp_path / "step0").iterdir()}
+    assert len(modes) == 1
+
+
 def test_a_run_that_dies_leaves_no_half_written_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

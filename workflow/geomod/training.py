@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedTokenizerFast
 
+from geomod.files import whole
 from geomod.language import make_language, sample_corpus
 from geomod.toy import TOY_SIZES, ToySize
 
@@ -120,7 +121,8 @@ def save(model: GPTNeoXForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: 
     """Write a checkpoint folder, whole or not at all, with the weights in float16 as Pythia's."""
     with whole_folder(folder) as temporary:
         weights = {name: weight.half() for name, weight in model.state_dict().items()}
-        save_file(weights, temporary / "model.safetensors", metadata={"format": "pt"})
+        with whole(temporary / "model.safetensors") as file:
+            save_file(weights, file, metadata={"format": "pt"})
         model.config.save_pretrained(temporary)
         tokenizer.save_pretrained(temporary)
 
