@@ -1,5 +1,6 @@
 """Parquet tables with a memory: every table is checked against its written-down columns."""
 
+import io
 import json
 from collections.abc import Mapping
 from functools import cache
@@ -13,6 +14,7 @@ import yaml
 
 from geomod.errors import InputError
 from geomod.files import whole
+from geomod.seals import open_seal, read_sealed, sealed
 
 SCHEMAS = Path(__file__).parents[1] / "schemas" / "tables.yaml"
 METADATA_KEY = b"geomod"
@@ -55,8 +57,13 @@ def write_table(
         **(arrow.schema.metadata or {}),
         METADATA_KEY: json.dumps(dict(provenance or {}), sort_keys=True).encode(),
     }
+    arrow = arrow.replace_schema_metadata(metadata)
+    data = io.BytesIO()
+    with pq.ParquetWriter(data, arrow.schema) as writer:
+        writer.write_table(arrow)
+        writer.add_key_value_metadata({"seal": open_seal(path)})
     with whole(path) as temporary:
-        pq.write_table(arrow.replace_schema_metadata(metadata), temporary)
+        temporary.write_bytes(sealed(data.getvalue()))
 
 
 def _check_key(table: pd.DataFrame, kind: str, path: str | Path) -> None:
@@ -72,12 +79,12 @@ def _check_key(table: pd.DataFrame, kind: str, path: str | Path) -> None:
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
-    """Read a table that `write_table` wrote."""
-    return pd.read_parquet(path)
+    """Read a table that `write_table` wrote, and check that it is what was written there."""
+    return pd.read_parquet(io.BytesIO(read_sealed(path)))
 
 
 def read_provenance(path: str | Path) -> dict[str, Any]:
     """Where the table at `path` came from, as its writer said."""
-    metadata = pq.read_schema(path).metadata or {}
+    metadata = pq.read_schema(io.BytesIO(read_sealed(path))).metadata or {}
     provenance: dict[str, Any] = json.loads(metadata.get(METADATA_KEY, b"{}"))
     return provenance

@@ -1,13 +1,11 @@
 """Hold what a simulated run found against what was planted."""
 
-import json
-from pathlib import Path
-
 import pandas as pd
 
 from geomod.grams import read_features
 from geomod.jobs import job
 from geomod.recovery import compare, probe_curves
+from geomod.seals import read_json
 from geomod.simulate import planted_signals
 from geomod.tables import read_table, write_table
 
@@ -17,7 +15,7 @@ with job(snakemake.log[0], snakemake.threads):
         (model, step, read_features(path))
         for (model, step), path in zip(params.checkpoints, inputs.features, strict=True)
     )
-    truth = json.loads(Path(inputs.truth).read_text(encoding="utf-8"))
+    truth = read_json(inputs.truth)
     signals = planted_signals(pd.read_csv(inputs.sentences))
     table = compare(
         truth,

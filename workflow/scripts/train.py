@@ -9,5 +9,5 @@ from geomod.training import train
 with job(snakemake.log[0], snakemake.threads):
     params = snakemake.params
     folder = Path(snakemake.output.loss).parent
-    losses = train(params.size, params.steps, params.seed, folder)
+    losses = train(params.size, params.steps, params.seed, folder, params.provenance)
     write_table(losses, snakemake.output.loss, "loss", params.provenance)
