@@ -64,7 +64,8 @@ def code(script):
 
 def provenance(script):
     """What a job writes into its tables about where they came from."""
-    return {"code": code(script), "run": CONFIG.run, "seed": SEED}
+    stage = os.path.splitext(script)[0]
+    return {"stage": stage, "code": code(script), "run": CONFIG.run, "seed": SEED}
 
 
 def gpu_here(wildcards):

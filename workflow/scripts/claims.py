@@ -3,6 +3,7 @@
 from geomod.claims import claims
 from geomod.inference import Settings
 from geomod.jobs import job
+from geomod.provenance import derived, in_short
 from geomod.recovery import planted_claims
 from geomod.seals import read_json, write_json
 from geomod.sound import sound
@@ -26,4 +27,5 @@ with job(snakemake.log[0], snakemake.threads):
         calibration=read_table(calibration) if calibration else None,
         planted=planted_claims(read_json(truth)) if truth else None,
     )
-    write_json(answers, snakemake.output[0])
+    origin = in_short(derived(params.provenance, snakemake.input), inputs.encoding)
+    write_json([{**answer, "provenance": origin} for answer in answers], snakemake.output[0])

@@ -4,6 +4,7 @@ import pandas as pd
 
 from geomod.grams import read_features
 from geomod.jobs import job
+from geomod.provenance import derived
 from geomod.recovery import compare, probe_curves
 from geomod.seals import read_json
 from geomod.simulate import planted_signals
@@ -25,4 +26,5 @@ with job(snakemake.log[0], snakemake.threads):
         read_table(inputs.emergence),
         params.seed,
     )
-    write_table(table, snakemake.output[0], "recovery", params.provenance)
+    origin = derived(params.provenance, snakemake.input)
+    write_table(table, snakemake.output[0], "recovery", origin)
