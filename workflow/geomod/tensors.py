@@ -46,7 +46,7 @@ def write_tensors(
         with temporary.open("r+b") as file:
             head = _head(file.read(8), file)
             file.seek(0)
-            file.write(sealed(head))
+            file.write(sealed(_in_order(head)))
 
 
 class Tensors:
@@ -80,6 +80,14 @@ class Tensors:
 def _head(length: bytes, file: Any) -> bytes:
     """The length and the header at the start of a safetensors file, as they are read."""
     return length + file.read(min(int.from_bytes(length, "little"), 1 << 27))
+
+
+def _in_order(head: bytes) -> bytes:
+    """The same header with its metadata sorted: safetensors shuffles them from run to run."""
+    header = json.loads(head[8:])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    return head[:8] + text.ljust(len(head) - 8)
 
 
 def _hash(array: NDArray[Any]) -> str:

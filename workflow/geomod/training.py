@@ -145,7 +145,7 @@ def save(
             provenance,
             place=folder / WEIGHTS,
             format="pt",  # as transformers wants it said
-            files=json.dumps({path.name: sha256_of(path) for path in temporary.iterdir()}),
+            files=json.dumps({path.name: sha256_of(path) for path in sorted(temporary.iterdir())}),
         )
 
 
