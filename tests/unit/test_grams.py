@@ -103,5 +103,5 @@ def test_missing_layer_missing_file_and_torn_file_are_told(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         read_features(tmp_path / "absent.safetensors")
     path.write_bytes(path.read_bytes()[:20])
-    with pytest.raises(InputError, match="not a whole safetensors file"):
+    with pytest.raises(InputError, match="damaged or not whole"):
         read_features(path)

@@ -47,6 +47,28 @@ def test_an_input_error_is_one_line_and_exit_code_1(tmp_path: Path, root: Path) 
     assert "Traceback" not in said
 
 
+def test_a_damaged_file_is_named_and_set_aside(tmp_path: Path, root: Path) -> None:
+    path = tmp_path / "step16" / "tokens.parquet"
+    path.parent.mkdir()
+    path.write_bytes(b"not a table")
+    read = f"from geomod.tables import read_table; read_table({str(path)!r})"
+    assert run(read, tmp_path / "a.log", root).returncode == 1
+    said = (tmp_path / "a.log").read_text()
+    assert f"{path} is damaged or not whole" in said
+    assert "the same command again" in said
+    assert "Traceback" not in said
+    assert [file.name for file in path.parent.iterdir()] == ["tokens.parquet.damaged"]
+    assert run(read, tmp_path / "a.log", root).returncode == 1
+    assert "no such file" in (tmp_path / "a.log").read_text()
+
+
+def test_a_file_that_the_user_gave_stays_where_it_is(tmp_path: Path, root: Path) -> None:
+    path = tmp_path / "responses.csv"
+    path.write_text("region\n")
+    run(f"raise InputError('{path}: no column response')", tmp_path / "a.log", root)
+    assert path.exists()
+
+
 def test_a_mistake_in_the_code_keeps_its_traceback(tmp_path: Path, root: Path) -> None:
     assert run("1 / 0", tmp_path / "a.log", root).returncode == 1
     assert "ZeroDivisionError" in (tmp_path / "a.log").read_text()

@@ -1,46 +1,82 @@
-"""The fingerprint of a script covers what it imports, and nothing else."""
+"""Every file leads back to the code of all stages behind it, and to every checkpoint."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
-import pytest
+import numpy as np
+import pandas as pd
 
-from geomod import provenance
+from geomod.grams import read_header, write_features
+from geomod.provenance import derived, hash_of, in_short, joined, of_checkpoint
+from geomod.tables import read_provenance, write_table
 
-
-@pytest.fixture
-def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A package in which the script imports `a`, which imports `b`; `c` stands alone."""
-    (tmp_path / "script.py").write_text("from geomod.a import x\n")
-    (tmp_path / "a.py").write_text("def x():\n    from geomod import b\n    return b\n")
-    (tmp_path / "b.py").write_text("import numpy\n")
-    (tmp_path / "c.py").write_text("")
-    monkeypatch.setattr(provenance, "PACKAGE", tmp_path)
-    return tmp_path
+LOSS = pd.DataFrame({"step": [0], "loss": [5.0]})
 
 
-def fingerprint(package: Path) -> str:
-    provenance._imports.cache_clear()
-    return provenance.fingerprint(package / "script.py")
+def checkpoint(step: int) -> Any:
+    return SimpleNamespace(
+        model="toy-xs",
+        step=step,
+        revision=f"step{step}",
+        commit="c" * 40,
+        sha256=f"{step:064d}",
+        tokenizer_sha256="t" * 64,
+    )
 
 
-@pytest.mark.parametrize(("module", "changes"), [("a", True), ("b", True), ("c", False)])
-def test_an_edit_counts_where_it_is_imported(package: Path, module: str, changes: bool) -> None:
-    before = fingerprint(package)
-    with (package / f"{module}.py").open("a") as file:
-        file.write("# edited\n")
-    assert (fingerprint(package) != before) == changes
+def job(stage: str, code: str) -> dict[str, Any]:
+    return {"stage": stage, "code": code, "run": "demo", "seed": 0}
 
 
-def test_figures_are_not_behind_the_fits(root: Path) -> None:
-    provenance._imports.cache_clear()
-    behind = provenance._reachable(root / "workflow/scripts/encoding.py")
-    names = {module.name for module in behind}
-    assert "ridge.py" in names
-    assert not names & {"figures.py", "gallery.py", "config.py", "activations.py", "geometry.py"}
+def test_a_stacked_table_leads_back_to_every_stage_and_checkpoint(tmp_path: Path) -> None:
+    stacked = []
+    for step in (4, 0):
+        features = tmp_path / f"step{step}/features.safetensors"
+        behind = {**derived(job("activations", "aa"), []), **of_checkpoint(checkpoint(step))}
+        write_features({0: np.zeros((1, 1), np.float32)}, features, behind)
+        table = tmp_path / f"step{step}/encoding.parquet"
+        write_table(LOSS, table, "loss", derived(job("encoding", "bb"), [features]))
+        stacked.append(table)
+    write_table(LOSS, tmp_path / "all.parquet", "loss", derived(job("stack", "cc"), stacked))
+    found = read_provenance(tmp_path / "all.parquet")
+    assert found["stages"] == {"activations": ["aa"], "encoding": ["bb"], "stack": ["cc"]}
+    assert [entry["step"] for entry in found["checkpoints"]] == [0, 4]
+    for entry in found["checkpoints"]:
+        known = vars(checkpoint(entry["step"]))
+        assert entry == known
+    assert (found["stage"], found["code"], found["run"], found["seed"]) == (
+        "stack",
+        "cc",
+        "demo",
+        0,
+    )
+    header = read_header(tmp_path / "step4/features.safetensors")
+    assert (header["commit"], header["sha256"]) == ("c" * 40, checkpoint(4).sha256)
 
 
-def test_geometry_reads_no_model(root: Path) -> None:
-    provenance._imports.cache_clear()
-    behind = provenance._reachable(root / "workflow/scripts/entropy.py")
-    names = {module.name for module in behind}
-    assert not names & {"models.py", "activations.py", "ridge.py", "checkpoints.py"}
+def test_a_checkpoint_behind_two_files_is_listed_once() -> None:
+    record = joined(job("a", "1"), [of_checkpoint(checkpoint(0))] * 2)
+    assert len(record["checkpoints"]) == 1
+
+
+def test_files_of_before_and_after_an_edit_are_both_told() -> None:
+    sources = [joined(job("encoding", code), []) for code in ("new", "old", "new")]
+    assert joined(job("stack", "s"), sources)["stages"]["encoding"] == ["new", "old"]
+
+
+def test_what_holds_no_record_adds_nothing(tmp_path: Path) -> None:
+    (tmp_path / "own.csv").write_text("item_id\n")
+    assert derived(job("brain", "b"), [tmp_path / "own.csv"]) == joined(job("brain", "b"), [])
+
+
+def test_a_short_record_names_the_list_by_its_hash() -> None:
+    record = joined(job("stack", "s"), [of_checkpoint(checkpoint(step)) for step in (4, 0, 16)])
+    short = in_short(record, "results/demo/tables/encoding.parquet")
+    assert short["stages"] == record["stages"]
+    assert short["checkpoints"] == {
+        "count": 3,
+        "sha256": hash_of(record["checkpoints"]),
+        "listed_in": "results/demo/tables/encoding.parquet",
+    }
+    assert hash_of(record["checkpoints"]) != hash_of(record["checkpoints"][:2])

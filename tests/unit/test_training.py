@@ -12,7 +12,10 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from geomod import training
+from geomod.checkpoints import open_checkpoint
+from geomod.errors import Damaged
 from geomod.language import make_language, sample_corpus
+from geomod.listings import CheckpointSource
 from geomod.toy import TOY_SIZES, ToySize
 from geomod.training import make_tokenizer, train
 
@@ -142,6 +145,12 @@ def test_saved_model_has_the_loss_of_the_table(tmp_path: Path) -> None:
         assert model(tokens, labels=tokens).loss.item() == pytest.approx(losses[20], abs=5e-3)
 
 
+def test_colleagues_may_read_the_weights_as_they_may_the_rest(tmp_path: Path) -> None:
+    train("tiny", [0], 0, tmp_path)
+    modes = {path.stat().st_mode for path in (tmp_path / "step0").iterdir()}
+    assert len(modes) == 1
+
+
 def test_a_run_that_dies_leaves_no_half_written_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,6 +164,38 @@ def test_a_run_that_dies_leaves_no_half_written_folder(
     assert list(tmp_path.iterdir()) == []
     train("tiny", [0], 0, tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["step0"]
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "tokenizer.json"])
+def test_a_damaged_checkpoint_is_told_before_it_is_read(tmp_path: Path, name: str) -> None:
+    train("tiny", [0], 0, tmp_path, {"code": "abc"})
+    source = CheckpointSource("train", "toy-tiny", str(tmp_path / "step{step}"))
+    with open_checkpoint(source, 0, workdir=tmp_path) as checkpoint:
+        assert checkpoint.step == 0
+    path = tmp_path / "step0" / name
+    content = bytearray(path.read_bytes())
+    for at in np.random.default_rng(0).integers(0, len(content), 10):
+        flipped = content.copy()
+        flipped[at] ^= 1
+        path.write_bytes(flipped)
+        with (
+            pytest.raises(Damaged, match=name) as caught,
+            open_checkpoint(source, 0, workdir=tmp_path),
+        ):
+            pass
+        assert caught.value.path == tmp_path / "step0/model.safetensors"  # what training makes
+
+
+def test_the_weights_of_another_step_are_told(tmp_path: Path) -> None:
+    train("tiny", [0, 1], 0, tmp_path)
+    weights = (tmp_path / "step0/model.safetensors").read_bytes()
+    (tmp_path / "step1/model.safetensors").write_bytes(weights)
+    source = CheckpointSource("train", "toy-tiny", str(tmp_path / "step{step}"))
+    with (
+        pytest.raises(Damaged, match=r"written as .*step0/model"),
+        open_checkpoint(source, 1, workdir=tmp_path),
+    ):
+        pass
 
 
 def test_a_second_run_replaces_a_folder(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ alone), so that a sweep over half a terabyte of checkpoints needs room for two o
 
 import errno
 import hashlib
+import json
 import logging
 import shutil
 import time
@@ -33,6 +34,7 @@ from geomod.disk import (
     size_of,
     turn,
 )
+from geomod.errors import Damaged
 from geomod.files import read_json
 from geomod.hub import Meter, RemoteFile, clock
 from geomod.listings import (
@@ -48,6 +50,7 @@ from geomod.listings import (
     snapshot,
     weights_sha256,
 )
+from geomod.tensors import Tensors
 
 log = logging.getLogger(__name__)
 
@@ -161,9 +164,22 @@ def open_checkpoints(
 
 def _from_folder(source: CheckpointSource, step: int) -> Checkpoint:
     folder = Path(source.location.format(step=step))
+    if source.provider == "train":
+        _check_trained(folder)
     found = folder_snapshot(folder, step)
     tokenizer = Path(source.tokenizer) if source.tokenizer else folder
     return _checkpoint(source, found, folder, tokenizer)
+
+
+def _check_trained(folder: Path) -> None:
+    """Hold a checkpoint that was trained here to what `geomod.training.save` wrote."""
+    path = folder / "model.safetensors"
+    weights = Tensors(path)
+    for name in weights:
+        _ = weights[name]
+    for name, sha256 in json.loads(weights.metadata["files"]).items():
+        if not (folder / name).is_file() or hub.sha256_of(folder / name) != sha256:
+            raise Damaged(path, f"lies beside a {name} that is damaged or missing")
 
 
 def _from_hub(

@@ -5,7 +5,6 @@ every length and angle among the tokens, and so all of the geometry, in a hundre
 Sentences differ in T, so the Grams of a layer lie one after another in one flat array.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,16 +12,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from geomod.errors import InputError
-from geomod.files import whole
+from geomod.tensors import Tensors, write_tensors
 
 Floats = NDArray[np.float64]
 Features = dict[int, NDArray[np.float32]]
-
-HEADER_KEY = "geomod"
 
 
 @dataclass(frozen=True)
@@ -101,13 +96,12 @@ def write_features(
     provenance: Mapping[str, Any] | None = None,
 ) -> None:
     """Write one float32 array of sentences × width a layer; `provenance` goes into the header."""
-    tensors = {layer_key(layer): np.ascontiguousarray(x) for layer, x in features.items()}
-    _write(tensors, path, provenance)
+    write_tensors({layer_key(layer): x for layer, x in features.items()}, path, provenance)
 
 
 def read_features(path: str | Path, layers: Iterable[int] | None = None) -> Features:
     """Layer → float32 features [sentences, width]; only the `layers` asked for are read."""
-    return dict(_read_layers(path, layers))
+    return dict(_read_layers(Tensors(path), layers))
 
 
 def write_grams(
@@ -121,50 +115,27 @@ def write_grams(
         "offsets": first.offsets,
         "width": np.array([first.width], dtype=np.int64),
     }
-    _write(tensors, path, provenance)
+    write_tensors(tensors, path, provenance)
 
 
 def read_grams(path: str | Path, layers: Iterable[int] | None = None) -> dict[int, Grams]:
     """Layer → Grams; only the `layers` asked for are read."""
-    with _opened(path) as file:
-        lengths, width = file.get_tensor("lengths"), int(file.get_tensor("width")[0])
-    return {layer: Grams(values, lengths, width) for layer, values in _read_layers(path, layers)}
+    file = Tensors(path)
+    shape = {name: file[name] for name in ("lengths", "offsets", "width")}  # checks all three
+    lengths, width = shape["lengths"], int(shape["width"][0])
+    return {layer: Grams(values, lengths, width) for layer, values in _read_layers(file, layers)}
 
 
 def read_header(path: str | Path) -> dict[str, Any]:
     """The provenance that the writer of the file at `path` put into its header."""
-    with _opened(path) as file:
-        provenance: dict[str, Any] = json.loads((file.metadata() or {}).get(HEADER_KEY, "{}"))
-    return provenance
+    return Tensors(path).provenance
 
 
-def _write(
-    tensors: Mapping[str, NDArray[Any]], path: str | Path, provenance: Mapping[str, Any] | None
-) -> None:
-    header = {HEADER_KEY: json.dumps(dict(provenance or {}), sort_keys=True)}
-    with whole(path) as temporary:
-        save_file(dict(tensors), temporary, metadata=header)
-
-
-def _opened(path: str | Path) -> Any:
-    try:
-        return safe_open(path, framework="numpy")
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; run the activations of this checkpoint") from None
-    except SafetensorError as error:
-        raise InputError(
-            f"{path}: not a whole safetensors file ({error}); delete it and run again"
-        ) from error
-
-
-def _read_layers(
-    path: str | Path, layers: Iterable[int] | None
-) -> Iterator[tuple[int, NDArray[Any]]]:
-    with _opened(path) as file:
-        present = {int(key[5:]): key for key in file.keys() if key.startswith("layer")}  # noqa: SIM118
-        wanted = sorted(present) if layers is None else list(layers)
-        missing = sorted(set(wanted) - set(present))
-        if missing:
-            raise InputError(f"{path}: no layer {missing}; it holds layers {sorted(present)}")
-        for layer in wanted:
-            yield layer, file.get_tensor(present[layer])
+def _read_layers(file: Tensors, layers: Iterable[int] | None) -> Iterator[tuple[int, NDArray[Any]]]:
+    present = {int(name[5:]): name for name in file if name.startswith("layer")}
+    wanted = sorted(present) if layers is None else list(layers)
+    missing = sorted(set(wanted) - set(present))
+    if missing:
+        raise InputError(f"{file.path}: no layer {missing}; it holds layers {sorted(present)}")
+    for layer in wanted:
+        yield layer, file[present[layer]]

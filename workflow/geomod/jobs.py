@@ -5,12 +5,12 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from geomod.errors import InputError
+from geomod.errors import Damaged, InputError
 
 LAST_WORDS = re.compile(r"^\d\d:\d\d:\d\d Error: ", re.MULTILINE)
 
@@ -26,7 +26,8 @@ def import_first(folder: str) -> None:
 def job(log: str | Path, threads: int = 1) -> Iterator[None]:
     """Run a job's work: everything said goes to `log`, no more than `threads` threads are used.
 
-    An `InputError` ends the process with its message and exit code 1, without a traceback.
+    An `InputError` ends the process with its message and exit code 1, without a traceback. A file
+    that is damaged is set aside, so that the next run makes it again.
     """
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     stream = open(log, "w", encoding="utf-8", buffering=1)  # noqa: SIM115 (lives as long as the job)
@@ -41,6 +42,9 @@ def job(log: str | Path, threads: int = 1) -> Iterator[None]:
     with threadpool_limits(limits=threads):
         try:
             yield
+        except Damaged as error:
+            _set_aside(error)
+            sys.exit(1)
         except InputError as error:
             logging.getLogger(__name__).error("Error: %s", error)
             sys.exit(1)
@@ -55,3 +59,15 @@ def complaints(folder: str | Path, since: float) -> list[str]:
     texts = [log.read_text(encoding="utf-8", errors="replace") for log in logs]
     endings = [LAST_WORDS.split(text)[1:] for text in texts]
     return list(dict.fromkeys(ending[-1].strip() for ending in endings if ending))
+
+
+def _set_aside(error: Damaged) -> None:
+    """Rename the damaged file: what is not there, Snakemake makes. Nothing is ever deleted."""
+    aside = error.path.with_name(f"{error.path.name}.damaged")
+    with suppress(FileNotFoundError):  # another job that read it was first
+        os.replace(error.path, aside)
+    logging.getLogger(__name__).error(
+        "Error: %s. It is set aside as %s; run the same command again, which makes it anew.",
+        error,
+        aside,
+    )

@@ -6,7 +6,6 @@ same bytes.
 """
 
 import hashlib
-import json
 import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,8 +17,8 @@ from huggingface_hub import try_to_load_from_cache
 
 from geomod import hub
 from geomod.disk import CheckpointError
-from geomod.files import whole
 from geomod.hub import RemoteFile
+from geomod.seals import read_json, write_json
 
 log = logging.getLogger(__name__)
 
@@ -201,15 +200,13 @@ def steps_of(pattern: str, names: Iterable[str]) -> dict[int, str]:
 
 
 def write_listing(snapshots: Iterable[Snapshot], path: str | Path) -> None:
-    with whole(path) as temporary:
-        temporary.write_text(json.dumps([asdict(s) for s in snapshots], indent=1), "utf-8")
+    write_json([asdict(found) for found in snapshots], path)
 
 
 def read_listing(path: str | Path) -> list[Snapshot]:
-    rows = json.loads(Path(path).read_text("utf-8"))
     return [
         Snapshot(**row | {"files": tuple(RemoteFile(**file) for file in row["files"])})
-        for row in rows
+        for row in read_json(path)
     ]
 
 

@@ -1,53 +1,71 @@
-"""Where a number comes from: the code and the config that made it."""
+"""Where a number comes from: the code and the checkpoints behind it.
 
-import ast
+A file's record is a dictionary that its header holds as JSON:
+
+    code, stage, run, seed   the job that wrote it, `code` being the fingerprint of its modules
+    stages                   stage → fingerprints of the code behind the file, its own job included;
+                             more than one, where jobs of before and after an edit were mixed
+    checkpoints              what identifies the weights of each checkpoint behind it
+"""
+
 import hashlib
-from functools import cache
+import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-PACKAGE = Path(__file__).parent
+from geomod.tables import read_provenance
+from geomod.tensors import Tensors
+
+Record = dict[str, Any]
+
+IDENTITY = ("revision", "commit", "sha256", "tokenizer_sha256")
+READERS = {".parquet": read_provenance, ".safetensors": lambda path: Tensors(path).provenance}
 
 
-def fingerprint(script: str | Path) -> str:
-    """Hash of every geomod module that `script` imports, directly or through another.
+def of_checkpoint(checkpoint: Any) -> Record:
+    """What identifies the weights behind a number: alone, and as the entry of a list."""
+    identity = {name: str(getattr(checkpoint, name)) for name in IDENTITY}
+    entry = {"model": checkpoint.model, "step": checkpoint.step, **identity}
+    return {**identity, "checkpoints": [entry]}
 
-    Snakemake sees an edited script, not an edited import; as a parameter of the rule this hash
-    makes an edit in `geomod/ridge.py` re-fit the encoding models, and nothing else.
+
+def derived(own: Mapping[str, Any], files: Iterable[str | Path]) -> Record:
+    """The record of what a job makes from `files`: its own, and all that stands behind them.
+
+    Files that hold no record, such as those of the user, add nothing.
     """
-    digest = hashlib.sha256()
-    for module in sorted(_reachable(Path(script))):
-        digest.update(module.name.encode())
-        digest.update(module.read_bytes())
-    return digest.hexdigest()[:16]
+    records = [READERS[Path(f).suffix](f) for f in files if Path(f).suffix in READERS]
+    return joined(own, records)
 
 
-def of_checkpoint(checkpoint: Any) -> dict[str, str]:
-    """What identifies the weights behind a number, as text that any header can hold."""
-    names = ("revision", "commit", "sha256", "tokenizer_sha256")
-    return {name: str(getattr(checkpoint, name)) for name in names}
+def joined(own: Mapping[str, Any], records: Iterable[Mapping[str, Any]]) -> Record:
+    """`own`, with the stages and checkpoints of all `records` beside its own."""
+    stages: dict[str, set[str]] = {}
+    checkpoints: dict[str, Record] = {}
+    for record in (own, *records):
+        codes = {record["stage"]: [record["code"]]} if "stage" in record else {}
+        for stage, behind in [*codes.items(), *record.get("stages", {}).items()]:
+            stages.setdefault(stage, set()).update(behind)
+        for entry in record.get("checkpoints", []):
+            checkpoints[json.dumps(entry, sort_keys=True)] = entry
+    return {
+        **own,
+        "stages": {stage: sorted(codes) for stage, codes in sorted(stages.items())},
+        "checkpoints": sorted(checkpoints.values(), key=lambda c: (c["model"], c["step"])),
+    }
 
 
-def _reachable(script: Path) -> set[Path]:
-    found: set[Path] = set()
-    todo = set(_imports(script))
-    while todo:
-        module = todo.pop()
-        found.add(module)
-        todo |= set(_imports(module)) - found
-    return found
+def in_short(record: Mapping[str, Any], listed_in: str) -> Record:
+    """A record for where a list of checkpoints would drown what is said beside it.
+
+    In its place stand how many they are, a hash of the list (`hash_of`), and the file that has it.
+    """
+    checkpoints = record["checkpoints"]
+    short = {"count": len(checkpoints), "sha256": hash_of(checkpoints), "listed_in": listed_in}
+    return {**record, "checkpoints": short}
 
 
-@cache
-def _imports(path: Path) -> tuple[Path, ...]:
-    """The geomod modules that one file names in its import statements, wherever they stand."""
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            names.add(node.module)
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    modules = (name.removeprefix("geomod.") for name in names if name.startswith("geomod."))
-    paths = (PACKAGE / f"{module.replace('.', '/')}.py" for module in modules)
-    return tuple(path for path in paths if path.is_file())
+def hash_of(checkpoints: Iterable[Mapping[str, Any]]) -> str:
+    """SHA-256 of a list of checkpoints as JSON with sorted keys."""
+    return hashlib.sha256(json.dumps(list(checkpoints), sort_keys=True).encode()).hexdigest()

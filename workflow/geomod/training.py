@@ -4,25 +4,29 @@ The folders are those of real checkpoints: config.json, model.safetensors (float
 and a tokenizer, so everything after this stage treats them as it treats a downloaded model.
 """
 
+import json
 import logging
 import os
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedTokenizerFast
 
+from geomod.hub import sha256_of
 from geomod.language import make_language, sample_corpus
+from geomod.tensors import write_tensors
 from geomod.toy import TOY_SIZES, ToySize
 
 log = logging.getLogger(__name__)
 
+WEIGHTS = "model.safetensors"
 END_OF_TEXT = "<|endoftext|>"
 TEXTS, HELD_OUT = 16384, 256
 # A sentence has seven tokens or more, so that four of them fill a window.
@@ -57,7 +61,13 @@ def make_tokenizer(seed: int) -> PreTrainedTokenizerFast:
     )
 
 
-def train(size: str, steps: Collection[int], seed: int, folder: Path) -> pd.DataFrame:
+def train(
+    size: str,
+    steps: Collection[int],
+    seed: int,
+    folder: Path,
+    provenance: Mapping[str, Any] | None = None,
+) -> pd.DataFrame:
     """Train one toy model and save it as `folder/step{N}` at each of `steps`.
 
     The text of step k and its learning rate follow from (seed, k) alone: the same weights come out
@@ -87,7 +97,7 @@ def train(size: str, steps: Collection[int], seed: int, folder: Path) -> pd.Data
         if step in steps:
             with torch.no_grad():
                 losses.append((step, model(held_out, labels=held_out).loss.item()))
-            save(model, tokenizer, folder / f"step{step}")
+            save(model, tokenizer, folder / f"step{step}", provenance)
             log.info("toy-%s step %d: held-out loss %.3f", size, *losses[-1])
     return pd.DataFrame(losses, columns=["step", "loss"])
 
@@ -116,13 +126,27 @@ def _schedule(step: int) -> float:
     return min(step / WARM_UP, 1.0, (DECAY / step) ** 0.5)
 
 
-def save(model: GPTNeoXForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    """Write a checkpoint folder, whole or not at all, with the weights in float16 as Pythia's."""
+def save(
+    model: GPTNeoXForCausalLM,
+    tokenizer: PreTrainedTokenizerFast,
+    folder: Path,
+    provenance: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a checkpoint folder, whole or not at all, with the weights in float16 as Pythia's.
+
+    The header of the weights holds hashes of the other files (`geomod.checkpoints` checks them).
+    """
     with whole_folder(folder) as temporary:
-        weights = {name: weight.half() for name, weight in model.state_dict().items()}
-        save_file(weights, temporary / "model.safetensors", metadata={"format": "pt"})
         model.config.save_pretrained(temporary)
         tokenizer.save_pretrained(temporary)
+        write_tensors(
+            {name: weight.half().numpy() for name, weight in model.state_dict().items()},
+            temporary / WEIGHTS,
+            provenance,
+            place=folder / WEIGHTS,
+            format="pt",  # as transformers wants it said
+            files=json.dumps({path.name: sha256_of(path) for path in sorted(temporary.iterdir())}),
+        )
 
 
 @contextmanager

@@ -8,6 +8,7 @@ be on disk at once.
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -15,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from geomod.errors import InputError
+from geomod.tensors import Tensors, write_tensors
 
 WIDTH = 64  # numbers in the sketch of a tensor
 REACH = 3  # neighbours looked at on either side
@@ -45,19 +47,15 @@ def sketch(tensors: Iterable[tuple[str, NDArray[np.floating]]], seed: int = 0) -
     return found
 
 
-def write_sketch(values: Sketch, path: str | Path) -> None:
-    from safetensors.numpy import save_file
-
-    from geomod.files import whole
-
-    with whole(path) as temporary:
-        save_file(values, temporary)
+def write_sketch(
+    values: Sketch, path: str | Path, provenance: Mapping[str, Any] | None = None
+) -> None:
+    write_tensors(values, path, provenance)
 
 
 def read_sketch(path: str | Path) -> Sketch:
-    from safetensors.numpy import load_file
-
-    return load_file(path)
+    file = Tensors(path)
+    return {name: file[name] for name in file}
 
 
 def distances(sketches: Sequence[Sketch]) -> tuple[list[str], NDArray[np.float64]]:

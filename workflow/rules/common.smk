@@ -15,9 +15,9 @@ from geomod.config_files import parse_config, read_configs
 from geomod.datasets import about_sentences, as_files
 from geomod.devices import gpus_per_job
 from geomod.errors import InputError
+from geomod.fingerprint import fingerprint
 from geomod.gallery import GALLERY
 from geomod.grid import ANY_STEP, Grid, Paths
-from geomod.provenance import fingerprint
 from geomod.sources import published_ceilings, response_files, sentence_file
 
 WORKFLOW = os.path.dirname(os.path.dirname(geomod.__file__))
@@ -125,7 +125,8 @@ def code(script):
 
 def provenance(script):
     """What a job writes into its tables about where they came from."""
-    return {"code": code(script), "run": CONFIG.run, "seed": SEED}
+    stage = os.path.splitext(script)[0]
+    return {"stage": stage, "code": code(script), "run": CONFIG.run, "seed": SEED}
 
 
 def gpu_here(wildcards):

@@ -7,13 +7,14 @@ from geomod.files import step_of
 from geomod.jobs import job
 from geomod.listings import source_of
 from geomod.models import load_model, vocabulary_of
-from geomod.provenance import of_checkpoint
+from geomod.provenance import derived, of_checkpoint
 from geomod.tables import read_table, write_table
 from geomod.trajectory import sketch, write_sketch
 
 with job(snakemake.log[0], snakemake.threads):
     params, output, limits = snakemake.params, snakemake.output, snakemake.resources
     stimuli = read_table(snakemake.input.stimuli)
+    behind = derived(params.provenance, snakemake.input)
     device = pick(params.device)
     source = source_of(**params.source)
     checkpoints = open_checkpoints(
@@ -30,10 +31,10 @@ with job(snakemake.log[0], snakemake.threads):
             checkpoint.folder, tokenizer=checkpoint.tokenizer_folder, device=device
         )
         weights = ((key, w.detach().cpu().numpy()) for key, w in model.named_parameters())
-        write_sketch(sketch(weights), sketches)
         found = extract(model, tokenizer, stimuli["sentence"], **params.features)
-        provenance = {**params.provenance, **of_checkpoint(checkpoint)}
-        write_activations(found, features, grams, provenance)
+        origin = {**behind, **of_checkpoint(checkpoint)}
+        write_sketch(sketch(weights), sketches, origin)
+        write_activations(found, features, grams, origin)
         table = found.tokens.assign(
             item_id=stimuli["item_id"],
             model=checkpoint.model,
@@ -41,5 +42,5 @@ with job(snakemake.log[0], snakemake.threads):
             parameters=model.num_parameters(),
             vocabulary=vocabulary_of(model),
         )
-        write_table(table, tokens, "tokens", provenance)
+        write_table(table, tokens, "tokens", origin)
         del model  # or the next would be loaded beside it

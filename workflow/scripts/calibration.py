@@ -5,6 +5,7 @@ from geomod.curves import gather
 from geomod.files import whole
 from geomod.inference import Settings
 from geomod.jobs import job
+from geomod.provenance import derived
 from geomod.sound import sound
 from geomod.tables import read_table, write_table
 
@@ -26,6 +27,7 @@ with job(snakemake.log[0], snakemake.threads):
         draws=params.draws,
         jobs=snakemake.threads,
     )
-    write_table(table, output.table, "calibration", params.provenance)
+    origin = derived(params.provenance, snakemake.input)
+    write_table(table, output.table, "calibration", origin)
     with whole(output.text) as temporary:
         temporary.write_text(table.round(3).to_string(index=False) + "\n", encoding="utf-8")

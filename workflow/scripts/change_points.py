@@ -2,6 +2,7 @@
 
 from geomod.change_points import find_change_points
 from geomod.jobs import job
+from geomod.provenance import derived
 from geomod.sound import sound
 from geomod.tables import read_table, write_table
 
@@ -9,4 +10,5 @@ with job(snakemake.log[0], snakemake.threads):
     inputs, params = snakemake.input, snakemake.params
     geometry = sound(read_table(inputs.geometry), read_table(inputs.checkpoints))
     table = find_change_points(geometry, **params.headline)
-    write_table(table, snakemake.output[0], "change_points", params.provenance)
+    origin = derived(params.provenance, snakemake.input)
+    write_table(table, snakemake.output[0], "change_points", origin)

@@ -1,13 +1,11 @@
 """Answer the five claims."""
 
-import json
-from pathlib import Path
-
 from geomod.claims import claims
-from geomod.files import whole
 from geomod.inference import Settings
 from geomod.jobs import job
+from geomod.provenance import derived, in_short
 from geomod.recovery import planted_claims
+from geomod.seals import read_json, write_json
 from geomod.sound import sound
 from geomod.tables import read_table
 
@@ -27,7 +25,7 @@ with job(snakemake.log[0], snakemake.threads):
         folds=read_table(inputs.folds),
         covariates=tokens[["model", "step", "surprisal"]],
         calibration=read_table(calibration) if calibration else None,
-        planted=planted_claims(json.loads(Path(truth).read_text("utf-8"))) if truth else None,
+        planted=planted_claims(read_json(truth)) if truth else None,
     )
-    with whole(snakemake.output[0]) as temporary:
-        temporary.write_text(json.dumps(answers, indent=2) + "\n", encoding="utf-8")
+    origin = in_short(derived(params.provenance, snakemake.input), inputs.encoding)
+    write_json([{**answer, "provenance": origin} for answer in answers], snakemake.output[0])

@@ -2,6 +2,7 @@
 
 from geomod.audit import with_continuity
 from geomod.jobs import job
+from geomod.provenance import derived
 from geomod.tables import read_table, write_table
 from geomod.trajectory import continuity_of_models
 
@@ -15,4 +16,5 @@ with job(snakemake.log[0], snakemake.threads):
     verdicts = verdicts[["model", "step", "status", "duplicate_of", "detail"]]
     ways = measured[["model", "step", "distance_previous", "distance_next", "detour"]]
     table = verdicts.merge(ways, how="left", on=["model", "step"])
-    write_table(table, snakemake.output[0], "continuity", params.provenance)
+    origin = derived(params.provenance, snakemake.input)
+    write_table(table, snakemake.output[0], "continuity", origin)

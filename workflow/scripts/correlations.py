@@ -4,6 +4,7 @@ from geomod.correlations import correlations
 from geomod.curves import gather
 from geomod.inference import Settings
 from geomod.jobs import job
+from geomod.provenance import derived
 from geomod.sound import sound
 from geomod.tables import read_table, write_table
 
@@ -16,4 +17,5 @@ with job(snakemake.log[0], snakemake.threads):
         **params.headline,
     )
     table = correlations(curves, Settings(**params.settings))
-    write_table(table, snakemake.output[0], "correlations", params.provenance)
+    origin = derived(params.provenance, snakemake.input)
+    write_table(table, snakemake.output[0], "correlations", origin)

@@ -2,6 +2,7 @@
 
 from geomod.emergence import emergence
 from geomod.jobs import job
+from geomod.provenance import derived
 from geomod.sound import sound
 from geomod.tables import read_table, write_table
 
@@ -9,4 +10,5 @@ with job(snakemake.log[0], snakemake.threads):
     inputs = snakemake.input
     encoding = sound(read_table(inputs.encoding), read_table(inputs.checkpoints))
     table = emergence(encoding, **snakemake.params.settings)
-    write_table(table, snakemake.output[0], "emergence", snakemake.params.provenance)
+    origin = derived(snakemake.params.provenance, snakemake.input)
+    write_table(table, snakemake.output[0], "emergence", origin)

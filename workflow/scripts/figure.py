@@ -4,6 +4,7 @@ from geomod.figures import save
 from geomod.files import whole
 from geomod.gallery import GALLERY
 from geomod.jobs import job
+from geomod.seals import seal_svg
 from geomod.tables import read_table
 
 with job(snakemake.log[0], snakemake.threads):
@@ -14,3 +15,5 @@ with job(snakemake.log[0], snakemake.threads):
     for path in snakemake.output:
         with whole(path) as temporary:
             save(name, tables, temporary)
+            if path == snakemake.output.svg:
+                seal_svg(temporary, path)

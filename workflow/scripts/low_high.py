@@ -3,6 +3,7 @@
 from geomod.curves import gather
 from geomod.jobs import job
 from geomod.low_high import low_high_table
+from geomod.provenance import derived
 from geomod.sound import sound
 from geomod.tables import read_table, write_table
 
@@ -16,4 +17,5 @@ with job(snakemake.log[0], snakemake.threads):
         **params.headline,
     )
     table = low_high_table(curves, read_table(inputs.modules), params.alpha)
-    write_table(table, snakemake.output[0], "low_high", params.provenance)
+    origin = derived(params.provenance, snakemake.input)
+    write_table(table, snakemake.output[0], "low_high", origin)

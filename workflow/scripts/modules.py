@@ -2,6 +2,7 @@
 
 from geomod.jobs import job
 from geomod.modules import find_modules
+from geomod.provenance import derived
 from geomod.sound import sound
 from geomod.tables import read_table, write_table
 
@@ -9,4 +10,5 @@ with job(snakemake.log[0], snakemake.threads):
     inputs = snakemake.input
     geometry = sound(read_table(inputs.geometry), read_table(inputs.checkpoints))
     modules = find_modules(geometry, **snakemake.params.settings)
-    write_table(modules, snakemake.output[0], "modules", snakemake.params.provenance)
+    origin = derived(snakemake.params.provenance, snakemake.input)
+    write_table(modules, snakemake.output[0], "modules", origin)

@@ -3,6 +3,7 @@
 from geomod.inference import Settings
 from geomod.jobs import job
 from geomod.multiverse import specification_curve, survival
+from geomod.provenance import derived
 from geomod.sound import sound
 from geomod.tables import read_table, write_table
 
@@ -20,5 +21,6 @@ with job(snakemake.log[0], snakemake.threads):
         calibration=read_table(calibration) if calibration else None,
         **params.choices,
     )
-    write_table(curve, output.curve, "specification_curve", params.provenance)
-    write_table(survival(curve), output.survival, "survival", params.provenance)
+    origin = derived(params.provenance, snakemake.input)
+    write_table(curve, output.curve, "specification_curve", origin)
+    write_table(survival(curve), output.survival, "survival", origin)

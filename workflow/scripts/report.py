@@ -1,6 +1,5 @@
 """Write the report."""
 
-import json
 from pathlib import Path
 
 from geomod.files import whole
@@ -8,6 +7,7 @@ from geomod.gallery import lacking
 from geomod.geometry import left_out
 from geomod.jobs import job
 from geomod.report import render
+from geomod.seals import read_json, read_svg
 from geomod.sound import not_counted
 from geomod.tables import read_table
 from geomod.tokens import unfamiliar
@@ -19,12 +19,12 @@ with job(snakemake.log[0], snakemake.threads):
     page = render(
         Path(inputs.template),
         config=snakemake.params.config,
-        claims=json.loads(Path(inputs.claims).read_text(encoding="utf-8")),
-        notes=json.loads(Path(inputs.notes).read_text(encoding="utf-8"))
+        claims=read_json(inputs.claims),
+        notes=read_json(inputs.notes)
         + left_out(tables["geometry"])
         + unfamiliar(tables["tokens"])
         + not_counted(read_table(inputs.checkpoints)),
-        figures={Path(p).stem: Path(p).read_text(encoding="utf-8") for p in inputs.figures},
+        figures={Path(p).stem: read_svg(p) for p in inputs.figures},
         lacking=lacking(tables),
         recovery=read_table(recovery) if recovery else None,
         calibration=read_table(calibration) if calibration else None,

@@ -1,11 +1,10 @@
 """Let a made-up brain read the made-up sentences, and say what is planted in it."""
 
-import json
 from pathlib import Path
 
-from geomod.files import whole
 from geomod.jobs import job
 from geomod.language import make_language, sample_stimuli
+from geomod.seals import write_json
 from geomod.simulate import simulate_brain
 
 with job(snakemake.log[0], snakemake.threads):
@@ -17,5 +16,4 @@ with job(snakemake.log[0], snakemake.threads):
         seed=params.seed,
         participants=params.participants,
     )
-    with whole(snakemake.output.truth) as temporary:
-        temporary.write_text(json.dumps(truth, indent=2) + "\n", encoding="utf-8")
+    write_json(truth, snakemake.output.truth)

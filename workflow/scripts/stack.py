@@ -3,8 +3,10 @@
 import pandas as pd
 
 from geomod.jobs import job
+from geomod.provenance import derived
 from geomod.tables import read_table, write_table
 
 with job(snakemake.log[0], snakemake.threads):
     table = pd.concat([read_table(path) for path in snakemake.input], ignore_index=True)
-    write_table(table, snakemake.output[0], snakemake.params.kind, snakemake.params.provenance)
+    origin = derived(snakemake.params.provenance, snakemake.input)
+    write_table(table, snakemake.output[0], snakemake.params.kind, origin)

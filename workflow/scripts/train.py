@@ -4,6 +4,7 @@ from pathlib import Path
 
 from geomod.files import step_of
 from geomod.jobs import job
+from geomod.provenance import derived
 from geomod.tables import write_table
 from geomod.training import train
 
@@ -11,6 +12,7 @@ with job(snakemake.log[0], snakemake.threads):
     output, params = snakemake.output, snakemake.params
     steps = [step_of(path) for path in output.loss]
     folder = Path(output.loss[0]).parents[1]
-    losses = train(params.size, steps, params.seed, folder).set_index("step", drop=False)
+    origin = derived(params.provenance, [])
+    losses = train(params.size, steps, params.seed, folder, origin).set_index("step", drop=False)
     for step, path in zip(steps, output.loss, strict=True):
-        write_table(losses.loc[[step]].reset_index(drop=True), path, "loss", params.provenance)
+        write_table(losses.loc[[step]].reset_index(drop=True), path, "loss", origin)

@@ -5,6 +5,7 @@ from geomod.devices import pick
 from geomod.encoding import encode_voxels
 from geomod.grams import read_features
 from geomod.jobs import job
+from geomod.provenance import derived
 from geomod.tables import read_table
 from geomod.voxel_maps import write_scores
 
@@ -14,7 +15,8 @@ with job(snakemake.log[0], snakemake.threads):
     voxels = read_voxels(params.dataset, stimuli, names.participant)
     features = read_features(snakemake.input.features, params.layers)
     scores = encode_voxels(features, voxels, stimuli, params.encoding, pick(params.device))
+    origin = derived(params.provenance, [snakemake.input.stimuli, snakemake.input.features])
     for layer, path in zip(params.layers, snakemake.output, strict=True):
         row = {"model": names.model, "step": int(names.step), "layer": layer}
         row |= {"participant": names.participant}
-        write_scores(scores[layer], voxels, params.dataset, path, row, params.provenance)
+        write_scores(scores[layer], voxels, params.dataset, path, row, origin)
