@@ -15,10 +15,12 @@ from sklearn.metrics import adjusted_rand_score, silhouette_score
 from geomod.clusters import contiguous, dispersion, kmeans, silhouette, standardize, ward, ways
 from geomod.modules import (
     COLUMNS,
+    Gaps,
     chance_agreement,
     find_modules,
     partition,
     persistence,
+    select_k,
     smooth_null,
     walk_null,
 )
@@ -174,6 +176,20 @@ def test_draws_of_a_null_do_not_change_what_comes_after_it() -> None:
     np.testing.assert_array_equal(few.labels, more.labels)
     np.testing.assert_array_equal(few.null, more.null[:20])
     np.testing.assert_array_equal(few.walk, more.walk[:20])
+
+
+def test_several_models_ask_together_for_what_none_asks_for_alone() -> None:
+    null = np.linspace(-1, 1, 39)
+    alone: Gaps = {2: (0.9, null), 3: (0.1, null)}
+    draws = np.random.default_rng(0)
+    models: list[Gaps] = [
+        {size: (gap, draws.permutation(values)) for size, (gap, values) in alone.items()}
+        for _ in range(8)
+    ]
+    assert [select_k([each]) for each in models] == [1] * 8
+    assert select_k(models) == 2
+    assert select_k([*models, {4: (3.0, null)}]) == 4
+    assert select_k([]) == 1
 
 
 @pytest.mark.parametrize(("layers", "k"), [(1, 2), (2, 2), (3, 3)])

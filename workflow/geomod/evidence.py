@@ -31,7 +31,7 @@ from geomod.low_high import (
     low_blocks,
 )
 from geomod.mixed import leave_one_size_out, long_table, mixed_model
-from geomod.modules import FEWEST_LAYERS, exceedance_p, partition, persistence
+from geomod.modules import FEWEST_LAYERS, exceedance_p, partition, persistence, select_k
 from geomod.nulls import CURVES_TESTS
 from geomod.partial import (
     Pair,
@@ -92,13 +92,13 @@ def modularization(
         return Finding(None, reason, details)
     value, null = _mean_excess([(each.silhouette, each.null) for each in found.values()])
     walk_p = exceedance_p(*_mean_excess([(each.silhouette, each.walk) for each in found.values()]))
-    details[RANDOM_WALK] = walk_p
+    asked = select_k([each.gaps for each in found.values()], settings.alpha)
+    details |= {RANDOM_WALK: walk_p, "k_selected": asked}
     se = float(np.sqrt(np.sum([each.se**2 for each in found.values()]))) / len(found)
     # A silhouette is free of scale: its spread does not inherit the doubt about the scatter's size,
     # which degrees of freedom would pay for.
     low, high = t_interval(value, se, math.inf, settings.alpha)
     estimate = Estimate(value, low, high, permutation_p(value, null))
-    asked = {model: each.k_selected for model, each in found.items()}
     return Finding(estimate, "", details, _against_two(value, asked, walk_p, settings.alpha))
 
 
@@ -108,16 +108,14 @@ def _mean_excess(found: Sequence[tuple[float, Array]]) -> tuple[float, Array]:
     return value, np.mean([null - null.mean() for _, null in found], axis=0)
 
 
-def _against_two(value: float, asked: Mapping[str, int], walk_p: float, alpha: float) -> str:
+def _against_two(value: float, asked: int, walk_p: float, alpha: float) -> str:
     """What speaks against two modules where the silhouette speaks for them, or the other way.
 
-    `asked`: how many modules the gap statistic asks for, by model. Most must ask for two.
+    `asked`: how many modules the gap statistic asks for, over all models.
     """
-    others = {model: k for model, k in asked.items() if k != 2}
     doubts = []
-    if 2 * len(others) >= len(asked):
-        asking = ", ".join(f"{k} in {model}" for model, k in others.items())
-        doubts.append(f"the gap statistic asks for another number of modules than 2: {asking}")
+    if asked != 2:
+        doubts.append(f"the gap statistic asks for {asked} module{'s' * (asked > 1)}, not for 2")
     if walk_p > alpha:
         doubts.append(f"a random walk over depth is as clustered, p = {walk_p:.3f} > {alpha:g}")
     if value > 0:

@@ -7,6 +7,7 @@ answer unless the smooth gradient is rejected.
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Literal
@@ -29,6 +30,10 @@ MAX_MODULES = 4
 FEWEST_LAYERS = 4
 
 
+# Number of modules → gap, and the gaps of the null's draws.
+Gaps = dict[int, tuple[float, Array]]
+
+
 @dataclass(frozen=True)
 class Partition:
     """The modules of one set of layers, and how surprising they are where there are none."""
@@ -41,6 +46,7 @@ class Partition:
     walk_gap: float = np.nan  # random-walk null
     k_selected: int = 1
     se: float = np.nan  # of the silhouette, from `scatter_about` the modules
+    gaps: Gaps = field(default_factory=dict)  # smooth-gradient null
 
     @property
     def p(self) -> float:
@@ -179,23 +185,19 @@ def partition(
         smooth = standardize(smooth_null(cloud, draws, for_smooth))
         walk = standardize(walk_null(cloud, draws, for_walk))
 
-    gaps, null_gaps = {}, {}
+    gaps: Gaps = {}
     for size in range(2, min(MAX_MODULES, n - 2) + 1) if len(smooth) else ():
-        null_spread = _log_dispersion(smooth, cluster, size)
-        gaps[size] = float(null_spread.mean() - _log_dispersion(points[None], cluster, size)[0])
-        null_gaps[size] = null_spread.mean() - null_spread
-    selected = 1
-    if gaps:
-        best = max(gaps, key=lambda size: gaps[size])
-        widest = np.max(list(null_gaps.values()), axis=0)
-        selected = best if exceedance_p(gaps[best], widest) <= alpha else 1
+        expected = _log_dispersion(smooth, cluster, size)
+        observed = _log_dispersion(points[None], cluster, size)[0]
+        gaps[size] = float(expected.mean() - observed), expected.mean() - expected
+    selected = select_k([gaps], alpha)
 
     size = selected if k == "auto" else k
     labels = split(cloud, size, method)
     if not labels.any():
         return Partition(labels, gap=0.0, walk_gap=0.0, k_selected=selected)
     value = float(silhouette(points[None], labels[None], size)[0])
-    found = Partition(labels, value, k_selected=selected)
+    found = Partition(labels, value, k_selected=selected, gaps=gaps)
     if not len(smooth):
         return found
     copies = standardize(scatter_about(points, labels, draws, for_scatter))
@@ -203,13 +205,29 @@ def partition(
         found,
         null=silhouette(smooth, cluster(smooth, size), size),
         walk=silhouette(walk, cluster(walk, size), size),
-        gap=gaps.get(size, np.nan),
+        gap=gaps[size][0] if size in gaps else np.nan,
         walk_gap=float(
             _log_dispersion(walk, cluster, size).mean()
             - _log_dispersion(points[None], cluster, size)[0]
         ),
         se=float(np.nanstd(silhouette(copies, cluster(copies, size), size))),
     )
+
+
+def select_k(models: Sequence[Gaps], alpha: float = 0.05) -> int:
+    """How many modules the gaps of one model ask for, or the mean gaps of several.
+
+    A number of modules that only some models have layers for is judged by these.
+    """
+    mean: Gaps = {}
+    for size in sorted({size for gaps in models for size in gaps}):
+        values, nulls = zip(*(gaps[size] for gaps in models if size in gaps), strict=True)
+        mean[size] = float(np.mean(values)), np.mean(nulls, axis=0)
+    if not mean:
+        return 1
+    best = max(mean, key=lambda size: mean[size][0])
+    widest = np.max([null for _, null in mean.values()], axis=0)
+    return best if exceedance_p(mean[best][0], widest) <= alpha else 1
 
 
 def split(cloud: Array, k: int, method: str = "kmeans") -> Labels:
