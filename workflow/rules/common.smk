@@ -6,7 +6,7 @@ from snakemake.exceptions import WorkflowError
 
 import geomod
 from geomod import runs
-from geomod.checks import check
+from geomod.checks import check, check_device
 from geomod.config import HubSuite, TrainSuite
 from geomod.config_files import parse_config, read_configs
 from geomod.datasets import about_sentences, as_files
@@ -36,7 +36,7 @@ try:
     RESPONSES = response_files(DATASET)
     RECORD = runs.read_record(PATHS.root)
     if workflow.is_main_process:  # jobs parse this file too, and need not check again
-        check(CONFIG, DATASET, local=workflow.local_exec)
+        check(CONFIG, DATASET)
         runs.check_owner(RECORD, CONFIG.run, CONFIG_FILES)
     GRID = Grid(CONFIG, RECORD.get("blocks"))
 except InputError as error:
@@ -49,6 +49,8 @@ GPU = gpus_per_job(CONFIG.device)
 
 onstart:
     global LOCK
+    if workflow.local_exec:  # which is not known any earlier
+        check_device(CONFIG)
     LOCK = runs.hold(PATHS.root)
     blocks = {
         name: [b.steps for b in BLOCKS if b.suite == name] for name in CONFIG.suites
