@@ -18,9 +18,9 @@ MADE_UP = {"name": "made-up", "simulate": {"sentences": 100}, "regions": ["IFG"]
 N = 40
 
 
-def checked(local: bool = True, **sections: Any) -> None:
+def checked(**sections: Any) -> None:
     config = parse_config({"run": "r", "suites": TOY, "dataset": MADE_UP} | sections)
-    check(config, as_files(config.dataset, "world"), local=local)
+    check(config, as_files(config.dataset, "world"))
 
 
 def refusal(**sections: Any) -> str:
@@ -247,12 +247,17 @@ def test_every_problem_is_said_at_once() -> None:
 
 
 def test_a_gpu_is_asked_for_where_the_jobs_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    cuda, auto = (
+        parse_config({"run": "r", "suites": TOY, "dataset": MADE_UP, "device": device})
+        for device in ("cuda", "auto")
+    )
     monkeypatch.setattr(checks, "has_gpu", lambda: False)
-    assert "`device` is 'cuda', but this machine has no GPU" in refusal(device="cuda")
-    checked(device="cuda", local=False)
-    checked(device="auto")
+    with pytest.raises(InputError, match="`device` is 'cuda', but this machine has no GPU"):
+        checks.check_device(cuda)
+    checks.check_device(auto)
+    checked(device="cuda")  # the jobs may go to a cluster
     monkeypatch.setattr(checks, "has_gpu", lambda: True)
-    checked(device="cuda")
+    checks.check_device(cuda)
 
 
 PYTHIA = {

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from geomod.devices import has_gpu
 from tests.conftest import ROOT
 from tests.workflow.conftest import SMALL, Workflow
 
@@ -119,6 +120,12 @@ def test_a_region_that_a_table_lacks_is_refused(fresh: Workflow) -> None:
     }
     output = refused(fresh, {"dataset": dataset})
     assert "mine.csv has no region 'MFG'" in output
+
+
+@pytest.mark.skipif(has_gpu(), reason="there is a GPU")
+def test_a_gpu_that_is_not_here_is_missed_before_any_job(fresh: Workflow) -> None:
+    output = refused(fresh, {"device": "cuda"})
+    assert "`device` is 'cuda', but this machine has no GPU" in output
 
 
 def test_two_configs_may_not_share_a_run(fresh: Workflow) -> None:

@@ -5,7 +5,7 @@ and folders, headers of tables, coordinates of assemblies. What is still to be d
 long to read, is left to the job that reads it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,17 +34,10 @@ class Known:
     columns: list[str] = field(default_factory=list)  # of the sentences, as their file calls them
 
 
-def check(config: Config, dataset: Dataset, *, local: bool = True) -> None:
-    """Refuse, all at once, what is known to end in an error later.
-
-    `local` says that jobs run on this machine, and not on those of a cluster.
-    """
+def check(config: Config, dataset: Dataset) -> None:
+    """Refuse, all at once, what is known to end in an error later."""
     problems = []
-    of_config: list[Callable[[Config], None]] = [
-        *(check_steps, check_width, check_maps, check_tested_regions),
-        *([check_device] if local else []),
-    ]
-    for one in of_config:
+    for one in (check_steps, check_width, check_maps, check_tested_regions):
         try:
             one(config)
         except InputError as error:
@@ -143,7 +136,10 @@ def check_maps(config: Config) -> None:
 
 
 def check_device(config: Config) -> None:
-    """Refuse `device: cuda` on a machine that shows no GPU."""
+    """Refuse `device: cuda` on a machine that shows no GPU, where jobs run on this machine.
+
+    Not part of `check`: whether they do, or go to a cluster, is known once they start.
+    """
     if config.device == "cuda" and not has_gpu():
         raise InputError("`device` is 'cuda', but this machine has no GPU; set it to auto or cpu")
 

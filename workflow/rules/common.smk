@@ -9,7 +9,7 @@ from snakemake.exceptions import WorkflowError
 
 import geomod
 from geomod import jobs, runs
-from geomod.checks import check
+from geomod.checks import check, check_device
 from geomod.config import HubSuite, TrainSuite
 from geomod.config_files import parse_config, read_configs
 from geomod.datasets import about_sentences, as_files
@@ -54,7 +54,7 @@ try:
     RESPONSES = response_files(DATASET)
     RECORD = runs.read_record(MOVED.root)
     if workflow.is_main_process:  # jobs parse this file too, and need not check again
-        check(CONFIG, DATASET, local=workflow.local_exec)
+        check(CONFIG, DATASET)
         runs.check_owner(RECORD, CONFIG.run, OWNER)
     GRID = Grid(CONFIG, RECORD.get("blocks"), RECORD.get("training"))
 except InputError as error:
@@ -69,6 +69,8 @@ GPU = gpus_per_job(CONFIG.device)
 def begin():
     """Take the run for this process alone, clear what killed ones left, and say what is planned."""
     try:
+        if workflow.local_exec:  # which is not known any earlier
+            check_device(CONFIG)
         runs.hold(MOVED.root)
     except InputError as error:
         sys.exit(f"\n{error}")
