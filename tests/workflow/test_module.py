@@ -78,5 +78,6 @@ def test_a_prefix_moves_outputs_parameters_the_lock_and_the_record(tmp_path: Pat
     record = json.loads((run / "run.json").read_text(encoding="utf-8"))
     assert record["config_files"] == ["config/small.yaml", "Snakefile"]
     assert record["training"] == {"toy": [[0, 1]]}
-    again = workflow.planned("--until", "brain", "activations_toy", "--scheduler", "greedy")
-    assert again == {}
+    left = set(workflow.planned("--scheduler", "greedy"))
+    assert "encoding" in left
+    assert not left & {"sentences", "simulate", "stimuli", "brain", "train", "activations"}
