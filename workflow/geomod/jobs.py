@@ -4,12 +4,13 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
 from geomod.errors import Damaged, InputError
+from geomod.files import set_aside
 
 
 @contextmanager
@@ -33,18 +34,12 @@ def job(log: str | Path, threads: int = 1) -> Iterator[None]:
         try:
             yield
         except Damaged as error:
-            _set_aside(error)
+            logging.getLogger(__name__).error(
+                "%s. It is set aside as %s; run the same command again, which makes it anew.",
+                error,
+                set_aside(error.path),
+            )
             sys.exit(1)
         except InputError as error:
             logging.getLogger(__name__).error("%s", error)
             sys.exit(1)
-
-
-def _set_aside(error: Damaged) -> None:
-    """Rename the damaged file: what is not there, Snakemake makes. Nothing is ever deleted."""
-    aside = error.path.with_name(f"{error.path.name}.damaged")
-    with suppress(FileNotFoundError):  # another job that read it was first
-        os.replace(error.path, aside)
-    logging.getLogger(__name__).error(
-        "%s. It is set aside as %s; run the same command again, which makes it anew.", error, aside
-    )
