@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from geomod.files import set_aside, to_make_anew
 from geomod.jobs import complaints, import_first
 
 SCRIPT = """
@@ -60,6 +61,19 @@ def test_a_damaged_file_is_named_and_set_aside(tmp_path: Path, root: Path) -> No
     assert [file.name for file in path.parent.iterdir()] == ["tokens.parquet.damaged"]
     assert run(read, tmp_path / "a.log", root).returncode == 1
     assert "no such file" in (tmp_path / "a.log").read_text()
+
+
+def test_what_was_set_aside_is_wanted_until_it_is_there_again(tmp_path: Path) -> None:
+    names = ["claims.json", "toy-xs/step16/tokens.parquet", "toy-xs/step1/tokens.parquet"]
+    for name in [*names, "maps/toy-xs/step16/a.parquet"]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+        set_aside(tmp_path / name)
+    wanted = [str(tmp_path / name) for name in names[:2]]
+    assert to_make_anew(tmp_path, [("toy-xs", 16)]) == wanted
+    (tmp_path / "claims.json").touch()
+    assert to_make_anew(tmp_path, [("toy-xs", 16)]) == wanted[1:]
+    assert to_make_anew(tmp_path / "absent", []) == []
 
 
 def test_a_file_that_the_user_gave_stays_where_it_is(tmp_path: Path, root: Path) -> None:

@@ -54,14 +54,17 @@ def run_until_whole(workflow: Workflow, damage: dict[str, Callable[[Path], None]
     assert workflow.planned() == {}
 
 
-def test_late_files_that_are_empty_or_cut_off(like_finished: Workflow) -> None:
-    damage = {
-        "claims.json": emptied,
-        "brain/notes.json": emptied,
-        "figures/emergence.svg": halved,
-        "tables/modules.parquet": halved,
-    }
+def test_what_the_report_reads(like_finished: Workflow) -> None:
+    damage = {"claims.json": emptied, "brain/notes.json": emptied, "figures/emergence.svg": halved}
     run_until_whole(like_finished, damage)
+
+
+@pytest.mark.parametrize(
+    ("table", "harm"),
+    [("tables/modules.parquet", halved), ("toy-xs/step64/encoding.parquet", of_step_16)],
+)
+def test_a_table(like_finished: Workflow, table: str, harm: Callable[[Path], None]) -> None:
+    run_until_whole(like_finished, {table: harm})
 
 
 @pytest.mark.parametrize("harm", [flipped, of_step_16])

@@ -3,12 +3,40 @@
 import json
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from geomod.errors import InputError
+
+ASIDE = ".damaged"
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a file that is damaged: what is not there can be made anew. Nothing is deleted."""
+    aside = path.with_name(path.name + ASIDE)
+    with suppress(FileNotFoundError):  # another job that read it was first
+        os.replace(path, aside)
+    return aside
+
+
+def to_make_anew(root: str | Path, checkpoints: Iterable[tuple[str, int]]) -> list[str]:
+    """Files in the run folder `root` that were set aside and are still missing.
+
+    Snakemake makes a missing file only where something that is to run needs it; as targets, these
+    are made, and what follows from them. Those of checkpoints that are no longer asked for are left
+    out, and maps, which are asked for by name.
+    """
+    folders = {f"{model}/step{step}" for model, step in checkpoints}
+    found = []
+    for aside in sorted(Path(root).rglob(f"*{ASIDE}")):
+        path = aside.with_name(aside.name.removesuffix(ASIDE))
+        inside = path.relative_to(root).as_posix()
+        asked = "/step" not in inside or any(f"{folder}/" in inside for folder in folders)
+        if asked and not inside.startswith("maps/") and not path.exists():
+            found.append(str(path))
+    return found
 
 
 @contextmanager

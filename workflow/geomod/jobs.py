@@ -5,12 +5,13 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
 from geomod.errors import Damaged, InputError
+from geomod.files import set_aside
 
 LAST_WORDS = re.compile(r"^\d\d:\d\d:\d\d Error: ", re.MULTILINE)
 
@@ -43,7 +44,11 @@ def job(log: str | Path, threads: int = 1) -> Iterator[None]:
         try:
             yield
         except Damaged as error:
-            _set_aside(error)
+            logging.getLogger(__name__).error(
+                "Error: %s. It is set aside as %s; run the same command again, which makes it anew.",
+                error,
+                set_aside(error.path),
+            )
             sys.exit(1)
         except InputError as error:
             logging.getLogger(__name__).error("Error: %s", error)
@@ -59,15 +64,3 @@ def complaints(folder: str | Path, since: float) -> list[str]:
     texts = [log.read_text(encoding="utf-8", errors="replace") for log in logs]
     endings = [LAST_WORDS.split(text)[1:] for text in texts]
     return list(dict.fromkeys(ending[-1].strip() for ending in endings if ending))
-
-
-def _set_aside(error: Damaged) -> None:
-    """Rename the damaged file: what is not there, Snakemake makes. Nothing is ever deleted."""
-    aside = error.path.with_name(f"{error.path.name}.damaged")
-    with suppress(FileNotFoundError):  # another job that read it was first
-        os.replace(error.path, aside)
-    logging.getLogger(__name__).error(
-        "Error: %s. It is set aside as %s; run the same command again, which makes it anew.",
-        error,
-        aside,
-    )

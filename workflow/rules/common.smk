@@ -15,6 +15,7 @@ from geomod.config_files import parse_config, read_configs
 from geomod.datasets import about_sentences, as_files
 from geomod.devices import gpus_per_job
 from geomod.errors import InputError
+from geomod.files import to_make_anew
 from geomod.fingerprint import fingerprint
 from geomod.gallery import GALLERY
 from geomod.grid import ANY_STEP, Grid, Paths
