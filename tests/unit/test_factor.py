@@ -8,7 +8,7 @@ import torch
 from scipy.optimize import brentq
 from torch import Tensor
 
-from geomod import unexplained
+from geomod import factor, unexplained
 from geomod.factor import Factor, factorize, solve
 from geomod.folds import inner_blocks
 from geomod.penalties import best_penalties
@@ -67,6 +67,22 @@ def test_few_rows_are_factorized_in_float64() -> None:
 def test_repeated_columns_are_factorized_in_float64() -> None:
     x = training_rows(300, 60)
     assert factorize(torch.cat([x, x], dim=1), fast=True).is_exact
+
+
+def test_no_float32_decomposition_is_wasted_on_an_empty_direction(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A LayerNorm leaves one, if features are fewer than the rows."""
+    tried, eigenpairs = [], factor._eigenpairs
+
+    def noted(gram: Tensor) -> tuple[Tensor, Tensor]:
+        tried.append(gram.dtype)
+        return eigenpairs(gram)
+
+    monkeypatch.setattr(factor, "_eigenpairs", noted)
+    x = training_rows(400, 150)
+    assert factorize(x - x.mean(dim=1, keepdim=True), fast=True).is_exact
+    assert tried == [torch.float64]
 
 
 @pytest.mark.parametrize(("width", "decay"), [(120, 0), (120, 1), (280, 0), (900, 0), (900, 1)])
