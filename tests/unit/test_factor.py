@@ -8,13 +8,12 @@ import torch
 from scipy.optimize import brentq
 from torch import Tensor
 
-from geomod import unexplained
+from geomod import factor, smoother
 from geomod.factor import Factor, factorize, solve
 from geomod.folds import inner_blocks
 from geomod.penalties import best_penalties
 from geomod.ridge import centred, fit_fold
-from geomod.smoother import held_out_gains
-from geomod.unexplained import Unexplained
+from geomod.smoother import Unexplained, held_out_gains
 
 ALPHAS = torch.logspace(-2, 8, 21, dtype=torch.float64)
 
@@ -67,6 +66,22 @@ def test_few_rows_are_factorized_in_float64() -> None:
 def test_repeated_columns_are_factorized_in_float64() -> None:
     x = training_rows(300, 60)
     assert factorize(torch.cat([x, x], dim=1), fast=True).is_exact
+
+
+def test_no_float32_decomposition_is_wasted_on_an_empty_direction(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A LayerNorm leaves one, if features are fewer than the rows."""
+    tried, eigenpairs = [], factor._eigenpairs
+
+    def noted(gram: Tensor) -> tuple[Tensor, Tensor]:
+        tried.append(gram.dtype)
+        return eigenpairs(gram)
+
+    monkeypatch.setattr(factor, "_eigenpairs", noted)
+    x = training_rows(400, 150)
+    assert factorize(x - x.mean(dim=1, keepdim=True), fast=True).is_exact
+    assert tried == [torch.float64]
 
 
 @pytest.mark.parametrize(("width", "decay"), [(120, 0), (120, 1), (280, 0), (900, 0), (900, 1)])
@@ -147,8 +162,8 @@ def test_a_penalty_that_float32_cannot_fit_is_fitted_in_float64(
     x = training_rows(300, 280)
     y, blocks = responses(x), inner_blocks(np.arange(300), 5, 0)
     alphas = torch.logspace(-9, 2, 12, dtype=torch.float64)
-    solved = unexplained._solved_in_turn
-    monkeypatch.setattr(unexplained, "_solved_in_turn", failing_in_float32(solved))
+    solved = smoother._solved_in_turn
+    monkeypatch.setattr(smoother, "_solved_in_turn", failing_in_float32(solved))
     best, gain = best_penalties(factorize(x), y, alphas, blocks)
     truth = held_out_gains(factorize(x), y, alphas, blocks).saved
     assert torch.equal(best, truth.argmax(dim=0))

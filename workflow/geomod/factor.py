@@ -4,8 +4,12 @@ Centred rows X = U √S Vᵀ are factorized by the eigenvectors of the smaller o
 most of what an encoding model costs, and float32 halves it, but a Gram matrix squares the condition
 number: float32 is taken where the eigenvalues stand clear of its rounding, which a Cholesky root
 tells beforehand, and float64 elsewhere. A factor says how precise it is, a penalty whose choice
-depends on more is chosen by the exact one (`geomod.penalties`), and the model with the
-chosen penalty is always solved to float64 (`solve`).
+depends on more is chosen by the exact one (`geomod.penalties`), and the model with the chosen
+penalty is always solved to float64 (`solve`).
+
+A LayerNorm leaves one direction of the features empty. Where they are fewer than the rows, that
+takes float64: without the direction float32 would do for some, and leave so many choices open that
+nothing was gained (docs/performance.md).
 """
 
 from dataclasses import dataclass
@@ -21,9 +25,6 @@ PENALTY_FLOOR = 1e-12
 
 # Eigenvalues below this share of the largest one are not computed in float32.
 RESOLVED = 1e-5
-
-# The share of the rows, or of the columns, by which that is told beforehand.
-MOST = 0.8
 
 # Fewer rows than these are factorized in float64: there is nothing to save.
 FEW_ROWS = 256
@@ -132,7 +133,7 @@ def _in_float32(x: Tensor) -> Factor | None:
     """The factor computed in float32, or None where that does not tell its directions apart."""
     single, rank = x.float(), min(len(x) - 1, x.shape[1])
     gram = _gram(single)
-    if not _promising(gram, rank):
+    if not _promising(gram[:rank, :rank]):
         return None
     s, vectors = (part[..., -rank:] for part in _eigenpairs(gram))
     if s[0] < RESOLVED * s[-1]:
@@ -158,15 +159,12 @@ def _gram(x: Tensor) -> Tensor:
     return gram
 
 
-def _promising(gram: Tensor, rank: int) -> bool:
-    """Whether the smallest eigenvalue may be resolved, by a root of most rows and columns.
+def _promising(gram: Tensor) -> bool:
+    """Whether the smallest eigenvalue may be resolved: a root is left when a share is taken away.
 
-    Their smallest eigenvalue is no less than that of all. What has none below a share of its
-    largest keeps a root when that is taken away. Half the share is, since rounding must not refuse
-    here what the eigenvalues would pass.
+    Half the share is, since rounding must not refuse here what the eigenvalues would pass.
     """
-    most = max(1, int(MOST * rank))
-    part = gram[:most, :most].clone(memory_format=torch.contiguous_format)
+    part = gram.clone(memory_format=torch.contiguous_format)
     # Σλ² / Σλ, which is near the largest eigenvalue where they differ much.
     squares = 2 * part.norm() ** 2 - part.diagonal().norm() ** 2
     part.diagonal().sub_(0.5 * RESOLVED * (squares / part.trace()).nan_to_num())

@@ -15,10 +15,11 @@ from geomod.smoother import (
     affordable,
     fit_in,
     mean_error,
+    roots,
     single,
     spectral_weights,
+    unexplained,
 )
-from geomod.unexplained import roots, unexplained
 
 # Predictions are made for as many targets at a time as stay in a processor's cache.
 CACHE_MB = 8
