@@ -45,7 +45,7 @@ def job(log: str | Path, threads: int = 1) -> Iterator[None]:
             yield
         except Damaged as error:
             logging.getLogger(__name__).error(
-                "Error: %s. It is set aside as %s; run the same command again, which makes it anew.",
+                "Error: %s. It is set aside as %s; the same command run again makes it anew.",
                 error,
                 set_aside(error.path),
             )
