@@ -16,7 +16,7 @@ export TOKENIZERS_PARALLELISM := false
 help:
 	@echo "make demo    run the whole sweep on small models and a simulated brain"
 	@echo "make test    run the tests"
-	@echo "make lint    ruff, snakefmt, snakemake --lint, mypy"
+	@echo "make lint    ruff, snakefmt, snakemake --lint, mypy, who imports whom"
 
 demo: $(READY)
 	$(BIN)/snakemake --cores $(CORES)
@@ -33,15 +33,16 @@ lint: $(READY)
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
 	$(BIN)/mypy
+	PYTHONPATH=workflow $(BIN)/lint-imports
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow
 
-# The config's schema and the tables of config/README.md, from the models in geomod/config.py.
+# The config's schema and the tables of config/README.md, from the models in geomod/plan/config.py.
 documents: $(READY)
-	$(BIN)/python -m geomod.config_documents
+	$(BIN)/python -m geomod.plan.documents
 
 clean:
 	rm -rf results/demo logs .snakemake

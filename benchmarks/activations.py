@@ -77,8 +77,8 @@ def run_extract(
     """The forward pass of this repository."""
     import torch
 
-    from geomod.activations import extract
-    from geomod.models import load_model
+    from geomod.models.activations import extract
+    from geomod.models.loading import load_model
 
     torch.set_num_threads(threads)
     started = time.process_time()
@@ -144,8 +144,9 @@ def alone(function: Callable[..., Any], *arguments: Any) -> Any:
 
 def run_geometry(grams: dict[int, Any], features: dict[int, Any]) -> dict[str, float]:
     """Seconds that all variants of all measures take, of sentences and of their set."""
-    from geomod.geometry import measure, names, summarize
-    from geomod.population import measure_population
+    from geomod.geometry.catalogue import names
+    from geomod.geometry.measure import measure, summarize
+    from geomod.geometry.sets import measure_population
 
     items = [str(row) for row in range(len(features[0]))]
     started = time.process_time()

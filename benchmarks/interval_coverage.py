@@ -17,9 +17,9 @@ from functools import partial
 
 import numpy as np
 
-from geomod.calibration import NULLS, PLANTED, find
-from geomod.inference import Settings
-from geomod.sweeps import Design, Frame, Scatter, Truth, at_steps, simulate
+from geomod.curves.estimates import Settings
+from geomod.scrutiny.calibration import NULLS, PLANTED, find
+from geomod.scrutiny.synthetic import Design, Frame, Scatter, Truth, at_steps, simulate
 
 SETTINGS = Settings(permutations=99, bootstrap=100, null_draws=99)
 BETWEEN = 8

@@ -33,9 +33,9 @@ def compare(name: str, folder: Path, sentences: list[str]) -> pd.DataFrame:
     """For each measure: its range over layers in float32, and how far either format moves it."""
     import torch
 
-    from geomod.activations import extract
-    from geomod.geometry import measure
-    from geomod.models import load_model
+    from geomod.geometry.measure import measure
+    from geomod.models.activations import extract
+    from geomod.models.loading import load_model
 
     items = [str(row) for row in range(len(sentences))]
     tables = {}
@@ -61,8 +61,8 @@ def compare(name: str, folder: Path, sentences: list[str]) -> pd.DataFrame:
 
 def trained_model(folder: Path) -> tuple[Path, list[str]]:
     """A small GPT-NeoX trained from nothing, and sentences of its language."""
-    from geomod.language import make_language, sample_stimuli
-    from geomod.training import train
+    from geomod.toy.language import make_language, sample_stimuli
+    from geomod.toy.training import train
 
     size, step = TRAINED
     train(size, [step], 0, folder)

@@ -64,19 +64,19 @@ KINDS: dict[str, Callable[[str], Any]] = get_type_hints(Row)
 
 
 def engine(**settings: Any) -> Run:
-    from geomod.ridge import encode
+    from geomod.ridge.engine import encode
 
     return lambda x, y: encode(x, y, alphas=ALPHAS, **settings).r[0]
 
 
 def one_by_one(layers: Array, y: Array) -> NDArray[np.float64]:
-    from geomod.ridge import encode
+    from geomod.ridge.engine import encode
 
     return np.stack([encode(x, y, alphas=ALPHAS).r[0] for x in layers])
 
 
 def in_one_batch(layers: Array, y: Array) -> NDArray[np.float64]:
-    from geomod.ridge import encode
+    from geomod.ridge.engine import encode
 
     return encode(layers, y, alphas=ALPHAS).r
 

@@ -15,7 +15,7 @@ from sklearn.model_selection import KFold
 from sklearn.preprocessing import StandardScaler
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from geomod.gallery import GALLERY
+from geomod.report.gallery import GALLERY
 from tests.workflow.conftest import SMALL, Workflow
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dag")]

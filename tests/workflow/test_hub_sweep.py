@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from safetensors.torch import load
 
-from geomod.tables import read_provenance
+from geomod.base.tables import read_provenance
 from tests.hubserver import HubServer, gpt_neox_files, weight_files
 from tests.workflow.conftest import Workflow, copy_workflow, environment
 

@@ -14,16 +14,17 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertForMaskedLM, BertModel, BertTokenizerFast
 
-from geomod.grams import read_features, read_grams
-from geomod.language import make_language, sample_stimuli
-from geomod.training import train
+from geomod.base.layers import read_features
+from geomod.geometry.grams import read_grams
+from geomod.toy.language import make_language, sample_stimuli
+from geomod.toy.training import train
 from tests.workflow.conftest import Workflow, copy_workflow
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("folders")]
 
 STEPS, DIVERGED, BROKEN_LAYER = (0, 8, 16), 8, 3
 SENTENCES = 60
-PLUGIN = '''from geomod.geometry import metric
+PLUGIN = '''from geomod.geometry.registry import metric
 
 
 @metric("spread")

@@ -18,8 +18,8 @@ import pytest
 import xarray as xr
 from nilearn import image
 
-from geomod.grams import read_features
-from geomod.ridge import encode
+from geomod.base.layers import read_features
+from geomod.ridge.engine import encode
 from tests.conftest import ROOT
 from tests.workflow.conftest import SMALL, Workflow, environment
 
@@ -105,7 +105,7 @@ def test_jobs_import_the_geomod_beside_their_rules(fresh: Workflow, tmp_path: Pa
 
 
 def test_wrong_responses_fail_in_words_and_leave_nothing(fresh: Workflow) -> None:
-    """One fault of many: tests/unit/test_brain_tables.py has the others and their words."""
+    """One fault of many: tests/unit/brain/test_tables.py has the others and their words."""
     rows = table_lab(fresh).replace("s07", "s99")
     rows.to_csv(fresh.folder / "responses.csv", index=False)
     assert "item_id 's99' is not among the sentences" in refused(fresh)
@@ -114,7 +114,7 @@ def test_wrong_responses_fail_in_words_and_leave_nothing(fresh: Workflow) -> Non
 
 
 def test_wrong_sentences_fail_in_words_and_leave_nothing(fresh: Workflow) -> None:
-    """One fault of many: tests/unit/test_stimuli.py has the others and their words."""
+    """One fault of many: tests/unit/brain/test_stimuli.py has the others and their words."""
     table_lab(fresh)
     (fresh.folder / "sentences.csv").write_bytes("item_id,sentence\ns00,café\n".encode("latin-1"))
     assert "row 2: not UTF-8" in refused(fresh)

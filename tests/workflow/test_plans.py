@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from geomod.devices import has_gpu
+from geomod.base.devices import has_gpu
 from tests.conftest import ROOT
 from tests.workflow.conftest import SMALL, Workflow
 

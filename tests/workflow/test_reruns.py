@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from geomod.gallery import GALLERY
+from geomod.report.gallery import GALLERY
 from tests.workflow.conftest import SMALL, Workflow, environment
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dag")]
@@ -78,19 +78,19 @@ def test_new_penalties_fit_again_but_extract_nothing(like_finished: Workflow) ->
 
 
 def test_an_edit_in_the_ridge_fits_again(like_finished: Workflow) -> None:
-    like_finished.edit("workflow/geomod/ridge.py", lambda text: text + "\nEDITED = True\n")
+    like_finished.edit("workflow/geomod/ridge/engine.py", lambda text: text + "\nEDITED = True\n")
     jobs = like_finished.planned()
     assert jobs["encoding"] == JOBS
     assert set(jobs) <= {"encoding", "figure", *AFTER_ENCODING}
 
 
 def test_a_comment_in_the_ridge_runs_nothing(like_finished: Workflow) -> None:
-    like_finished.edit("workflow/geomod/ridge.py", lambda text: text + "\n# edited\n")
+    like_finished.edit("workflow/geomod/ridge/engine.py", lambda text: text + "\n# edited\n")
     assert like_finished.planned() == {}
 
 
 def test_an_edit_in_the_figures_draws_again_and_no_more(like_finished: Workflow) -> None:
-    like_finished.edit("workflow/geomod/figures.py", lambda text: text + "\nEDITED = True\n")
+    like_finished.edit("workflow/geomod/report/figures.py", lambda text: text + "\nEDITED = True\n")
     assert set(like_finished.planned()) == {"figure", "report"}
 
 

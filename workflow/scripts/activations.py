@@ -1,15 +1,15 @@
 """One forward pass a checkpoint: pooled features, token Grams, surprisal."""
 
-from geomod.activations import extract, write_activations
-from geomod.checkpoints import open_checkpoints
-from geomod.devices import pick
-from geomod.files import step_of
-from geomod.jobs import job
-from geomod.listings import source_of
-from geomod.models import load_model, vocabulary_of
-from geomod.provenance import derived, of_checkpoint
-from geomod.tables import read_table, write_table
-from geomod.trajectory import sketch, write_sketch
+from geomod.base.devices import pick
+from geomod.base.files import step_of
+from geomod.base.jobs import job
+from geomod.base.provenance import derived, of_checkpoint
+from geomod.base.tables import read_table, write_table
+from geomod.checkpoints.continuity import sketch, write_sketch
+from geomod.checkpoints.listings import source_of
+from geomod.checkpoints.opening import open_checkpoints
+from geomod.models.activations import extract, write_activations
+from geomod.models.loading import load_model, vocabulary_of
 
 with job(snakemake.log[0], snakemake.threads):
     params, output, limits = snakemake.params, snakemake.output, snakemake.resources

@@ -1,12 +1,12 @@
 """Read and check the responses, average participants, estimate the noise ceilings."""
 
-from geomod.brain import read_responses
-from geomod.ceiling import dataset_ceilings
-from geomod.grouping import check_groups
-from geomod.jobs import job
-from geomod.provenance import derived
-from geomod.seals import write_json
-from geomod.tables import read_table, write_table
+from geomod.base.jobs import job
+from geomod.base.provenance import derived
+from geomod.base.seals import write_json
+from geomod.base.tables import read_table, write_table
+from geomod.brain.ceiling import dataset_ceilings
+from geomod.brain.responses import read_responses
+from geomod.encoding.groups import check_groups
 
 with job(snakemake.log[0], snakemake.threads):
     params = snakemake.params

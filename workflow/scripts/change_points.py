@@ -1,10 +1,10 @@
 """Find where the geometry of every model jumps, over depth and over training."""
 
-from geomod.change_points import find_change_points
-from geomod.jobs import job
-from geomod.provenance import derived
-from geomod.sound import sound
-from geomod.tables import read_table, write_table
+from geomod.base.jobs import job
+from geomod.base.provenance import derived
+from geomod.base.tables import read_table, write_table
+from geomod.curves.sound import sound
+from geomod.modules.change_points import find_change_points
 
 with job(snakemake.log[0], snakemake.threads):
     inputs, params = snakemake.input, snakemake.params

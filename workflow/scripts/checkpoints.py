@@ -2,12 +2,12 @@
 
 import pandas as pd
 
-from geomod.audit import audit, expected_sizes, read_known_bad, summary
-from geomod.files import whole
-from geomod.jobs import job
-from geomod.listings import read_listing, source_of, take_listing
-from geomod.provenance import derived
-from geomod.tables import write_table
+from geomod.base.files import whole
+from geomod.base.jobs import job
+from geomod.base.provenance import derived
+from geomod.base.tables import write_table
+from geomod.checkpoints.audit import audit, expected_sizes, read_known_bad, summary
+from geomod.checkpoints.listings import read_listing, source_of, take_listing
 
 with job(snakemake.log[0], snakemake.threads):
     inputs, params = snakemake.input, snakemake.params

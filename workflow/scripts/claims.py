@@ -1,13 +1,13 @@
 """Answer the five claims."""
 
-from geomod.claims import claims
-from geomod.inference import Settings
-from geomod.jobs import job
-from geomod.provenance import derived, in_short
-from geomod.recovery import planted_claims
-from geomod.seals import read_json, write_json
-from geomod.sound import sound
-from geomod.tables import read_table
+from geomod.base.jobs import job
+from geomod.base.provenance import derived, in_short
+from geomod.base.seals import read_json, write_json
+from geomod.base.tables import read_table
+from geomod.claims.judge import claims
+from geomod.curves.estimates import Settings
+from geomod.curves.sound import sound
+from geomod.scrutiny.recovery import planted_claims
 
 with job(snakemake.log[0], snakemake.threads):
     inputs, params = snakemake.input, snakemake.params

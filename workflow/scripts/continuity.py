@@ -1,10 +1,10 @@
 """Do the tensors of each checkpoint lie between those of its neighbours? The last word on each."""
 
-from geomod.audit import with_continuity
-from geomod.jobs import job
-from geomod.provenance import derived
-from geomod.tables import read_table, write_table
-from geomod.trajectory import continuity_of_models
+from geomod.base.jobs import job
+from geomod.base.provenance import derived
+from geomod.base.tables import read_table, write_table
+from geomod.checkpoints.audit import with_continuity
+from geomod.checkpoints.continuity import continuity_of_models
 
 with job(snakemake.log[0], snakemake.threads):
     inputs, params = snakemake.input, snakemake.params

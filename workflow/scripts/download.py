@@ -1,7 +1,7 @@
 """Bring a file from the web and hold it to its checksum; unpack what is wanted of an archive."""
 
-from geomod.download import fetch
-from geomod.jobs import job
+from geomod.base.jobs import job
+from geomod.brain.download import fetch
 
 with job(snakemake.log[0], snakemake.threads):
     wanted = snakemake.params.archive

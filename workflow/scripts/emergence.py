@@ -1,10 +1,10 @@
 """Find when each region's alignment emerges, in every model."""
 
-from geomod.emergence import emergence
-from geomod.jobs import job
-from geomod.provenance import derived
-from geomod.sound import sound
-from geomod.tables import read_table, write_table
+from geomod.base.jobs import job
+from geomod.base.provenance import derived
+from geomod.base.tables import read_table, write_table
+from geomod.curves.sound import sound
+from geomod.emergence.onsets import emergence
 
 with job(snakemake.log[0], snakemake.threads):
     inputs = snakemake.input

@@ -1,12 +1,12 @@
 """Fit encoding models from the layers of checkpoints to every region."""
 
-from geomod.baselines import against_baselines
-from geomod.devices import pick
-from geomod.encoding import encode_checkpoint, layers_in
-from geomod.grams import read_features
-from geomod.jobs import job
-from geomod.provenance import derived
-from geomod.tables import read_table, write_table
+from geomod.base.devices import pick
+from geomod.base.jobs import job
+from geomod.base.layers import read_features
+from geomod.base.provenance import derived
+from geomod.base.tables import read_table, write_table
+from geomod.encoding.baselines import against_baselines
+from geomod.encoding.scores import encode_checkpoint, layers_in
 
 with job(snakemake.log[0], snakemake.threads):
     params, inputs, output = snakemake.params, snakemake.input, snakemake.output

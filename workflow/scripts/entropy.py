@@ -1,10 +1,11 @@
 """Measure the entropy of every layer and sentence, from the token Grams."""
 
-from geomod.geometry import load_plugins, measure
-from geomod.grams import read_grams
-from geomod.jobs import job
-from geomod.provenance import derived
-from geomod.tables import read_table, write_table
+from geomod.base.jobs import job
+from geomod.base.provenance import derived
+from geomod.base.tables import read_table, write_table
+from geomod.geometry.catalogue import load_plugins
+from geomod.geometry.grams import read_grams
+from geomod.geometry.measure import measure
 
 with job(snakemake.log[0], snakemake.threads):
     params = snakemake.params

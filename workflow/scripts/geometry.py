@@ -3,12 +3,14 @@ sentences, and measure the sentences as a set."""
 
 import pandas as pd
 
-from geomod.geometry import load_plugins, measure, summarize
-from geomod.grams import read_features, read_grams
-from geomod.jobs import job
-from geomod.population import depth_similarity, measure_population
-from geomod.provenance import derived
-from geomod.tables import read_table, write_table
+from geomod.base.jobs import job
+from geomod.base.layers import read_features
+from geomod.base.provenance import derived
+from geomod.base.tables import read_table, write_table
+from geomod.geometry.catalogue import load_plugins
+from geomod.geometry.grams import read_grams
+from geomod.geometry.measure import measure, summarize
+from geomod.geometry.sets import depth_similarity, measure_population
 
 with job(snakemake.log[0], snakemake.threads):
     inputs, output, params = snakemake.input, snakemake.output, snakemake.params

@@ -1,11 +1,11 @@
 """Compare the scores of the low and the high module, step by step and region by region."""
 
-from geomod.curves import gather
-from geomod.jobs import job
-from geomod.low_high import low_high_table
-from geomod.provenance import derived
-from geomod.sound import sound
-from geomod.tables import read_table, write_table
+from geomod.base.jobs import job
+from geomod.base.provenance import derived
+from geomod.base.tables import read_table, write_table
+from geomod.curves.curves import gather
+from geomod.curves.sound import sound
+from geomod.modules.low_high import low_high_table
 
 with job(snakemake.log[0], snakemake.threads):
     inputs, params = snakemake.input, snakemake.params

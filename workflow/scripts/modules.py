@@ -1,10 +1,10 @@
 """Find the modules that the layers of every model form at every step."""
 
-from geomod.jobs import job
-from geomod.modules import find_modules
-from geomod.provenance import derived
-from geomod.sound import sound
-from geomod.tables import read_table, write_table
+from geomod.base.jobs import job
+from geomod.base.provenance import derived
+from geomod.base.tables import read_table, write_table
+from geomod.curves.sound import sound
+from geomod.modules.partition import find_modules
 
 with job(snakemake.log[0], snakemake.threads):
     inputs = snakemake.input

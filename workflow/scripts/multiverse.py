@@ -1,11 +1,11 @@
 """Estimate the headline quantities under every choice of entropy and curvature variants."""
 
-from geomod.inference import Settings
-from geomod.jobs import job
-from geomod.multiverse import specification_curve, survival
-from geomod.provenance import derived
-from geomod.sound import sound
-from geomod.tables import read_table, write_table
+from geomod.base.jobs import job
+from geomod.base.provenance import derived
+from geomod.base.tables import read_table, write_table
+from geomod.curves.estimates import Settings
+from geomod.curves.sound import sound
+from geomod.scrutiny.multiverse import specification_curve, survival
 
 with job(snakemake.log[0], snakemake.threads):
     inputs, output, params = snakemake.input, snakemake.output, snakemake.params

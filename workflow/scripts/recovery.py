@@ -2,13 +2,13 @@
 
 import pandas as pd
 
-from geomod.grams import read_features
-from geomod.jobs import job
-from geomod.provenance import derived
-from geomod.recovery import compare, probe_curves
-from geomod.seals import read_json
-from geomod.simulate import planted_signals
-from geomod.tables import read_table, write_table
+from geomod.base.jobs import job
+from geomod.base.layers import read_features
+from geomod.base.provenance import derived
+from geomod.base.seals import read_json
+from geomod.base.tables import read_table, write_table
+from geomod.scrutiny.recovery import compare, probe_curves
+from geomod.toy.brain import planted_signals
 
 with job(snakemake.log[0], snakemake.threads):
     inputs, params = snakemake.input, snakemake.params

@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from geomod.files import whole
-from geomod.gallery import lacking
-from geomod.geometry import left_out
-from geomod.jobs import job
-from geomod.report import render
-from geomod.seals import read_json, read_svg
-from geomod.sound import not_counted
-from geomod.tables import read_table
-from geomod.tokens import unfamiliar
+from geomod.base.files import whole
+from geomod.base.jobs import job
+from geomod.base.seals import read_json, read_svg
+from geomod.base.tables import read_table
+from geomod.curves.sound import not_counted
+from geomod.geometry.measure import left_out
+from geomod.models.tokens import unfamiliar
+from geomod.report.gallery import lacking
+from geomod.report.page import render
 
 with job(snakemake.log[0], snakemake.threads):
     inputs = snakemake.input

@@ -1,8 +1,8 @@
 """Make up the sentences of an experiment on the toy language."""
 
-from geomod.files import whole
-from geomod.jobs import job
-from geomod.language import make_language, sample_stimuli
+from geomod.base.files import whole
+from geomod.base.jobs import job
+from geomod.toy.language import make_language, sample_stimuli
 
 with job(snakemake.log[0], snakemake.threads):
     params = snakemake.params

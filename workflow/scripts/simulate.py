@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from geomod.jobs import job
-from geomod.language import make_language, sample_stimuli
-from geomod.seals import write_json
-from geomod.simulate import simulate_brain
+from geomod.base.jobs import job
+from geomod.base.seals import write_json
+from geomod.toy.brain import simulate_brain
+from geomod.toy.language import make_language, sample_stimuli
 
 with job(snakemake.log[0], snakemake.threads):
     params = snakemake.params

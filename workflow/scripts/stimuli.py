@@ -1,9 +1,9 @@
 """Read and check the sentences."""
 
-from geomod.jobs import job
-from geomod.provenance import derived
-from geomod.stimuli import read_stimuli
-from geomod.tables import write_table
+from geomod.base.jobs import job
+from geomod.base.provenance import derived
+from geomod.base.tables import write_table
+from geomod.brain.stimuli import read_stimuli
 
 with job(snakemake.log[0], snakemake.threads):
     stimuli = read_stimuli(snakemake.params.dataset)

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from geomod.files import step_of
-from geomod.jobs import job
-from geomod.provenance import derived
-from geomod.tables import write_table
-from geomod.training import train
+from geomod.base.files import step_of
+from geomod.base.jobs import job
+from geomod.base.provenance import derived
+from geomod.base.tables import write_table
+from geomod.toy.training import train
 
 with job(snakemake.log[0], snakemake.threads):
     output, params = snakemake.output, snakemake.params
