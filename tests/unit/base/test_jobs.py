@@ -13,8 +13,8 @@ from geomod.base.jobs import complaints, import_first
 
 SCRIPT = """
 import logging, sys
-from geomod.errors import InputError
-from geomod.jobs import job
+from geomod.base.errors import InputError
+from geomod.base.jobs import job
 with job(sys.argv[1], 1):
     logging.getLogger("geomod.x").info("step 3")
     print("printed")

@@ -255,8 +255,8 @@ def test_sweep_killed_20_times_ends_like_an_undisturbed_one(
         import hashlib, json, os, random, shutil, signal, sys, time
         from pathlib import Path
         from geomod import hub
-        from geomod.checkpoints import CheckpointSource, open_checkpoints
-        from geomod.files import whole
+        from geomod.base.files import whole
+        from geomod.checkpoints.opening import CheckpointSource, open_checkpoints
 
         hub.CHUNK, hub.FIRST_WAIT = 5_000, 0.01
         store, results = Path({str(tmp_path)!r}) / "store", Path({str(tmp_path)!r}) / "results"

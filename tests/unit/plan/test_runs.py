@@ -50,7 +50,7 @@ def test_a_fresh_run_has_no_owner(tmp_path: Path) -> None:
 
 HOLDER = """
 import sys, time
-from geomod.runs import hold
+from geomod.plan.runs import hold
 lock = hold(sys.argv[1])
 print("held", flush=True)
 time.sleep(60)

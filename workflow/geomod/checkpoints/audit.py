@@ -248,7 +248,7 @@ def parse_steps(text: str, where: str) -> list[int]:
 
 
 def with_continuity(table: pd.DataFrame, continuity: pd.DataFrame) -> pd.DataFrame:
-    """The audit, with what `geomod.trajectory.continuity` found in the tensors of each `model`.
+    """The audit, with what `continuity.continuity` found in the tensors of each `model`.
 
     It sees copies that differ as files, such as one as .bin and one as safetensors, and weights
     that do not lie on the path.

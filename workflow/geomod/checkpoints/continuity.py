@@ -120,7 +120,7 @@ def continuity_of_models(
     """`continuity` of every model, over the checkpoints in whose files nothing was found wrong.
 
     A checkpoint that is known to be damaged is nobody's neighbour. `audited` is the table of
-    `geomod.audit.audit`, `sketches` the file of each (model, step).
+    `audit.audit`, `sketches` the file of each (model, step).
     """
     candidates = audited[audited["status"] == "ok"]
     if candidates.empty:
