@@ -254,7 +254,7 @@ def test_sweep_killed_20_times_ends_like_an_undisturbed_one(
     program = textwrap.dedent(f"""
         import hashlib, json, os, random, shutil, signal, sys, time
         from pathlib import Path
-        from geomod import hub
+        from geomod.checkpoints import hub
         from geomod.base.files import whole
         from geomod.checkpoints.opening import CheckpointSource, open_checkpoints
 
