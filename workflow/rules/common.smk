@@ -8,18 +8,19 @@ import time
 from snakemake.exceptions import WorkflowError
 
 import geomod
-from geomod import jobs, runs
-from geomod.plan.checks import check, check_device
-from geomod.plan.config import HubSuite, TrainSuite
-from geomod.plan.reading import parse_config, read_configs
-from geomod.plan.datasets import about_sentences, as_files
+from geomod.base import jobs
 from geomod.base.devices import gpus_per_job
 from geomod.base.errors import InputError
 from geomod.base.files import to_make_anew
-from geomod.plan.fingerprint import fingerprint
-from geomod.report.gallery import GALLERY
-from geomod.plan.grid import ANY_STEP, Grid, Paths
 from geomod.brain.inputs import published_ceilings, response_files, sentence_file
+from geomod.plan import runs
+from geomod.plan.checks import check, check_device
+from geomod.plan.config import HubSuite, TrainSuite
+from geomod.plan.datasets import about_sentences, as_files
+from geomod.plan.fingerprint import fingerprint
+from geomod.plan.grid import ANY_STEP, Grid, Paths
+from geomod.plan.reading import parse_config, read_configs
+from geomod.report.gallery import GALLERY
 
 WORKFLOW = os.path.dirname(os.path.dirname(geomod.__file__))
 SCRIPTS = os.path.join(WORKFLOW, "scripts")
@@ -173,7 +174,7 @@ def listing_of(suite, model):
 
 
 def source(model):
-    """Where the checkpoints of a model lie: the arguments of `geomod.checkpoints.listings.source_of`."""
+    """Where the checkpoints of a model lie: the arguments of `checkpoints.listings.source_of`."""
     found = GRID.model(model)
     settings = CONFIG.suites[found.suite]
     # Not what only says which of the checkpoints are wanted.
