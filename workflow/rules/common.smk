@@ -19,7 +19,7 @@ from geomod.plan.config import HubSuite, TrainSuite
 from geomod.plan.datasets import about_sentences, as_files
 from geomod.plan.fingerprint import fingerprint
 from geomod.plan.grid import ANY_STEP, Grid, Paths
-from geomod.plan.reading import parse_config, read_configs
+from geomod.plan.reading import moved_keys, parse_config, read_configs
 from geomod.report.gallery import GALLERY
 
 WORKFLOW = os.path.dirname(os.path.dirname(geomod.__file__))
@@ -38,14 +38,13 @@ OWNER = CONFIG_FILES + [os.path.relpath(workflow.main_snakefile)] * IS_MODULE
 try:
     runs.check_place(WORKFLOW)
     if workflow.modifier.skip_configfile:  # the `config:` of a module stands alone
-        CONFIG = parse_config(config, f"`config` of the module in {OWNER[-1]}")
+        GIVEN = config, f"`config` of the module in {OWNER[-1]}"
     else:
         # Read here once more, since Snakemake's own reader lets a key given twice pass, and takes
         # numbers inside `--config 'a={b: 1}'` for text.
-        CONFIG = parse_config(
-            read_configs(CONFIG_FILES, workflow.config_settings.config),
-            " + ".join(CONFIG_FILES),
-        )
+        values = read_configs(CONFIG_FILES, workflow.config_settings.config)
+        GIVEN = values, " + ".join(CONFIG_FILES)
+    CONFIG = parse_config(*GIVEN)
     PATHS = Paths(CONFIG.run)
     # Snakemake puts the `prefix:` of a module before inputs, outputs and logs, and before nothing
     # else: parameters, the lock and the record take their paths from here.
@@ -56,6 +55,8 @@ try:
     RESPONSES = response_files(DATASET)
     RECORD = runs.read_record(MOVED.root)
     if workflow.is_main_process:  # jobs parse this file too, and need not check again
+        for line in moved_keys(*GIVEN):
+            print(line, file=sys.stderr)
         check(CONFIG, DATASET)
         runs.check_owner(RECORD, CONFIG.run, OWNER)
     GRID = Grid(CONFIG, RECORD.get("blocks"), RECORD.get("training"))
@@ -64,7 +65,7 @@ except InputError as error:
 
 BLOCKS = GRID.blocks()
 TRAINING = GRID.training()
-SEED = CONFIG.encoding.seed
+SEED = CONFIG.seed
 GPU = gpus_per_job(CONFIG.device)
 
 

@@ -85,7 +85,7 @@ rule brain:
         CONDA
     params:
         dataset=DATASET,
-        grouping=CONFIG.encoding.grouping,
+        grouping=CONFIG.grouping,
         seed=SEED,
         code=code("brain.py"),
         provenance=provenance("brain.py"),

@@ -1,7 +1,10 @@
 # Ridge encoding models from every layer to every region.
 
 
-ENCODING = CONFIG.encoding.model_dump() | {"match_width": CONFIG.features.match_width}
+ENCODING = CONFIG.encoding.model_dump() | {
+    "seed": SEED,
+    "match_width": CONFIG.features.match_width,
+}
 LAYERS = "" if CONFIG.jobs.layers_per_job == "all" else "_{layers}"
 
 for block in BLOCKS:

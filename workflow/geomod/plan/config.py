@@ -383,17 +383,10 @@ class Encoding(Section):
     )
     alphas: Alphas = Field(Alphas(), description="ridge penalties")
     standardize: bool = Field(True, description="scale features by the training rows' SD")
-    seed: NonNegativeInt = Field(0, description="the seed that everything random derives from")
     permutations: NonNegativeInt = Field(200, description="draws of the null distribution")
     baselines: Annotated[list[Baseline], Once] = Field(
         ["length", "position", "untrained"], description="what a score is held against"
     )
-
-    @property
-    def grouping(self) -> dict[str, Any] | None:
-        """What decides whether groups of sentences allow the folds; None without groups."""
-        keys = {"group_by", "folds", "inner_folds", "seed"}
-        return None if self.group_by is None else self.model_dump(include=keys)
 
 
 class Jobs(Section):
@@ -458,6 +451,7 @@ class Config(Section):
     """A run of geomod."""
 
     run: Name = Field(description="outputs go to `results/{run}/`")
+    seed: NonNegativeInt = Field(0, description="the seed that everything random derives from")
     suites: dict[Name, AnySuite] = Field(min_length=1, description="where checkpoints come from")
     dataset: Dataset = Field(description="sentences and responses")
     features: Features = Field(Features(), description="what is kept of a forward pass")
@@ -474,6 +468,13 @@ class Config(Section):
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="`auto`: cuda where there is one"
     )
+
+    @property
+    def grouping(self) -> dict[str, Any] | None:
+        """What decides whether groups of sentences allow the folds; None without groups."""
+        keys = {"group_by", "folds", "inner_folds"}
+        chosen = self.encoding.model_dump(include=keys) | {"seed": self.seed}
+        return chosen if self.encoding.group_by else None
 
     @model_validator(mode="after")
     def _model_names_differ(self) -> Self:
