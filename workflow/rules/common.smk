@@ -15,7 +15,7 @@ from geomod.base.files import to_make_anew
 from geomod.brain.inputs import published_ceilings, response_files, sentence_file
 from geomod.plan import runs
 from geomod.plan.checks import check, check_device
-from geomod.plan.config import HubSuite, TrainSuite
+from geomod.plan.config.suites import HubSuite, TrainSuite
 from geomod.plan.datasets import about_sentences, as_files
 from geomod.plan.fingerprint import fingerprint
 from geomod.plan.grid import ANY_STEP, Grid, Paths

@@ -9,7 +9,7 @@ import yaml
 
 from geomod.base.errors import InputError
 from geomod.geometry import registry as registry
-from geomod.plan.config import Config
+from geomod.plan.config.whole import Config
 from geomod.plan.documents import README_MARK, json_schema, readme_tables
 from geomod.plan.reading import moved_keys, parse_config, read_configs
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from geomod.brain.inputs import published_ceilings, response_files, sentence_file
-from geomod.plan.config import Dataset
+from geomod.plan.config.dataset import Dataset
 from geomod.plan.datasets import about_sentences, as_files
 from geomod.toy.brain import PARCELS
 from geomod.toy.shapes import TOY_REGIONS

@@ -36,7 +36,7 @@ def check_groups(
 ) -> None:
     """An error where the groups do not allow the folds, before any model has run.
 
-    `settings` are those of `geomod.plan.config.Config.grouping`.
+    `settings` are those of `geomod.plan.config.whole.Config.grouping`.
     """
     if settings is None:
         return

@@ -16,7 +16,8 @@ from geomod.brain.glances import glance
 from geomod.brain.inputs import check_participants, names_on_disk
 from geomod.brain.regions import match_regions, region_numbers
 from geomod.brain.sheets import listed, nearest, require_columns
-from geomod.plan.config import Config, FolderSuite, HubSuite
+from geomod.plan.config.suites import FolderSuite, HubSuite
+from geomod.plan.config.whole import Config
 from geomod.plan.grid import Grid, known_steps, width_of
 from geomod.toy.shapes import TOY_REGIONS
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from geomod.plan.config import Dataset
+from geomod.plan.config.dataset import Dataset
 
 
 def as_files(dataset: Dataset, world: str) -> dict[str, Any]:

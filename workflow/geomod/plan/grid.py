@@ -8,7 +8,8 @@ from pathlib import Path
 
 from geomod.base.errors import InputError
 from geomod.base.files import read_json
-from geomod.plan.config import AnySuite, Config, FolderSuite, HubSuite, TrainSuite
+from geomod.plan.config.suites import AnySuite, FolderSuite, HubSuite, TrainSuite
+from geomod.plan.config.whole import Config
 from geomod.toy.shapes import LAST_STEP, TOY_SIZES
 
 RESOURCES = Path(__file__).parents[3] / "resources"

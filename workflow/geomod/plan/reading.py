@@ -11,7 +11,8 @@ import yaml
 from pydantic import ValidationError
 
 from geomod.base.errors import InputError
-from geomod.plan.config import PROVIDERS, Config
+from geomod.plan.config.suites import PROVIDERS
+from geomod.plan.config.whole import Config
 
 # What a value must be, by pydantic's name of the error.
 WANTED = {
