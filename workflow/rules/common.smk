@@ -4,6 +4,7 @@ import atexit
 import os
 import sys
 import time
+from dataclasses import asdict
 
 from snakemake.exceptions import WorkflowError
 
@@ -20,6 +21,12 @@ from geomod.plan.datasets import about_sentences, as_files
 from geomod.plan.fingerprint import fingerprint
 from geomod.plan.grid import ANY_STEP, Grid, Paths
 from geomod.plan.reading import moved_keys, parse_config, read_configs
+from geomod.plan.settings import (
+    encoding_settings,
+    grouping,
+    source_of,
+    voxel_settings,
+)
 from geomod.report.gallery import GALLERY
 
 WORKFLOW = os.path.dirname(os.path.dirname(geomod.__file__))
@@ -175,24 +182,25 @@ def listing_of(suite, model):
 
 
 def source(model):
-    """Where the checkpoints of a model lie: the arguments of `checkpoints.listings.source_of`."""
-    found = GRID.model(model)
-    settings = CONFIG.suites[found.suite]
-    # Not what only says which of the checkpoints are wanted.
-    suite = settings.model_dump(exclude={"steps", "layers", "sizes", "seeds"})
-    if isinstance(settings, TrainSuite):
-        suite |= {"trained_by": code("train.py"), "seed": SEED}
-    if isinstance(settings, HubSuite) and not settings.tokenizer:
-        # The first model's serves the whole suite.
-        suite |= dict(
-            sizes=settings.sizes[:1], seeds=settings.seeds and settings.seeds[:1]
-        )
+    """Where the checkpoints of a model lie."""
+    return asdict(source_of(CONFIG, GRID.model(model), MOVED.weights(model, "{step}")))
+
+
+def training_of(model):
+    """What the weights hang on that are trained here."""
+    is_trained = isinstance(CONFIG.suites[GRID.model(model).suite], TrainSuite)
+    return dict(code=code("train.py"), seed=SEED) if is_trained else {}
+
+
+def audited(model):
+    """What the audit is told of a model: its steps, and where its sizes are found."""
+    repo = getattr(CONFIG.suites[model.suite], "repo", "")
     return dict(
-        suite=suite,
-        model=model,
-        size=found.size,
-        seed=found.seed,
-        trained=MOVED.weights(model, "{step}"),
+        source=source(model.name),
+        training=training_of(model.name),
+        repo=repo,
+        size=model.size,
+        steps=model.steps,
     )
 
 

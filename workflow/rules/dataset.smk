@@ -70,6 +70,9 @@ rule stimuli:
         "../scripts/stimuli.py"
 
 
+GROUPING = grouping(CONFIG)
+
+
 rule brain:
     input:
         data=here(RESPONSES),
@@ -85,7 +88,7 @@ rule brain:
         CONDA
     params:
         dataset=DATASET,
-        grouping=CONFIG.grouping,
+        grouping=GROUPING and asdict(GROUPING),
         seed=SEED,
         code=code("brain.py"),
         provenance=provenance("brain.py"),

@@ -33,11 +33,7 @@ if MAPS:
         params:
             dataset=of_participant,
             layers=MAPS.layers,
-            encoding={
-                name: value
-                for name, value in ENCODING.items()
-                if name not in ("permutations", "baselines")
-            },
+            encoding=asdict(voxel_settings(CONFIG)),
             device=CONFIG.device,
             code=code("voxel_map.py"),
             provenance=provenance("voxel_map.py"),

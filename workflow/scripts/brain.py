@@ -7,12 +7,14 @@ from geomod.base.tables import read_table, write_table
 from geomod.brain.ceiling import dataset_ceilings
 from geomod.brain.responses import read_responses
 from geomod.encoding.groups import check_groups
+from geomod.encoding.settings import Cut
 
 with job(snakemake.log[0], snakemake.threads):
     params = snakemake.params
     stimuli = read_table(snakemake.input.stimuli)
     responses = read_responses(params.dataset, stimuli)
-    check_groups(responses.table, stimuli, params.grouping)
+    if params.grouping:
+        check_groups(responses.table, stimuli, Cut(**params.grouping))
     ceiling = dataset_ceilings(params.dataset, responses.table, seed=params.seed)
     origin = derived(params.provenance, [snakemake.input.stimuli])
     write_table(responses.table, snakemake.output.responses, "responses", origin)

@@ -8,13 +8,15 @@ from geomod.base.tables import read_table
 from geomod.brain.responses import read_voxels
 from geomod.brain.voxel_maps import write_scores
 from geomod.encoding.scores import encode_voxels
+from geomod.encoding.settings import Settings
 
 with job(snakemake.log[0], snakemake.threads):
     params, names = snakemake.params, snakemake.wildcards
     stimuli = read_table(snakemake.input.stimuli)
     voxels = read_voxels(params.dataset, stimuli, names.participant)
     features = read_features(snakemake.input.features, params.layers)
-    scores = encode_voxels(features, voxels, stimuli, params.encoding, pick(params.device))
+    settings, device = Settings(**params.encoding), pick(params.device)
+    scores = encode_voxels(features, voxels, stimuli, settings, device)
     origin = derived(params.provenance, [snakemake.input.stimuli, snakemake.input.features])
     for layer, path in zip(params.layers, snakemake.output, strict=True):
         row = {"model": names.model, "step": int(names.step), "layer": layer}

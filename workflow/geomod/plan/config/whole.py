@@ -1,6 +1,6 @@
 """A config: its sections, and what they must be together."""
 
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, NonNegativeInt, model_validator
 
@@ -37,13 +37,6 @@ class Config(Section):
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="`auto`: cuda where there is one"
     )
-
-    @property
-    def grouping(self) -> dict[str, Any] | None:
-        """What decides whether groups of sentences allow the folds; None without groups."""
-        keys = {"group_by", "folds", "inner_folds"}
-        chosen = self.encoding.model_dump(include=keys) | {"seed": self.seed}
-        return chosen if self.encoding.group_by else None
 
     @model_validator(mode="after")
     def _model_names_differ(self) -> Self:
