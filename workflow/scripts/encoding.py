@@ -8,6 +8,7 @@ from geomod.base.tables import read_table, write_table
 from geomod.encoding.baselines import against_baselines
 from geomod.encoding.scores import encode_checkpoint, layers_in
 from geomod.encoding.settings import Settings
+from geomod.plan.place import Place
 
 with job(snakemake.log[0], snakemake.threads):
     params, inputs, output = snakemake.params, snakemake.input, snakemake.output
@@ -25,7 +26,7 @@ with job(snakemake.log[0], snakemake.threads):
         ladder = against_baselines(
             features, untrained if step > 0 else None, *given, settings, device
         )
-        names = {"model": snakemake.wildcards.model, "step": step}
+        place = Place(snakemake.wildcards.model, step)
         origin = derived(params.provenance, [*measured, path])
         ladders = derived(origin, [inputs.untrained] if inputs.untrained else [])
         for kind, table, file, record in zip(
@@ -35,4 +36,4 @@ with job(snakemake.log[0], snakemake.threads):
             (origin, origin, ladders),
             strict=True,
         ):
-            write_table(table.assign(**names), file, kind, record)
+            write_table(table.assign(**place.columns), file, kind, record)

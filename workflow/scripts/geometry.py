@@ -9,22 +9,23 @@ from geomod.geometry.catalogue import load_plugins
 from geomod.geometry.grams import read_grams
 from geomod.geometry.measure import measure, summarize
 from geomod.geometry.sets import depth_similarity, measure_population
+from geomod.plan.place import Place
 
 with job(snakemake.log[0], snakemake.threads):
     inputs, output, params = snakemake.input, snakemake.output, snakemake.params
     for plugins in inputs.plugins:
         load_plugins(plugins)
     items = read_table(inputs.stimuli)["item_id"]
-    for place, step in enumerate(params.steps):
-        names = {"model": snakemake.wildcards.model, "step": step}
-        grams, states = inputs.grams[place], inputs.features[place]
+    for i, step in enumerate(params.steps):
+        place = Place(snakemake.wildcards.model, step)
+        grams, states = inputs.grams[i], inputs.features[i]
         origin = derived(params.provenance, [inputs.stimuli, grams, states])
         values = measure(read_grams(grams), items, params.metrics)
         features = read_features(states)
         for table, path, kind in (
-            (values, output.sentences[place], "sentence_geometry"),
-            (summarize(values), output.layers[place], "geometry"),
-            (measure_population(features), output.population[place], "population"),
-            (depth_similarity(features), output.similarity[place], "depth_similarity"),
+            (values, output.sentences[i], "sentence_geometry"),
+            (summarize(values), output.layers[i], "geometry"),
+            (measure_population(features), output.population[i], "population"),
+            (depth_similarity(features), output.similarity[i], "depth_similarity"),
         ):
-            write_table(table.assign(**names), path, kind, origin)
+            write_table(table.assign(**place.columns), path, kind, origin)
