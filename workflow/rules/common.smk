@@ -4,7 +4,7 @@ import atexit
 import os
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from snakemake.exceptions import WorkflowError
 
@@ -223,7 +223,7 @@ def untrained_features(suite, model):
 
 def of_participant(wildcards):
     """The dataset, with this participant alone."""
-    return {**DATASET, "participants": [wildcards.participant]}
+    return replace(DATASET, participants=[wildcards.participant])
 
 
 def all_maps(wildcards):

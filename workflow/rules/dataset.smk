@@ -5,7 +5,7 @@ if CONFIG.dataset.simulate:
     rule sentences:
         # Apart from the brain, so that another participant sends no sentence through a model.
         output:
-            here(DATASET["sentences"]),
+            here(DATASET.sentences),
         log:
             PATHS.log("sentences"),
         conda:
@@ -87,7 +87,7 @@ rule brain:
     conda:
         CONDA
     params:
-        dataset=DATASET,
+        dataset=asdict(DATASET),
         grouping=GROUPING and asdict(GROUPING),
         seed=SEED,
         code=code("brain.py"),

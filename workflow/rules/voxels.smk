@@ -31,7 +31,7 @@ if MAPS:
             gpu=GPU,
             gpu_here=gpu_here,
         params:
-            dataset=of_participant,
+            dataset=lambda wildcards: asdict(of_participant(wildcards)),
             layers=MAPS.layers,
             encoding=asdict(voxel_settings(CONFIG)),
             device=CONFIG.device,
