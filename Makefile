@@ -40,7 +40,7 @@ format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow
 
-# The config's schema and the tables of config/README.md, from the models in geomod/plan/config.py.
+# The config's schema and the tables of config/README.md, from the models in geomod/plan/config.
 documents: $(READY)
 	$(BIN)/python -m geomod.plan.documents
 

@@ -38,10 +38,10 @@ SIMULATED = {
 }
 # Where the hours go. A change of what is measured must find each of its jobs here, and no other.
 DEAR = (
-    *("sentences", "simulate", "stimuli", "brain", "listing", "train", "activations"),
-    *("entropy", "curvature", "geometry", "encoding"),
+    *("sentences", "simulate", "stimuli", "brain", "listing", "train"),
+    *("activations", "geometry", "encoding"),
 )
-MEASURED = ("activations", "entropy", "curvature", "geometry", "encoding")
+MEASURED = ("activations", "geometry", "encoding")
 SCORED = {"encoding_table", "folds_table", "correlations", "emergence", "claims", "report"}
 GEOMETRY = {"geometry_table", "modules", "correlations", "claims", "report"}
 EVERYTHING = SCORED | GEOMETRY | {"tokens_table", "checkpoints_table", "continuity_table"}
@@ -126,7 +126,7 @@ def expected(change: Callable[..., None], more: bool, provider: str) -> tuple[Co
         ),
         region: ({"brain": 1, "encoding": ALL}, SCORED),
         participant: ({"simulate": trained, "brain": 1, "encoding": ALL}, SCORED),
-        variant: ({"entropy": ALL, "geometry": ALL}, GEOMETRY),
+        variant: ({"geometry": ALL}, GEOMETRY),
         penalty: ({"encoding": ALL}, SCORED),
     }
     jobs, tables = counts.get((change, more)) or counts[change]
@@ -156,13 +156,13 @@ def test_two_changes_at_once_hide_nothing_from_each_other(done: Workflow) -> Non
     penalty(changed, more=True)
     done.write_config(changed)
     jobs = done.planned()
-    assert jobs["encoding"] == jobs["entropy"] == ALL - SIZES
+    assert jobs["encoding"] == jobs["geometry"] == ALL - SIZES
     assert "activations" not in jobs
 
 
 @pytest.mark.parametrize(
     ("provider", "module", "maker", "makers"),
-    [("train", "training", "train", SIZES), ("hub", "listings", "listing", SIZES)],
+    [("train", "toy/training", "train", SIZES), ("hub", "checkpoints/listings", "listing", SIZES)],
     ids=["train", "hub"],
 )
 def test_new_code_before_the_models_measures_them_again(
@@ -184,7 +184,7 @@ def test_a_step_taken_out_of_a_job_measures_the_rest_of_it_from_the_same_feature
     workflow.write_config(changed)
     jobs = workflow.planned()
     assert {name: count for name, count in jobs.items() if name in DEAR} == {
-        **dict.fromkeys(("entropy", "curvature", "geometry", "encoding"), SIZES)
+        **dict.fromkeys(("geometry", "encoding"), SIZES)
     }
     assert set(jobs) >= EVERYTHING
 

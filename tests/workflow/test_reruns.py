@@ -42,7 +42,7 @@ def test_a_new_step_runs_that_step_and_the_tables(like_finished: Workflow) -> No
     config["suites"]["toy"]["steps"].insert(3, 8)
     like_finished.write_config(config)
     jobs = like_finished.planned()
-    for stage in ("activations", "entropy", "curvature", "geometry", "encoding"):
+    for stage in ("activations", "geometry", "encoding"):
         assert jobs.pop(stage) == MODELS, stage
     assert jobs.pop("train") == MODELS
     assert "simulate" not in jobs
@@ -74,14 +74,14 @@ def test_new_penalties_fit_again_but_extract_nothing(like_finished: Workflow) ->
     like_finished.write_config(config)
     jobs = like_finished.planned()
     assert jobs["encoding"] == JOBS
-    assert set(jobs) <= {"encoding", "figure", *AFTER_ENCODING}
+    assert set(jobs) <= {"encoding", "figures", *AFTER_ENCODING}
 
 
 def test_an_edit_in_the_ridge_fits_again(like_finished: Workflow) -> None:
     like_finished.edit("workflow/geomod/ridge/engine.py", lambda text: text + "\nEDITED = True\n")
     jobs = like_finished.planned()
     assert jobs["encoding"] == JOBS
-    assert set(jobs) <= {"encoding", "figure", *AFTER_ENCODING}
+    assert set(jobs) <= {"encoding", "figures", *AFTER_ENCODING}
 
 
 def test_a_comment_in_the_ridge_runs_nothing(like_finished: Workflow) -> None:
@@ -91,14 +91,14 @@ def test_a_comment_in_the_ridge_runs_nothing(like_finished: Workflow) -> None:
 
 def test_an_edit_in_the_figures_draws_again_and_no_more(like_finished: Workflow) -> None:
     like_finished.edit("workflow/geomod/report/figures.py", lambda text: text + "\nEDITED = True\n")
-    assert set(like_finished.planned()) == {"figure", "report"}
+    assert set(like_finished.planned()) == {"figures", "report"}
 
 
 def test_figures_need_the_tables_alone(fresh: Workflow, finished: Workflow) -> None:
     """A reader has the tables, and neither models nor brains."""
     tables = "results/small/tables"
     shutil.copytree(finished.folder / tables, fresh.folder / tables)
-    assert fresh.planned("figures") == {"figure": len(GALLERY), "figures": 1}
+    assert fresh.planned("figures") == {"figures": 1}
     fresh.run("figures")
     drawn = {path.stem for path in (fresh.folder / "results/small/figures").glob("*.svg")}
     assert drawn == set(GALLERY)

@@ -31,6 +31,7 @@ for block in BLOCKS:
             downloads=CONFIG.features.downloads,
         params:
             source=lambda wildcards: source(wildcards.model),
+            training=lambda wildcards: training_of(wildcards.model),
             store=MOVED.at("checkpoints/hub"),
             features=CONFIG.features.model_dump(
                 exclude={"max_disk_gb", "downloads", "match_width"}

@@ -42,7 +42,7 @@ rule checkpoints_table:
     conda:
         CONDA
     params:
-        models=[(source(model.name), model.steps) for model in GRID.models],
+        models=[audited(model) for model in GRID.models],
         code=code("checkpoints.py"),
         provenance=provenance("checkpoints.py"),
     script:

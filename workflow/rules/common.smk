@@ -4,6 +4,7 @@ import atexit
 import os
 import sys
 import time
+from dataclasses import asdict, replace
 
 from snakemake.exceptions import WorkflowError
 
@@ -15,11 +16,17 @@ from geomod.base.files import to_make_anew
 from geomod.brain.inputs import published_ceilings, response_files, sentence_file
 from geomod.plan import runs
 from geomod.plan.checks import check, check_device
-from geomod.plan.config import HubSuite, TrainSuite
+from geomod.plan.config.suites import HubSuite, TrainSuite
 from geomod.plan.datasets import about_sentences, as_files
 from geomod.plan.fingerprint import fingerprint
 from geomod.plan.grid import ANY_STEP, Grid, Paths
-from geomod.plan.reading import parse_config, read_configs
+from geomod.plan.reading import moved_keys, parse_config, read_configs
+from geomod.plan.settings import (
+    encoding_settings,
+    grouping,
+    source_of,
+    voxel_settings,
+)
 from geomod.report.gallery import GALLERY
 
 WORKFLOW = os.path.dirname(os.path.dirname(geomod.__file__))
@@ -38,14 +45,13 @@ OWNER = CONFIG_FILES + [os.path.relpath(workflow.main_snakefile)] * IS_MODULE
 try:
     runs.check_place(WORKFLOW)
     if workflow.modifier.skip_configfile:  # the `config:` of a module stands alone
-        CONFIG = parse_config(config, f"`config` of the module in {OWNER[-1]}")
+        GIVEN = config, f"`config` of the module in {OWNER[-1]}"
     else:
         # Read here once more, since Snakemake's own reader lets a key given twice pass, and takes
         # numbers inside `--config 'a={b: 1}'` for text.
-        CONFIG = parse_config(
-            read_configs(CONFIG_FILES, workflow.config_settings.config),
-            " + ".join(CONFIG_FILES),
-        )
+        values = read_configs(CONFIG_FILES, workflow.config_settings.config)
+        GIVEN = values, " + ".join(CONFIG_FILES)
+    CONFIG = parse_config(*GIVEN)
     PATHS = Paths(CONFIG.run)
     # Snakemake puts the `prefix:` of a module before inputs, outputs and logs, and before nothing
     # else: parameters, the lock and the record take their paths from here.
@@ -56,6 +62,8 @@ try:
     RESPONSES = response_files(DATASET)
     RECORD = runs.read_record(MOVED.root)
     if workflow.is_main_process:  # jobs parse this file too, and need not check again
+        for line in moved_keys(*GIVEN):
+            print(line, file=sys.stderr)
         check(CONFIG, DATASET)
         runs.check_owner(RECORD, CONFIG.run, OWNER)
     GRID = Grid(CONFIG, RECORD.get("blocks"), RECORD.get("training"))
@@ -64,7 +72,7 @@ except InputError as error:
 
 BLOCKS = GRID.blocks()
 TRAINING = GRID.training()
-SEED = CONFIG.encoding.seed
+SEED = CONFIG.seed
 GPU = gpus_per_job(CONFIG.device)
 
 
@@ -174,24 +182,25 @@ def listing_of(suite, model):
 
 
 def source(model):
-    """Where the checkpoints of a model lie: the arguments of `checkpoints.listings.source_of`."""
-    found = GRID.model(model)
-    settings = CONFIG.suites[found.suite]
-    # Not what only says which of the checkpoints are wanted.
-    suite = settings.model_dump(exclude={"steps", "layers", "sizes", "seeds"})
-    if isinstance(settings, TrainSuite):
-        suite |= {"trained_by": code("train.py"), "seed": SEED}
-    if isinstance(settings, HubSuite) and not settings.tokenizer:
-        # The first model's serves the whole suite.
-        suite |= dict(
-            sizes=settings.sizes[:1], seeds=settings.seeds and settings.seeds[:1]
-        )
+    """Where the checkpoints of a model lie."""
+    return asdict(source_of(CONFIG, GRID.model(model), MOVED.weights(model, "{step}")))
+
+
+def training_of(model):
+    """What the weights hang on that are trained here."""
+    is_trained = isinstance(CONFIG.suites[GRID.model(model).suite], TrainSuite)
+    return dict(code=code("train.py"), seed=SEED) if is_trained else {}
+
+
+def audited(model):
+    """What the audit is told of a model: its steps, and where its sizes are found."""
+    repo = getattr(CONFIG.suites[model.suite], "repo", "")
     return dict(
-        suite=suite,
-        model=model,
-        size=found.size,
-        seed=found.seed,
-        trained=MOVED.weights(model, "{step}"),
+        source=source(model.name),
+        training=training_of(model.name),
+        repo=repo,
+        size=model.size,
+        steps=model.steps,
     )
 
 
@@ -214,7 +223,7 @@ def untrained_features(suite, model):
 
 def of_participant(wildcards):
     """The dataset, with this participant alone."""
-    return {**DATASET, "participants": [wildcards.participant]}
+    return replace(DATASET, participants=[wildcards.participant])
 
 
 def all_maps(wildcards):

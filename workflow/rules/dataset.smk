@@ -5,7 +5,7 @@ if CONFIG.dataset.simulate:
     rule sentences:
         # Apart from the brain, so that another participant sends no sentence through a model.
         output:
-            here(DATASET["sentences"]),
+            here(DATASET.sentences),
         log:
             PATHS.log("sentences"),
         conda:
@@ -70,6 +70,9 @@ rule stimuli:
         "../scripts/stimuli.py"
 
 
+GROUPING = grouping(CONFIG)
+
+
 rule brain:
     input:
         data=here(RESPONSES),
@@ -84,8 +87,8 @@ rule brain:
     conda:
         CONDA
     params:
-        dataset=DATASET,
-        grouping=CONFIG.encoding.grouping,
+        dataset=asdict(DATASET),
+        grouping=GROUPING and asdict(GROUPING),
         seed=SEED,
         code=code("brain.py"),
         provenance=provenance("brain.py"),

@@ -1,7 +1,6 @@
 # Ridge encoding models from every layer to every region.
 
 
-ENCODING = CONFIG.encoding.model_dump() | {"match_width": CONFIG.features.match_width}
 LAYERS = "" if CONFIG.jobs.layers_per_job == "all" else "_{layers}"
 
 for block in BLOCKS:
@@ -32,7 +31,7 @@ for block in BLOCKS:
         params:
             steps=steps_of(block),
             layers=lambda wildcards: wildcards.get("layers", "all"),
-            encoding=ENCODING,
+            encoding=asdict(encoding_settings(CONFIG)),
             device=CONFIG.device,
             code=code("encoding.py"),
             provenance=provenance("encoding.py"),

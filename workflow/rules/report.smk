@@ -4,32 +4,30 @@
 SHOWN = sorted({name for plate in GALLERY.values() for name in plate.tables})
 
 
-rule figure:
+rule figures:
+    # One job for all: a figure takes a second, Python and its libraries several.
     input:
-        tables=lambda wildcards: [
-            PATHS.table(name) for name in GALLERY[wildcards.figure].tables
-        ],
-        calibration=lambda wildcards: (
-            CALIBRATION if GALLERY[wildcards.figure].tests else []
-        ),
+        tables=[PATHS.table(name) for name in SHOWN],
+        calibration=CALIBRATION,
     output:
-        svg=report(
-            PATHS.figure("{figure}", "svg"),
-            caption="../report/figure.rst",
-            category="Figures",
-            labels={"figure": "{figure}"},
-        ),
-        png=PATHS.figure("{figure}", "png"),
+        svg=[
+            report(
+                PATHS.figure(name, "svg"),
+                caption="../report/figure.rst",
+                category="Figures",
+                labels={"figure": name},
+            )
+            for name in GALLERY
+        ],
+        png=[PATHS.figure(name, "png") for name in GALLERY],
     log:
-        PATHS.log("figure_{figure}"),
-    wildcard_constraints:
-        figure=any_of(GALLERY),
+        PATHS.log("figures"),
     conda:
         CONDA
     params:
-        code=code("figure.py"),
+        code=code("figures.py"),
     script:
-        "../scripts/figure.py"
+        "../scripts/figures.py"
 
 
 rule report:

@@ -31,13 +31,9 @@ if MAPS:
             gpu=GPU,
             gpu_here=gpu_here,
         params:
-            dataset=of_participant,
+            dataset=lambda wildcards: asdict(of_participant(wildcards)),
             layers=MAPS.layers,
-            encoding={
-                name: value
-                for name, value in ENCODING.items()
-                if name not in ("permutations", "baselines")
-            },
+            encoding=asdict(voxel_settings(CONFIG)),
             device=CONFIG.device,
             code=code("voxel_map.py"),
             provenance=provenance("voxel_map.py"),

@@ -6,7 +6,7 @@ from geomod.base.jobs import job
 from geomod.base.provenance import derived, of_checkpoint
 from geomod.base.tables import read_table, write_table
 from geomod.checkpoints.continuity import sketch, write_sketch
-from geomod.checkpoints.listings import source_of
+from geomod.checkpoints.listings import CheckpointSource
 from geomod.checkpoints.opening import open_checkpoints
 from geomod.models.activations import extract, write_activations
 from geomod.models.loading import load_model, vocabulary_of
@@ -16,7 +16,7 @@ with job(snakemake.log[0], snakemake.threads):
     stimuli = read_table(snakemake.input.stimuli)
     behind = derived(params.provenance, snakemake.input)
     device = pick(params.device)
-    source = source_of(**params.source)
+    source = CheckpointSource(**params.source)
     checkpoints = open_checkpoints(
         [(source, step_of(path)) for path in output.tokens],
         workdir=params.store,

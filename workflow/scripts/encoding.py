@@ -7,12 +7,14 @@ from geomod.base.provenance import derived
 from geomod.base.tables import read_table, write_table
 from geomod.encoding.baselines import against_baselines
 from geomod.encoding.scores import encode_checkpoint, layers_in
+from geomod.encoding.settings import Settings
+from geomod.plan.place import Place
 
 with job(snakemake.log[0], snakemake.threads):
     params, inputs, output = snakemake.params, snakemake.input, snakemake.output
     measured = (inputs.stimuli, inputs.responses, inputs.ceiling)
     stimuli, responses, ceiling = map(read_table, measured)
-    device = pick(params.device)
+    settings, device = Settings(**params.encoding), pick(params.device)
     layers = layers_in(params.layers)
     untrained = read_features(inputs.untrained, layers) if inputs.untrained else None
     for step, path, *files in zip(
@@ -20,11 +22,11 @@ with job(snakemake.log[0], snakemake.threads):
     ):
         features = read_features(path, layers)
         given = (responses, stimuli)
-        scores, folds = encode_checkpoint(features, *given, ceiling, params.encoding, device)
+        scores, folds = encode_checkpoint(features, *given, ceiling, settings, device)
         ladder = against_baselines(
-            features, untrained if step > 0 else None, *given, params.encoding, device
+            features, untrained if step > 0 else None, *given, settings, device
         )
-        names = {"model": snakemake.wildcards.model, "step": step}
+        place = Place(snakemake.wildcards.model, step)
         origin = derived(params.provenance, [*measured, path])
         ladders = derived(origin, [inputs.untrained] if inputs.untrained else [])
         for kind, table, file, record in zip(
@@ -34,4 +36,4 @@ with job(snakemake.log[0], snakemake.threads):
             (origin, origin, ladders),
             strict=True,
         ):
-            write_table(table.assign(**names), file, kind, record)
+            write_table(table.assign(**place.columns), file, kind, record)

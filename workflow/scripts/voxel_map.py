@@ -5,18 +5,23 @@ from geomod.base.jobs import job
 from geomod.base.layers import read_features
 from geomod.base.provenance import derived
 from geomod.base.tables import read_table
+from geomod.brain.dataset import Dataset
 from geomod.brain.responses import read_voxels
 from geomod.brain.voxel_maps import write_scores
 from geomod.encoding.scores import encode_voxels
+from geomod.encoding.settings import Settings
+from geomod.plan.place import Place
 
 with job(snakemake.log[0], snakemake.threads):
     params, names = snakemake.params, snakemake.wildcards
+    place = Place(names.model, int(names.step))
     stimuli = read_table(snakemake.input.stimuli)
-    voxels = read_voxels(params.dataset, stimuli, names.participant)
+    dataset = Dataset.of(params.dataset)
+    voxels = read_voxels(dataset, stimuli, names.participant)
     features = read_features(snakemake.input.features, params.layers)
-    scores = encode_voxels(features, voxels, stimuli, params.encoding, pick(params.device))
+    settings, device = Settings(**params.encoding), pick(params.device)
+    scores = encode_voxels(features, voxels, stimuli, settings, device)
     origin = derived(params.provenance, [snakemake.input.stimuli, snakemake.input.features])
     for layer, path in zip(params.layers, snakemake.output, strict=True):
-        row = {"model": names.model, "step": int(names.step), "layer": layer}
-        row |= {"participant": names.participant}
-        write_scores(scores[layer], voxels, params.dataset, path, row, origin)
+        row = {**place.columns, "layer": layer, "participant": names.participant}
+        write_scores(scores[layer], voxels, dataset, path, row, origin)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from geomod.base.errors import InputError
 from geomod.brain import assembly as brain_netcdf
+from geomod.brain.dataset import Dataset
 from geomod.brain.responses import read_responses, read_voxels, response_blocks
 from geomod.brain.stimuli import read_stimuli
 from geomod.ridge.folds import outer_folds
@@ -23,6 +24,11 @@ def store(path: Path, values: np.ndarray, coords: dict[str, Any], dims: tuple[st
     numeric = [name for name in dataset.variables if dataset[name].dtype.kind != "U"]
     encoding = {name: {"zlib": True, "complevel": 1} for name in numeric}
     dataset.to_netcdf(path, engine="h5netcdf", encoding=encoding)
+
+
+def told(values: dict[str, Any]) -> Dataset:
+    """The dataset, without what else the tests know of it."""
+    return Dataset.of({name: values[name] for name in values if name not in ("values", "subject")})
 
 
 @pytest.fixture
@@ -52,7 +58,7 @@ def pereira(tmp_path: Path) -> dict[str, Any]:
 
 
 def test_sentences_and_passages_come_from_the_assembly(pereira: dict[str, Any]) -> None:
-    stimuli = read_stimuli(pereira)
+    stimuli = read_stimuli(told(pereira))
     assert len(stimuli) == 52
     assert stimuli.loc[5, ["item_id", "sentence", "group", "position"]].to_list() == [
         "243sentences.5",
@@ -63,8 +69,8 @@ def test_sentences_and_passages_come_from_the_assembly(pereira: dict[str, Any]) 
 
 
 def test_a_region_is_the_mean_of_a_persons_voxels(pereira: dict[str, Any]) -> None:
-    stimuli = read_stimuli(pereira)
-    table, notes = read_responses(pereira, stimuli)
+    stimuli = read_stimuli(told(pereira))
+    table, notes = read_responses(told(pereira), stimuli)
     blocks = response_blocks(table, stimuli)
     assert [list(block.targets["participant"]) for block in blocks] == [
         ["average", "018", "215"],
@@ -81,46 +87,46 @@ def test_a_region_is_the_mean_of_a_persons_voxels(pereira: dict[str, Any]) -> No
 
 
 def test_regions_by_a_coordinate(pereira: dict[str, Any]) -> None:
-    stimuli = read_stimuli(pereira)
+    stimuli = read_stimuli(told(pereira))
     by_roi = {**pereira, "regions": ["MFG"], "columns": {"region": "roi"}}
-    table = read_responses(by_roi, stimuli).table
+    table = read_responses(told(by_roi), stimuli).table
     own = pereira["values"][:, (pereira["subject"] == "018") & (np.arange(18) % 2 == 1)]
     found = table.query("participant == '018'")["response"]
     np.testing.assert_allclose(found, own.mean(axis=1), atol=1e-6)
     with pytest.raises(InputError, match=r"no region 'AntTemp'.*It has LH_IFG, LH_MFG"):
-        read_responses({**by_roi, "regions": ["AntTemp"]}, stimuli)
+        read_responses(told({**by_roi, "regions": ["AntTemp"]}), stimuli)
     with pytest.raises(InputError, match="which coordinate names the regions"):
-        read_responses({**pereira, "regions": ["IFG", "MFG"]}, stimuli)
+        read_responses(told({**pereira, "regions": ["IFG", "MFG"]}), stimuli)
 
 
 def test_one_experiment_of_two(pereira: dict[str, Any]) -> None:
     one = {**pereira, "where": {"experiment": "243sentences"}}
-    stimuli = read_stimuli(one)
-    (block,) = response_blocks(read_responses(one, stimuli).table, stimuli)
+    stimuli = read_stimuli(told(one))
+    (block,) = response_blocks(read_responses(told(one), stimuli).table, stimuli)
     assert block.matrix.shape == (24, 4)
     with pytest.raises(InputError, match="no experiment is 111"):
-        read_stimuli({**pereira, "where": {"experiment": "111"}})
+        read_stimuli(told({**pereira, "where": {"experiment": "111"}}))
     with pytest.raises(InputError, match="no coordinate 'kind'"):
-        read_stimuli({**pereira, "where": {"kind": "111"}})
+        read_stimuli(told({**pereira, "where": {"kind": "111"}}))
 
 
 def test_folds_can_keep_passages_together(pereira: dict[str, Any]) -> None:
-    stimuli = read_stimuli(pereira)
-    (block, _) = response_blocks(read_responses(pereira, stimuli).table, stimuli)
+    stimuli = read_stimuli(told(pereira))
+    (block, _) = response_blocks(read_responses(told(pereira), stimuli).table, stimuli)
     groups = stimuli["group"].to_numpy()[block.rows]
     for train, test in outer_folds(len(block.rows), 5, 0, scheme="grouped", groups=groups):
         assert not set(groups[train]) & set(groups[test])
 
 
 def test_voxels_of_one_person(pereira: dict[str, Any]) -> None:
-    stimuli = read_stimuli(pereira)
-    voxels = read_voxels(pereira, stimuli, "199")
+    stimuli = read_stimuli(told(pereira))
+    voxels = read_voxels(told(pereira), stimuli, "199")
     np.testing.assert_array_equal(voxels.positions, np.flatnonzero(pereira["subject"] == "199"))
     np.testing.assert_array_equal(voxels.rows, np.arange(24))
     expected = pereira["values"][np.ix_(voxels.rows, voxels.positions)]
     np.testing.assert_allclose(voxels.matrix, expected, rtol=1e-6)
     with pytest.raises(InputError, match="participant '7' has no neuroid"):
-        read_voxels(pereira, stimuli, "7")
+        read_voxels(told(pereira), stimuli, "7")
 
 
 def test_tuckute_is_one_neuroid(tmp_path: Path) -> None:
@@ -139,8 +145,8 @@ def test_tuckute_is_one_neuroid(tmp_path: Path) -> None:
         "regions": ["netw"],
         "columns": {"region": "roi"},
     }
-    stimuli = read_stimuli(dataset)
-    table = read_responses(dataset, stimuli).table
+    stimuli = read_stimuli(told(dataset))
+    table = read_responses(told(dataset), stimuli).table
     average = table.query("participant == 'average' and region == 'netw'")["response"]
     np.testing.assert_allclose(average, response[:, 0], rtol=1e-6)
 
@@ -163,10 +169,10 @@ def test_blank_is_fragments_of_stories_by_region_and_person(tmp_path: Path) -> N
         "regions": ["03_LH_IFG", "01_LH_PostTemp"],
         "columns": {"region": "fROI_area"},
     }
-    stimuli = read_stimuli(dataset)
+    stimuli = read_stimuli(told(dataset))
     assert stimuli.loc[0, "sentence"] == "fragment number 0 "
     assert list(stimuli["group"].unique()) == ["Boar", "Aqua"]
-    (block,) = response_blocks(read_responses(dataset, stimuli).table, stimuli)
+    (block,) = response_blocks(read_responses(told(dataset), stimuli).table, stimuli)
     assert list(block.targets["region"]) == ["03_LH_IFG"] * 3 + ["01_LH_PostTemp"] * 3
     np.testing.assert_allclose(block.matrix[:, 1], values[2, :, 0], rtol=1e-6)
 
@@ -178,10 +184,10 @@ def test_a_published_name_needs_the_published_bytes(
     named = path.rename(path.with_name("assy_Pereira2018_language.nc"))
     pereira["assembly"] = str(named)
     with pytest.raises(InputError, match="the published file has f8434b4022f5b2c8"):
-        read_stimuli(pereira)
+        read_stimuli(told(pereira))
     sha1 = hashlib.sha1(named.read_bytes()).hexdigest()
     monkeypatch.setitem(brain_netcdf.PUBLISHED_SHA1, named.name, sha1)
-    assert len(read_stimuli(pereira)) == 52
+    assert len(read_stimuli(told(pereira))) == 52
 
 
 def test_what_is_no_assembly(tmp_path: Path, pereira: dict[str, Any]) -> None:
@@ -189,14 +195,14 @@ def test_what_is_no_assembly(tmp_path: Path, pereira: dict[str, Any]) -> None:
     for raw in (b"", b"text", whole[:100], whole[: len(whole) // 2]):
         (tmp_path / "x.nc").write_bytes(raw)
         with pytest.raises(InputError, match=r"x\.nc cannot be read as a netCDF assembly"):
-            read_stimuli({**pereira, "assembly": str(tmp_path / "x.nc")})
+            read_stimuli(told({**pereira, "assembly": str(tmp_path / "x.nc")}))
     with pytest.raises(InputError, match=r"nowhere\.nc cannot be read: No such file"):
-        read_stimuli({**pereira, "assembly": str(tmp_path / "nowhere.nc")})
+        read_stimuli(told({**pereira, "assembly": str(tmp_path / "nowhere.nc")}))
     xr.DataArray(np.zeros((3, 4)), dims=("x", "y"), name="data").to_netcdf(
         tmp_path / "x.nc", engine="h5netcdf"
     )
     with pytest.raises(InputError, match="has the dimensions x, y"):
-        read_stimuli({**pereira, "assembly": str(tmp_path / "x.nc")})
+        read_stimuli(told({**pereira, "assembly": str(tmp_path / "x.nc")}))
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of h5netcdf
@@ -218,7 +224,7 @@ def test_damage_is_an_error_that_names_the_file(
     damaged = {**pereira, "assembly": str(path)}
     message, table = "", None
     try:
-        table = read_responses(damaged, read_stimuli(damaged)).table
+        table = read_responses(told(damaged), read_stimuli(told(damaged))).table
     except InputError as error:
         message = str(error)
     assert table is not None or "damaged.nc" in message
@@ -226,19 +232,19 @@ def test_damage_is_an_error_that_names_the_file(
 
 
 def test_a_coordinate_that_is_not_there(pereira: dict[str, Any]) -> None:
-    stimuli = read_stimuli(pereira)
+    stimuli = read_stimuli(told(pereira))
     with pytest.raises(InputError, match="no coordinate for participant along neuroid"):
-        read_responses({**pereira, "columns": {"participant": "UID"}}, stimuli)
+        read_responses(told({**pereira, "columns": {"participant": "UID"}}), stimuli)
     with pytest.raises(InputError, match=r"no participant '7'\. It has 018, 199, 215"):
-        read_responses({**pereira, "participants": ["7"]}, stimuli)
+        read_responses(told({**pereira, "participants": ["7"]}), stimuli)
 
 
 def test_an_item_twice(pereira: dict[str, Any]) -> None:
     twice = {**pereira, "columns": {"item_id": "passage_index"}}
     with pytest.raises(InputError, match="presentation 2: item_id '1' is in presentation 1"):
-        read_stimuli(twice)
+        read_stimuli(told(twice))
     with pytest.raises(InputError, match="item_id '1' occurs more than once"):
-        read_responses(twice, read_stimuli(pereira))
+        read_responses(told(twice), read_stimuli(told(pereira)))
 
 
 def test_words_can_be_joined_to_sentences(tmp_path: Path) -> None:
@@ -255,12 +261,12 @@ def test_words_can_be_joined_to_sentences(tmp_path: Path) -> None:
     }
     store(tmp_path / "f.nc", values, coords, ("presentation", "neuroid"))
     dataset = {"assembly": str(tmp_path / "f.nc"), "regions": ["language"]}
-    assert len(read_stimuli(dataset)) == 160
+    assert len(read_stimuli(told(dataset))) == 160
     dataset["join"] = "sentence_id"
-    stimuli = read_stimuli(dataset)
+    stimuli = read_stimuli(told(dataset))
     assert len(stimuli) == 20
     sentence = "word8 word9 word10 word11 word12 word13 word14 word15"
     assert stimuli.loc[1, ["item_id", "sentence"]].to_list() == ["1", sentence]
-    (block,) = response_blocks(read_responses(dataset, stimuli).table, stimuli)
+    (block,) = response_blocks(read_responses(told(dataset), stimuli).table, stimuli)
     expected = values.reshape(20, 8, 5)[..., :3].mean(axis=(1, 2))
     np.testing.assert_allclose(block.matrix[:, 1], expected, atol=1e-6)

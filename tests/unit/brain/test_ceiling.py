@@ -19,6 +19,7 @@ from geomod.brain.ceiling import (
     split_half_reliability,
     variances,
 )
+from geomod.brain.dataset import Dataset
 
 
 def tidy(values: np.ndarray, region: str = "IFG") -> pd.DataFrame:
@@ -184,11 +185,11 @@ def test_the_dataset_says_which_ceilings(tmp_path: Path) -> None:
     _, values = noisy(60, 4, 1.0)
     table = tidy(values)
     for choice in ("participants", "split_half"):
-        found = dataset_ceilings({"ceiling": choice, "regions": ["IFG"]}, table, seed=0)
+        found = dataset_ceilings(Dataset.of({"ceiling": choice, "regions": ["IFG"]}), table, seed=0)
         pd.testing.assert_frame_equal(found, ceilings(table, seed=0, method=choice))
-    default = dataset_ceilings({"regions": ["IFG"]}, table, seed=0)
+    default = dataset_ceilings(Dataset.of({"regions": ["IFG"]}), table, seed=0)
     assert set(default["method"]) == {"participants"}
     path = tmp_path / "nc.csv"
     path.write_text("region,ceiling\nIFG,0.45\n")
-    found = dataset_ceilings({"ceiling": str(path), "regions": ["IFG"]}, table, seed=0)
+    found = dataset_ceilings(Dataset.of({"ceiling": str(path), "regions": ["IFG"]}), table, seed=0)
     assert list(found["method"]) == ["published", *["participants"] * 4]

@@ -12,7 +12,7 @@ import pytest
 
 from geomod.base.errors import InputError
 from geomod.brain.download import download, extract, fetch, file_name, public
-from geomod.plan.config import Download
+from geomod.plan.config.dataset import Download
 
 
 class Archive(BaseHTTPRequestHandler):

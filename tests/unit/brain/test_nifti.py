@@ -15,6 +15,7 @@ from nilearn import image, masking
 
 from geomod.base.errors import InputError
 from geomod.brain import nifti as brain_nifti
+from geomod.brain.dataset import Dataset
 from geomod.brain.inputs import beta_images, response_files
 from geomod.brain.nifti import write_voxel_map
 from geomod.brain.responses import read_responses, read_voxels
@@ -33,6 +34,11 @@ def save(values: np.ndarray, path: Path, affine: np.ndarray = AFFINE, **header: 
     for name, value in header.items():
         getattr(picture.header, name)(value)
     nib.save(picture, path)
+
+
+def told(values: dict[str, Any]) -> Dataset:
+    """The dataset, without what else the tests know of it."""
+    return Dataset.of({name: values[name] for name in values if name not in ("folder",)})
 
 
 @pytest.fixture
@@ -70,7 +76,7 @@ def response(table: pd.DataFrame, region: str, participant: str) -> np.ndarray:
 
 
 def test_a_region_is_the_mean_of_its_voxels(world: dict[str, Any]) -> None:
-    table, notes = read_responses(world, STIMULI)
+    table, notes = read_responses(told(world), STIMULI)
     assert notes == []
     assert list(table["participant"].unique()) == ["average", "1", "2", "10"]
     for participant in ("1", "2", "10"):
@@ -83,10 +89,10 @@ def test_a_region_is_the_mean_of_its_voxels(world: dict[str, Any]) -> None:
 
 
 def test_slabs_of_any_size_give_the_same(world: dict[str, Any], monkeypatch: Any) -> None:
-    whole = read_responses(world, STIMULI).table
+    whole = read_responses(told(world), STIMULI).table
     for volumes in (1, 5):
         monkeypatch.setattr(brain_nifti, "SLAB_BYTES", volumes * 8 * int(np.prod(SHAPE)))
-        pd.testing.assert_frame_equal(read_responses(world, STIMULI).table, whole)
+        pd.testing.assert_frame_equal(read_responses(told(world), STIMULI).table, whole)
 
 
 def test_int16_with_scaling(world: dict[str, Any]) -> None:
@@ -96,7 +102,7 @@ def test_int16_with_scaling(world: dict[str, Any]) -> None:
     stored = nib.load(world["folder"] / "sub-1.nii.gz")
     assert stored.get_data_dtype() == np.int16
     assert stored.dataobj.slope != 1
-    table = read_responses(world, STIMULI).table
+    table = read_responses(told(world), STIMULI).table
     expected = stored.get_fdata()[parcels(world) == 1].mean(axis=0)
     np.testing.assert_allclose(response(table, "IFG", "1"), expected, atol=1e-6)
 
@@ -109,9 +115,9 @@ def test_a_mask_is_one_region(world: dict[str, Any]) -> None:
         "mask": str(world["folder"] / "mask.nii.gz"),
     }
     with pytest.raises(InputError, match=r"a mask is one region, and .* names 3"):
-        read_responses(world, STIMULI)
+        read_responses(told(world), STIMULI)
     world["regions"] = ["MFG"]
-    table = read_responses(world, STIMULI).table
+    table = read_responses(told(world), STIMULI).table
     expected = betas(world)[inside].mean(axis=0)
     np.testing.assert_allclose(response(table, "MFG", "1"), expected, atol=1e-6)
 
@@ -121,15 +127,15 @@ def test_parcels_of_each_participant(world: dict[str, Any]) -> None:
     for name, values in own.items():
         save(values, world["folder"] / f"rois-{name}.nii.gz")
     world["nifti"]["parcels"] = str(world["folder"] / "rois-{participant}.nii.gz")
-    table = read_responses(world, STIMULI).table
+    table = read_responses(told(world), STIMULI).table
     for name, values in own.items():
         expected = betas(world, name)[values == 1].mean(axis=0)
         np.testing.assert_allclose(response(table, "IFG", name), expected, atol=1e-6)
 
 
 def test_participants_on_disk_in_natural_order_or_as_listed(world: dict[str, Any]) -> None:
-    assert list(beta_images(world)) == ["1", "2", "10"]
-    assert list(beta_images({**world, "participants": ["2", "1"]})) == ["2", "1"]
+    assert list(beta_images(told(world))) == ["1", "2", "10"]
+    assert list(beta_images(told({**world, "participants": ["2", "1"]}))) == ["2", "1"]
     folder = world["folder"] / "a[1]"
     for name in ("x", "y"):
         path = folder / f"sub-{name}" / f"sub-{name}_betas.nii"
@@ -138,8 +144,12 @@ def test_participants_on_disk_in_natural_order_or_as_listed(world: dict[str, Any
     (folder / "sub-x" / "sub-y_betas.nii").touch()  # another's file in x's folder is not x's
     pattern = str(folder / "sub-{participant}" / "sub-{participant}_betas.nii")
     world["nifti"]["betas"] = pattern
-    assert list(beta_images(world)) == ["x", "y"]
-    assert set(read_responses(world, STIMULI).table["participant"]) == {"average", "x", "y"}
+    assert list(beta_images(told(world))) == ["x", "y"]
+    assert set(read_responses(told(world), STIMULI).table["participant"]) == {
+        "average",
+        "x",
+        "y",
+    }
 
 
 def test_voxels_without_information_are_left_out_and_counted(world: dict[str, Any]) -> None:
@@ -149,7 +159,7 @@ def test_voxels_without_information_are_left_out_and_counted(world: dict[str, An
     values[tuple(second)] = 3.5
     values[(*third, 7)] = np.nan
     change(world, values)
-    table, notes = read_responses(world, STIMULI)
+    table, notes = read_responses(told(world), STIMULI)
     inside = (parcels(world) == 1) | (parcels(world) == 2)
     assert notes == [
         f"sub-1.nii.gz: of {inside.sum()} voxels in the regions, 1 hold NaN and 2 are constant; "
@@ -165,7 +175,7 @@ def test_an_empty_volume_is_a_missing_response(world: dict[str, Any], blank: flo
     values = betas(world)
     values[..., 4] = blank
     change(world, values)
-    table, notes = read_responses(world, STIMULI)
+    table, notes = read_responses(told(world), STIMULI)
     assert "1 of 24 sentences are 0 or NaN in every voxel and count as missing" in notes[0]
     assert "the first is number 5" in notes[0]
     assert "unbalanced" in notes[1]
@@ -178,19 +188,19 @@ def test_a_region_that_one_participant_lacks(world: dict[str, Any]) -> None:
     values = betas(world)
     values[parcels(world) == 2] = 0
     change(world, values)
-    table, notes = read_responses(world, STIMULI)
+    table, notes = read_responses(told(world), STIMULI)
     assert "sub-1.nii.gz: region MFG has no usable voxel, and is left out" in notes
     assert set(table.query("region == 'MFG'")["participant"]) == {"average", "2", "10"}
     for name in ("2", "10"):
         change(world, values, name)
     with pytest.raises(InputError, match="region 'MFG' has no responses to learn from"):
-        read_responses(world, STIMULI)
+        read_responses(told(world), STIMULI)
 
 
 def test_other_numbers_of_volumes_than_sentences(world: dict[str, Any]) -> None:
     change(world, betas(world)[..., :-1])
     with pytest.raises(InputError, match=r"sub-1\.nii\.gz has 23 volumes for 24 sentences"):
-        read_responses(world, STIMULI)
+        read_responses(told(world), STIMULI)
 
 
 def test_another_space_than_the_parcels(world: dict[str, Any]) -> None:
@@ -199,13 +209,13 @@ def test_another_space_than_the_parcels(world: dict[str, Any]) -> None:
     moved[0, 3] += 2
     change(world, values, affine=moved)
     with pytest.raises(InputError, match=r"sub-1\.nii\.gz and .*parcels.* different affines"):
-        read_responses(world, STIMULI)
+        read_responses(told(world), STIMULI)
     change(world, values[:-1])
     with pytest.raises(InputError, match=r"volumes of \(4, 6, 4\) voxels, .* has \(5, 6, 4\)"):
-        read_responses(world, STIMULI)
+        read_responses(told(world), STIMULI)
     change(world, values[..., 0])
     with pytest.raises(InputError, match=r"has the shape \(5, 6, 4\); betas are 4-D"):
-        read_responses(world, STIMULI)
+        read_responses(told(world), STIMULI)
 
 
 def test_parcels_that_are_none(world: dict[str, Any]) -> None:
@@ -213,47 +223,47 @@ def test_parcels_that_are_none(world: dict[str, Any]) -> None:
     values = parcels(world)
     save(np.where(values == 2, 0, values).astype("i2"), path)
     with pytest.raises(InputError, match="no voxel has the number 2, which the labels give to"):
-        read_responses(world, STIMULI)
+        read_responses(told(world), STIMULI)
     save(values.astype("f4") + 0.25, path)
     with pytest.raises(InputError, match=r"no voxel has the number 1"):
-        read_responses(world, STIMULI)
+        read_responses(told(world), STIMULI)
     save(values[..., None].repeat(2, axis=3), path)
     with pytest.raises(InputError, match=r"has the shape \(5, 6, 4, 2\); regions are a 3-D image"):
-        read_responses(world, STIMULI)
+        read_responses(told(world), STIMULI)
     save(values[..., None], path)
-    assert len(read_responses(world, STIMULI).table)
+    assert len(read_responses(told(world), STIMULI).table)
 
 
 def test_labels_lack_a_region(world: dict[str, Any]) -> None:
     Path(world["nifti"]["labels"]).write_text("index\tregion\n1\tIFG\n2\tnetw\n")
     with pytest.raises(InputError, match=r"labels\.tsv has no region 'MFG'.*It has IFG, netw"):
-        read_responses(world, STIMULI)
+        read_responses(told(world), STIMULI)
 
 
 def test_labels_lack_a_number(world: dict[str, Any]) -> None:
     Path(world["nifti"]["labels"]).write_text(LABELS.replace("2\tMFG", "\tMFG"))
     with pytest.raises(InputError, match=r"labels\.tsv, row 3: index is empty"):
-        read_responses(world, STIMULI)
+        read_responses(told(world), STIMULI)
 
 
 def test_every_file_is_known_before_it_is_read(world: dict[str, Any]) -> None:
     folder = str(world["folder"])
     images = [f"{folder}/sub-{name}.nii.gz" for name in ("1", "2", "10")]
     shared = [f"{folder}/parcels.nii.gz", f"{folder}/labels.tsv"]
-    assert response_files(world) == [*images, *shared]
+    assert response_files(told(world)) == [*images, *shared]
     future = {**world, "participants": ["77"]}
-    assert response_files(future) == [f"{folder}/sub-77.nii.gz", *shared]
-    assert response_files({"responses": "r.csv"}) == ["r.csv"]
-    assert response_files({"assembly": "a.nc"}) == ["a.nc"]
+    assert response_files(told(future)) == [f"{folder}/sub-77.nii.gz", *shared]
+    assert response_files(told({"responses": "r.csv"})) == ["r.csv"]
+    assert response_files(told({"assembly": "a.nc"})) == ["a.nc"]
 
 
 def test_no_betas(world: dict[str, Any]) -> None:
     world["nifti"]["betas"] = str(world["folder"] / "nobody-{participant}.nii.gz")
     with pytest.raises(InputError, match="no file is called like"):
-        read_responses(world, STIMULI)
+        read_responses(told(world), STIMULI)
     world["nifti"]["betas"] = str(world["folder"] / "sub-1.nii.gz")
     with pytest.raises(InputError, match="in the place of the participant's name"):
-        read_responses(world, STIMULI)
+        read_responses(told(world), STIMULI)
 
 
 @settings(
@@ -266,7 +276,7 @@ def test_a_truncated_gzip_is_never_read(world: dict[str, Any], share: float) -> 
     path.write_bytes(whole[: int(share * len(whole))])
     try:
         with pytest.raises(InputError, match=r"sub-1\.nii\.gz cannot be read as an image"):
-            read_responses(world, STIMULI)
+            read_responses(told(world), STIMULI)
     finally:
         path.write_bytes(whole)
 
@@ -284,12 +294,12 @@ def test_a_flipped_bit_is_found(world: dict[str, Any], place: int, bit: int) -> 
     path.write_bytes(damaged)
     message, table = "", None
     try:
-        table = read_responses(world, STIMULI).table
+        table = read_responses(told(world), STIMULI).table
     except InputError as error:
         message = str(error)
     path.write_bytes(whole)
     if table is not None:  # some bits of the code tables are never used
-        pd.testing.assert_frame_equal(table, read_responses(world, STIMULI).table)
+        pd.testing.assert_frame_equal(table, read_responses(told(world), STIMULI).table)
     else:
         assert str(path) in message
 
@@ -312,7 +322,7 @@ def test_a_header_of_any_bytes_is_an_image_or_an_error(
     }
     message = ""
     try:
-        found = read_responses(world, STIMULI).table
+        found = read_responses(told(world), STIMULI).table
         assert np.isfinite(found["response"]).all()
     except InputError as error:
         message = str(error)
@@ -332,7 +342,7 @@ def test_memory_is_a_slab_and_the_region_not_the_image(
     change(world, values)
     monkeypatch.setattr(brain_nifti, "SLAB_BYTES", 2**20)
     tracemalloc.start()
-    read_responses({**world, "participants": ["1"]}, STIMULI)
+    read_responses(told({**world, "participants": ["1"]}), STIMULI)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert values.nbytes > 3e6
@@ -342,7 +352,7 @@ def test_memory_is_a_slab_and_the_region_not_the_image(
 
 
 def test_voxel_maps_go_back_to_where_they_came_from(world: dict[str, Any]) -> None:
-    voxels = read_voxels(world, STIMULI, "2")
+    voxels = read_voxels(told(world), STIMULI, "2")
     scores = np.stack([voxels.matrix[3], voxels.matrix[5]])
     path = world["folder"] / "maps" / "sub-2.nii.gz"
     space = Path(world["nifti"]["parcels"])

@@ -12,6 +12,7 @@ import pytest
 from sklearn.feature_extraction.text import HashingVectorizer
 
 from geomod.brain.ceiling import ceilings, read_published
+from geomod.brain.dataset import Dataset
 from geomod.brain.responses import read_responses, response_blocks
 from geomod.brain.stimuli import read_stimuli
 from geomod.models.activations import extract
@@ -35,12 +36,12 @@ pytestmark = pytest.mark.skipif(not FILE.is_file(), reason=f"{FILE} is not here"
 
 @pytest.fixture(scope="module")
 def stimuli() -> pd.DataFrame:
-    return read_stimuli(DATASET)
+    return read_stimuli(Dataset.of(DATASET))
 
 
 @pytest.fixture(scope="module")
 def table(stimuli: pd.DataFrame) -> pd.DataFrame:
-    return read_responses(DATASET, stimuli).table
+    return read_responses(Dataset.of(DATASET), stimuli).table
 
 
 @pytest.fixture(scope="module")

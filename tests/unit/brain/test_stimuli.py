@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from geomod.base.errors import InputError
+from geomod.brain.dataset import Dataset
 from geomod.brain.stimuli import read_stimuli
 
 HEADER = "item_id,sentence"
@@ -24,7 +25,7 @@ def dataset(folder: Path, lines: list[str], **more: object) -> dict[str, object]
 
 def test_sentences_in_the_order_of_the_file(tmp_path: Path) -> None:
     lines = [HEADER, *reversed(rows(25))]
-    table = read_stimuli(dataset(tmp_path, lines))
+    table = read_stimuli(Dataset.of(dataset(tmp_path, lines)))
     assert list(table["item_id"]) == [f"s{i}" for i in range(24, -1, -1)]
     assert table.loc[0].to_dict() == {
         "item_id": "s24",
@@ -39,7 +40,7 @@ def test_sentences_in_the_order_of_the_file(tmp_path: Path) -> None:
 
 def test_position_counts_within_a_group(tmp_path: Path) -> None:
     lines = [HEADER + ",group", *(f"{row},{'ab'[i % 2]}" for i, row in enumerate(rows()))]
-    table = read_stimuli(dataset(tmp_path, lines))
+    table = read_stimuli(Dataset.of(dataset(tmp_path, lines)))
     assert list(table["group"][:3]) == ["a", "b", "a"]
     assert list(table["position"][:4]) == [0, 0, 1, 1]
 
@@ -47,7 +48,11 @@ def test_position_counts_within_a_group(tmp_path: Path) -> None:
 def test_columns_by_other_names(tmp_path: Path) -> None:
     lines = ["nr,passage,text", *(f"{i},p,Words {i} here." for i in range(20))]
     table = read_stimuli(
-        dataset(tmp_path, lines, columns={"item_id": "nr", "sentence": "text", "group": "passage"})
+        Dataset.of(
+            dataset(
+                tmp_path, lines, columns={"item_id": "nr", "sentence": "text", "group": "passage"}
+            )
+        )
     )
     assert table.loc[3, "sentence"] == "Words 3 here."
     assert table.loc[3, "group"] == "p"
@@ -68,7 +73,7 @@ def test_columns_by_other_names(tmp_path: Path) -> None:
     ],
 )
 def test_a_sentence_is_data(tmp_path: Path, sentence: str) -> None:
-    table = read_stimuli(dataset(tmp_path, [HEADER, *rows(), f'x,"{sentence}"']))
+    table = read_stimuli(Dataset.of(dataset(tmp_path, [HEADER, *rows(), f'x,"{sentence}"'])))
     assert table["sentence"].iloc[-1] == sentence
 
 
@@ -83,9 +88,9 @@ def test_any_sentence_comes_back_or_is_refused(tmp_path: Path, sentence: str) ->
     given_dataset = dataset(tmp_path, [HEADER, *rows(), f"x,{quoted}"])
     if not sentence.strip():
         with pytest.raises(InputError, match="the sentence is empty"):
-            read_stimuli(given_dataset)
+            read_stimuli(Dataset.of(given_dataset))
     else:
-        assert read_stimuli(given_dataset)["sentence"].iloc[-1] == sentence
+        assert read_stimuli(Dataset.of(given_dataset))["sentence"].iloc[-1] == sentence
 
 
 @pytest.mark.parametrize(
@@ -105,7 +110,7 @@ def test_what_is_wrong_is_said_with_file_and_row(
     tmp_path: Path, lines: list[str], words: str
 ) -> None:
     with pytest.raises(InputError) as caught:
-        read_stimuli(dataset(tmp_path, lines))
+        read_stimuli(Dataset.of(dataset(tmp_path, lines)))
     assert words in str(caught.value)
     assert "sentences.csv" in str(caught.value)
 
@@ -114,27 +119,27 @@ def test_not_utf8_is_refused_with_its_row(tmp_path: Path) -> None:
     path = tmp_path / "sentences.csv"
     path.write_bytes("\n".join([HEADER, *rows(), "x,Un café."]).encode("latin-1"))
     with pytest.raises(InputError, match=r"sentences\.csv, row 22: not UTF-8"):
-        read_stimuli({"sentences": str(path)})
+        read_stimuli(Dataset.of({"sentences": str(path)}))
 
 
 def test_responses_in_the_same_file_repeat_a_sentence(tmp_path: Path) -> None:
     lines = [HEADER + ",participant", *(f"{row},{p}" for p in "ab" for row in rows())]
     both = dataset(tmp_path, lines)
     both["responses"] = both["sentences"]
-    assert len(read_stimuli(both)) == 20
+    assert len(read_stimuli(Dataset.of(both))) == 20
     lines[30] = lines[30].replace("sentence", "sentense")
     both = dataset(tmp_path, lines, responses=both["sentences"])
     with pytest.raises(
         InputError, match="row 31: item_id 's9' has another sentence than in row 11"
     ):
-        read_stimuli(both)
+        read_stimuli(Dataset.of(both))
 
 
 def test_what_chooses_responses_need_not_be_a_column_of_the_sentences(tmp_path: Path) -> None:
     where = {"cond": "B"}
-    assert len(read_stimuli(dataset(tmp_path, [HEADER, *rows()], where=where))) == 20
+    assert len(read_stimuli(Dataset.of(dataset(tmp_path, [HEADER, *rows()], where=where)))) == 20
     lines = [
         HEADER + ",cond",
         *(f"{row},{'B' if i < 21 else 'D'}" for i, row in enumerate(rows(30))),
     ]
-    assert len(read_stimuli(dataset(tmp_path, lines, where=where))) == 21
+    assert len(read_stimuli(Dataset.of(dataset(tmp_path, lines, where=where)))) == 21

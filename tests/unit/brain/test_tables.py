@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from geomod.base.errors import InputError
+from geomod.brain.dataset import Dataset
 from geomod.brain.responses import Responses, read_responses, response_blocks
 from geomod.brain.stimuli import read_stimuli
 
@@ -32,7 +33,7 @@ def read(folder: Path, table: pd.DataFrame | str, **more: Any) -> Responses:
     path = folder / "responses.csv"
     text = table if isinstance(table, str) else table.to_csv(index=False)
     path.write_text(text, encoding="utf-8", newline="")
-    return read_responses({"responses": str(path), "regions": REGIONS, **more}, STIMULI)
+    return read_responses(Dataset.of({"responses": str(path), "regions": REGIONS, **more}), STIMULI)
 
 
 def test_tidy_table_with_participants(tmp_path: Path) -> None:
@@ -155,16 +156,16 @@ def test_a_published_table_of_participants_holds_sentences_and_responses(tmp_pat
         "regions": REGIONS,
         "region_prefix": "lang_LH_",
     }
-    stimuli = read_stimuli(dataset)
+    stimuli = read_stimuli(Dataset.of(dataset))
     assert list(stimuli["item_id"]) == list(table["item_id"].drop_duplicates())
-    found, notes = read_responses(dataset, stimuli)
+    found, notes = read_responses(Dataset.of(dataset), stimuli)
     assert notes == ["participants.csv: regions are read with the prefix 'lang_LH_'"]
     kept = table[table["target_UID"].isin(["848", "853"]) & (table["roi"] == "lang_LH_netw")]
     mean = kept.groupby("item_id", sort=False)["response_target"].mean()
     average = found.query("region == 'netw' and participant == 'average'").set_index("item_id")
     np.testing.assert_allclose(average["response"].loc[mean.index], mean, atol=1e-15)
     with pytest.raises(InputError, match="with more than one prefix: lang_LH_, lang_RH_"):
-        read_responses({**dataset, "region_prefix": None}, stimuli)
+        read_responses(Dataset.of({**dataset, "region_prefix": None}), stimuli)
 
 
 TIDY = responses(["1", "2"])
@@ -227,7 +228,7 @@ def test_repeated_sentences_are_pointed_out(tmp_path: Path) -> None:
     path = tmp_path / "r.csv"
     TIDY.to_csv(path, index=False)
     stimuli = STIMULI.assign(sentence=["The same words."] * 3 + list(STIMULI["sentence"][3:]))
-    found = read_responses({"responses": str(path), "regions": REGIONS}, stimuli)
+    found = read_responses(Dataset.of({"responses": str(path), "regions": REGIONS}), stimuli)
     assert any("3 sentences occur under more than one item_id" in note for note in found.notes)
 
 
@@ -276,7 +277,7 @@ def test_one_brain_has_no_ceiling_and_says_so(tmp_path: Path) -> None:
     def notes(responses: pd.DataFrame) -> str:
         responses.to_csv(path, index=False)
         dataset = {"responses": str(path), "regions": ["IFG"]}
-        return " ".join(read_responses(dataset, stimuli).notes)
+        return " ".join(read_responses(Dataset.of(dataset), stimuli).notes)
 
     only = table[table["participant"] == "a"]
     assert "one participant, a: there is no noise ceiling" in notes(only)
@@ -294,4 +295,4 @@ def test_participants_are_not_chosen_from_a_table_without_any(tmp_path: Path) ->
     stimuli = pd.DataFrame({"item_id": [str(i) for i in range(30)], "sentence": "s"})
     dataset = {"responses": str(path), "regions": ["IFG"], "participants": ["a"]}
     with pytest.raises(InputError, match="no column 'participant'"):
-        read_responses(dataset, stimuli)
+        read_responses(Dataset.of(dataset), stimuli)

@@ -22,7 +22,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from geomod.base.files import sha256_of
 from geomod.checkpoints import hub
 from geomod.checkpoints.budget import CheckpointError, size_of
-from geomod.checkpoints.listings import CheckpointSource, source_of, take_listing, write_listing
+from geomod.checkpoints.listings import CheckpointSource, take_listing, write_listing
 from geomod.checkpoints.opening import open_checkpoint, open_checkpoints
 from tests.hubserver import HubServer, gpt_neox_files, point_client_at
 
@@ -76,7 +76,7 @@ def test_exactly_what_is_needed_is_fetched_and_evicted(server: HubServer, tmp_pa
 
 def test_plain_values_do_for_a_source(server: HubServer, tmp_path: Path) -> None:
     publish(server, 1)
-    with open_checkpoint(dataclasses.asdict(SOURCE), 0, workdir=str(tmp_path)) as checkpoint:
+    with open_checkpoint(SOURCE, 0, workdir=str(tmp_path)) as checkpoint:
         assert checkpoint.step == 0
 
 
@@ -456,22 +456,6 @@ def test_own_folder_that_is_not_whole(
         open_checkpoint(source, 1, workdir=tmp_path),
     ):
         pass
-
-
-def test_sources_of_the_suites_of_a_config() -> None:
-    poly = {
-        "provider": "hub",
-        "repo": "e/pythia-{size}-seed{seed}",
-        "sizes": ["14m", "70m"],
-        "seeds": [1, 2, 3],
-    }
-    assert source_of(poly, "poly-70m-seed3", "70m", seed=3) == CheckpointSource(
-        "hub", "poly-70m-seed3", "e/pythia-70m-seed3", "step{step}", "e/pythia-14m-seed1"
-    )
-    mine = {"provider": "folder", "path": "/data/{size}/step{step}", "sizes": ["a"]}
-    assert source_of(mine, "mine-a", "a").location == "/data/a/step{step}"
-    toy = source_of({"provider": "train", "sizes": ["xs"]}, "toy-xs", "xs", trained="r/step{step}")
-    assert (toy.provider, toy.location) == ("train", "r/step{step}")
 
 
 def test_threads_are_gone_after_a_sweep(server: HubServer, tmp_path: Path) -> None:

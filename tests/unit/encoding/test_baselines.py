@@ -1,6 +1,7 @@
 """The confound ladder as a table: right names, right rows, and what is left out."""
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from geomod.encoding.baselines import against_baselines
 from tests.unit.encoding.test_scores import SETTINGS
 
 N = 80
-ALL = {**SETTINGS, "baselines": ["length", "position", "untrained"]}
+ALL = replace(SETTINGS, baselines=["length", "position", "untrained"])
 
 
 @pytest.fixture

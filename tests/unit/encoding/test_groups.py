@@ -1,5 +1,6 @@
 """Groups that do not allow the folds are told before any model has run."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,9 @@ import pytest
 
 from geomod.base.errors import InputError
 from geomod.encoding.groups import check_groups
+from geomod.encoding.settings import Cut
 
-SETTINGS: dict[str, Any] = {"group_by": "group", "folds": 5, "inner_folds": 5, "seed": 0}
+CUT = Cut(folds=5, inner_folds=5, group_by="group", seed=0)
 ITEMS = [f"s{i}" for i in range(24)]
 
 
@@ -24,11 +26,11 @@ def tables(groups: int) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 @pytest.mark.parametrize(("groups", "inner"), [(7, 5), (6, 4), (5, "loo")])
 def test_groups_that_are_enough_pass(groups: int, inner: Any) -> None:
-    check_groups(*tables(groups), {**SETTINGS, "inner_folds": inner})
+    check_groups(*tables(groups), replace(CUT, inner_folds=inner))
 
 
 def test_no_groups_need_none() -> None:
-    check_groups(*tables(1), None)
+    check_groups(*tables(1), replace(CUT, group_by=None))
 
 
 @pytest.mark.parametrize(
@@ -40,15 +42,15 @@ def test_no_groups_need_none() -> None:
 )
 def test_too_few_groups_are_an_error(groups: int, words: str) -> None:
     with pytest.raises(InputError, match=words):
-        check_groups(*tables(groups), SETTINGS)
+        check_groups(*tables(groups), CUT)
 
 
 def test_the_column_must_be_there_and_filled() -> None:
     responses, stimuli = tables(8)
     with pytest.raises(InputError, match="'passage', which is no column"):
-        check_groups(responses, stimuli, {**SETTINGS, "group_by": "passage"})
+        check_groups(responses, stimuli, replace(CUT, group_by="passage"))
     with pytest.raises(InputError, match="sentence s3 has no group"):
-        check_groups(responses, stimuli.replace({"group": {"story 3": ""}}), SETTINGS)
+        check_groups(responses, stimuli.replace({"group": {"story 3": ""}}), CUT)
 
 
 def test_sentences_without_responses_need_no_group() -> None:
@@ -57,5 +59,5 @@ def test_sentences_without_responses_need_no_group() -> None:
     check_groups(
         responses[responses["item_id"].isin(stimuli["item_id"][stimuli["group"] != ""])],
         stimuli,
-        SETTINGS,
+        CUT,
     )

@@ -1,5 +1,6 @@
 """Encoding models as tables."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,19 +11,19 @@ from geomod.base.errors import InputError
 from geomod.brain.voxels import Voxels
 from geomod.encoding.alignment import linear_cka, rsa, trsa
 from geomod.encoding.scores import encode_checkpoint, encode_voxels, layers_in
+from geomod.encoding.settings import Settings
 
 N = 60
-SETTINGS: dict[str, Any] = {
-    "alphas": {"low": -1, "high": 5, "count": 7},
-    "folds": 5,
-    "inner_folds": 5,
-    "group_by": None,
-    "standardize": True,
-    "permutations": 19,
-    "seed": 0,
-    "baselines": [],
-    "match_width": None,
-}
+SETTINGS = Settings(
+    penalties=(-1, 5, 7),
+    folds=5,
+    inner_folds=5,
+    group_by=None,
+    standardize=True,
+    permutations=19,
+    seed=0,
+    match_width=None,
+)
 
 
 @pytest.fixture
@@ -118,25 +119,25 @@ def test_wide_layers_may_be_matched_to_narrow_ones(world: Any) -> None:
     features, *rest = world
     noise = np.random.default_rng(1).normal(size=(N, 3)).astype(np.float32)
     wide = {1: np.hstack([10 * noise, features[1]])}  # what drives A varies least
-    matched = {**SETTINGS, "match_width": 3, "standardize": False}
+    matched = replace(SETTINGS, match_width=3, standardize=False)
     driven = "region == 'A' and participant == 'average'"
     scores, _ = encode_checkpoint(wide, *rest, matched)
     assert scores.query(driven)["score"].item() < 0.3
-    scores, _ = encode_checkpoint(wide, *rest, {**matched, "match_width": None})
+    scores, _ = encode_checkpoint(wide, *rest, replace(matched, match_width=None))
     assert scores.query(driven)["score"].item() > 0.85
 
 
 def test_groups_must_be_a_column_that_is_filled(world: Any) -> None:
     features, responses, stimuli, ceiling = world
     with pytest.raises(InputError, match="'passage', which is no column"):
-        encode_checkpoint(*world, {**SETTINGS, "group_by": "passage"})
+        encode_checkpoint(*world, replace(SETTINGS, group_by="passage"))
     with pytest.raises(InputError, match="sentence s0 has no group"):
         encode_checkpoint(
             features,
             responses,
             stimuli.assign(group=""),
             ceiling,
-            {**SETTINGS, "group_by": "group"},
+            replace(SETTINGS, group_by="group"),
         )
 
 

@@ -1,6 +1,7 @@
 """What is known to end in an error is refused before any job, with the key and what would do."""
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -325,7 +326,7 @@ def test_an_assembly_is_looked_at_without_its_values(
     assembly: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = parse_config({"run": "r", "suites": TOY, "dataset": copy.deepcopy(assembly)})
-    known = look(config, {**as_files(config.dataset, "w"), "where": {"experiment": "two"}})
+    known = look(config, replace(as_files(config.dataset, "w"), where={"experiment": "two"}))
     assert (known.sentences, known.groups, known.participants) == (20, 4, ["018", "199"])
-    joined = {**as_files(config.dataset, "w"), "join": "passage_label"}
+    joined = replace(as_files(config.dataset, "w"), join="passage_label")
     assert look(config, joined).sentences == 8

@@ -9,9 +9,9 @@ import yaml
 
 from geomod.base.errors import InputError
 from geomod.geometry import registry as registry
-from geomod.plan.config import Config
+from geomod.plan.config.whole import Config
 from geomod.plan.documents import README_MARK, json_schema, readme_tables
-from geomod.plan.reading import parse_config, read_configs
+from geomod.plan.reading import moved_keys, parse_config, read_configs
 
 GOOD: dict[str, Any] = {
     "run": "mine",
@@ -256,6 +256,19 @@ def test_two_suites_may_not_make_one_model() -> None:
     other = {"provider": "train", "sizes": ["xs"], "steps": [0]}
     message = complaint(changed("suites", {"a": suite, "a-b": other}))
     assert "both make a model `a-b-xs`" in message
+
+
+def test_the_seed_is_still_read_where_it_was_and_a_line_says_where_it_belongs() -> None:
+    old = changed("encoding.seed", 7)
+    config = parse_config(old)
+    assert config == parse_config(changed("seed", 7))
+    (line,) = moved_keys(old, "mine.yaml")
+    assert line.startswith("mine.yaml: `encoding.seed` is called `seed` now")
+    assert moved_keys(changed("seed", 7)) == moved_keys(changed("encoding", None)) == []
+    assert parse_config({**old, "seed": 7}) == config
+    message = complaint({**old, "seed": 8})
+    assert "`seed` is 8 and `encoding.seed` is 7; keep `seed`" in message
+    assert "`seed` is 'x'; it must be a whole number" in complaint(changed("encoding.seed", "x"))
 
 
 def test_a_key_given_twice_is_an_error(tmp_path: Path) -> None:

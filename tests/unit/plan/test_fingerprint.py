@@ -177,7 +177,7 @@ def test_modules_of_one_name_in_two_packages_are_two(made: Made) -> None:
     ("script", "needed", "not_needed"),
     [
         ("encoding", "ridge", "figures gallery config activations geometry"),
-        ("entropy", "geometry", "models activations ridge checkpoints"),
+        ("geometry", "geometry", "models activations ridge checkpoints"),
         ("activations", "models", "fingerprint config"),
     ],
 )

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from geomod.base.errors import InputError
 from geomod.base.files import step_of
 from geomod.plan.grid import Grid, Paths, deal, width_of
+from geomod.plan.place import Place
 from geomod.plan.reading import parse_config
 
 DATASET = {"name": "made-up", "simulate": {}, "regions": ["IFG"]}
@@ -125,6 +126,15 @@ def test_a_later_step_is_trained_by_a_job_of_its_own(steps: list[int], new: int)
     assert blocks([new], {"toy": [first, (new,)]}) == [(new,)]
     if len(steps) > 1:
         assert blocks(list(first[1:]), {"toy": [first]}) == [first[1:]]
+
+
+def test_a_place_is_a_path_and_the_beginning_of_a_row() -> None:
+    place = Place("toy-s", 8)
+    assert place.path("grams.safetensors") == "toy-s/step8/grams.safetensors"
+    assert list(place.columns.items()) == [("model", "toy-s"), ("step", 8)]
+    told = Place("toy-s", 8, "pereira2018")
+    assert told.path("geometry.parquet") == "toy-s/step8/pereira2018/geometry.parquet"
+    assert list(told.columns) == ["dataset", "model", "step"]
 
 
 def test_a_module_may_put_the_results_elsewhere() -> None:

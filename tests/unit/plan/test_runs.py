@@ -84,7 +84,7 @@ def test_a_run_knows_its_config_after_a_move(
     outside, folder = tmp_path / "x.yaml", tmp_path / "here"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    runs.write_record("results/demo", ["../x.yaml"], {})
+    runs.write_record("results/demo", ["../x.yaml"])
     deeper = tmp_path / "there" / "below"
     deeper.parent.mkdir()
     folder.rename(deeper)

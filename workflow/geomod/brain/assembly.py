@@ -6,15 +6,16 @@ read a sentence have NaN there.
 """
 
 import hashlib
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from geomod.base.errors import InputError
+from geomod.brain.dataset import Dataset
 from geomod.brain.regions import match_regions
 from geomod.brain.sheets import listed
 from geomod.brain.voxels import Voxels, informative
@@ -34,15 +35,13 @@ COORDINATES = {
 }
 
 
-def read_assembly(
-    dataset: Mapping[str, Any], stimuli: pd.DataFrame
-) -> tuple[pd.DataFrame, list[str]]:
+def read_assembly(dataset: Dataset, stimuli: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """The mean response of each region's neuroids, for every participant and sentence.
 
-    `dataset["assembly"]` is the file; regions are the values of the coordinate that
-    `dataset["columns"]["region"]` names. Where it names none, the assembly is one region.
+    Regions are the values of the coordinate that `columns` gives for `region`. Where it gives none,
+    the assembly is one region.
     """
-    assembly, path = open_assembly(dataset), Path(dataset["assembly"])
+    assembly, path = open_assembly(dataset), Path(dataset.assembly)
     owners = _coordinate(assembly, path, dataset, "participant", "neuroid")
     regions = _regions(assembly, path, dataset)
     tables, notes = [], []
@@ -50,7 +49,7 @@ def read_assembly(
         voxels = _of_participant(assembly, owners == participant, participant, path)
         notes += voxels.notes
         items = _items(assembly, path, dataset, stimuli)[voxels.rows]
-        for region in dataset["regions"]:
+        for region in dataset.regions:
             chosen = regions[voxels.positions] == region
             if chosen.any():
                 responses = {
@@ -61,19 +60,15 @@ def read_assembly(
                 }
                 tables.append(pd.DataFrame(responses))
     if not tables:
-        raise InputError(f"{path}: no participant has a neuroid in {listed(dataset['regions'])}.")
+        raise InputError(f"{path}: no participant has a neuroid in {listed(dataset.regions)}.")
     return pd.concat(tables, ignore_index=True), notes
 
 
-def read_assembly_voxels(
-    dataset: Mapping[str, Any], stimuli: pd.DataFrame, participant: str
-) -> Voxels:
+def read_assembly_voxels(dataset: Dataset, stimuli: pd.DataFrame, participant: str) -> Voxels:
     """One participant's responses in every neuroid of the regions; `positions` count neuroids."""
-    assembly, path = open_assembly(dataset), Path(dataset["assembly"])
+    assembly, path = open_assembly(dataset), Path(dataset.assembly)
     owners = _coordinate(assembly, path, dataset, "participant", "neuroid")
-    chosen = (owners == participant) & np.isin(
-        _regions(assembly, path, dataset), dataset["regions"]
-    )
+    chosen = (owners == participant) & np.isin(_regions(assembly, path, dataset), dataset.regions)
     if not chosen.any():
         raise InputError(f"{path}: participant {participant!r} has no neuroid in the regions.")
     voxels = _of_participant(assembly, chosen, participant, path)
@@ -81,24 +76,24 @@ def read_assembly_voxels(
     return voxels._replace(rows=pd.Index(stimuli["item_id"]).get_indexer(pd.Index(items)))
 
 
-def assembly_sentences(dataset: Mapping[str, Any]) -> pd.DataFrame:
+def assembly_sentences(dataset: Dataset) -> pd.DataFrame:
     """What was read, from the assembly itself: item_id, sentence, group ("" where it has none)."""
-    assembly, path = open_assembly(dataset), Path(dataset["assembly"])
+    assembly, path = open_assembly(dataset), Path(dataset.assembly)
     present = ["item_id", "sentence", *["group"] * bool(_find(assembly, dataset, "group"))]
     columns = {name: _coordinate(assembly, path, dataset, name, "presentation") for name in present}
     numbers = pd.RangeIndex(1, assembly.sizes["presentation"] + 1, name="presentation")
     return pd.DataFrame({"group": "", **columns}, index=numbers)
 
 
-def open_assembly(dataset: Mapping[str, Any]) -> xr.DataArray:
+def open_assembly(dataset: Dataset) -> xr.DataArray:
     """The assembly, presentation × neuroid, with the rows and columns that `where` keeps.
 
     A file that goes by the name of a published assembly must be that assembly, byte for byte.
     """
-    path = Path(dataset["assembly"])
+    path = Path(dataset.assembly)
     _verify(path)
     assembly = _chosen(_stored(path), path, dataset)
-    return _joined(assembly, path, dataset) if dataset.get("join") else assembly
+    return _joined(assembly, path, dataset) if dataset.join else assembly
 
 
 class Glance(NamedTuple):
@@ -110,16 +105,15 @@ class Glance(NamedTuple):
     coordinates: list[str]
 
 
-def glance(dataset: Mapping[str, Any]) -> Glance:
+def glance(dataset: Dataset) -> Glance:
     """What the coordinates say; an error where they lack what the config asks of them."""
-    path = Path(dataset["assembly"])
+    path = Path(dataset.assembly)
     assembly = _chosen(_stored(path, values=False), path, dataset)
     _regions(assembly, path, dataset)
     _coordinate(assembly, path, dataset, "sentence", "presentation")
-    columns = dataset.get("columns") or {}
-    if dataset.get("join"):
-        columns = {**columns, "item_id": dataset["join"]}
-    items = _coordinate(assembly, path, {"columns": columns}, "item_id", "presentation")
+    joined = {"item_id": dataset.join} if dataset.join else {}
+    named = replace(dataset, columns={**dataset.columns, **joined})
+    items = _coordinate(assembly, path, named, "item_id", "presentation")
     first = ~pd.Index(items).duplicated()
     groups = None
     if _find(assembly, dataset, "group"):
@@ -143,7 +137,7 @@ def _stored(path: Path, values: bool = True) -> xr.DataArray:
         raise InputError(f"{path} cannot be read as a netCDF assembly ({error}).") from error
 
 
-def _chosen(assembly: xr.DataArray, path: Path, dataset: Mapping[str, Any]) -> xr.DataArray:
+def _chosen(assembly: xr.DataArray, path: Path, dataset: Dataset) -> xr.DataArray:
     """The assembly, presentation × neuroid, with the rows and columns that `where` keeps."""
     if not {"presentation", "neuroid"} <= set(assembly.dims):
         raise InputError(
@@ -156,7 +150,7 @@ def _chosen(assembly: xr.DataArray, path: Path, dataset: Mapping[str, Any]) -> x
     if any(size > 1 for size in further.values()):
         raise InputError(f"{path} has one response per {listed(further)}; average them before.")
     assembly = assembly.squeeze(list(further), drop=True).transpose("presentation", "neuroid")
-    for name, wanted in (dataset.get("where") or {}).items():
+    for name, wanted in dataset.where.items():
         if name not in assembly.coords or len(assembly[name].dims) != 1:
             raise InputError(
                 f"{path} has no coordinate {name!r}. It has {listed(assembly.coords)}."
@@ -171,13 +165,12 @@ def _chosen(assembly: xr.DataArray, path: Path, dataset: Mapping[str, Any]) -> x
     return assembly
 
 
-def _joined(assembly: xr.DataArray, path: Path, dataset: Mapping[str, Any]) -> xr.DataArray:
+def _joined(assembly: xr.DataArray, path: Path, dataset: Dataset) -> xr.DataArray:
     """Presentations with one value of the coordinate `join` made one, as words into a sentence.
 
     Their texts are joined by spaces and their responses averaged; the value is the new item_id.
     """
-    columns = {**(dataset.get("columns") or {}), "join": dataset["join"]}
-    dataset = {**dataset, "columns": columns}
+    dataset = replace(dataset, columns={**dataset.columns, "join": dataset.join})
     of = _coordinate(assembly, path, dataset, "join", "presentation")
     texts = _coordinate(assembly, path, dataset, "sentence", "presentation")
     codes, names = pd.factorize(of)
@@ -210,15 +203,15 @@ def _verify(path: Path) -> None:
         )
 
 
-def _find(assembly: xr.DataArray, dataset: Mapping[str, Any], name: str) -> str | None:
+def _find(assembly: xr.DataArray, dataset: Dataset, name: str) -> str | None:
     """What the assembly calls `name`."""
-    columns = dataset.get("columns") or {}
+    columns = dataset.columns
     known = [columns[name]] if name in columns else COORDINATES.get(name, ())
     return next((coordinate for coordinate in known if coordinate in assembly.coords), None)
 
 
 def _coordinate(
-    assembly: xr.DataArray, path: Path, dataset: Mapping[str, Any], name: str, dim: str
+    assembly: xr.DataArray, path: Path, dataset: Dataset, name: str, dim: str
 ) -> np.ndarray:
     """The values of a coordinate as text."""
     found = _find(assembly, dataset, name)
@@ -231,7 +224,7 @@ def _coordinate(
 
 
 def _items(
-    assembly: xr.DataArray, path: Path, dataset: Mapping[str, Any], stimuli: pd.DataFrame
+    assembly: xr.DataArray, path: Path, dataset: Dataset, stimuli: pd.DataFrame
 ) -> np.ndarray:
     items = _coordinate(assembly, path, dataset, "item_id", "presentation")
     repeated = pd.Index(items).duplicated()
@@ -246,10 +239,10 @@ def _items(
     return items
 
 
-def _regions(assembly: xr.DataArray, path: Path, dataset: Mapping[str, Any]) -> np.ndarray:
+def _regions(assembly: xr.DataArray, path: Path, dataset: Dataset) -> np.ndarray:
     """The config's name of each neuroid's region, "" where it is not asked for."""
-    wanted = list(dataset["regions"])
-    if "region" not in (dataset.get("columns") or {}):
+    wanted = list(dataset.regions)
+    if "region" not in dataset.columns:
         if len(wanted) != 1:
             raise InputError(
                 f"{path}: say which coordinate names the regions in dataset.columns: "
@@ -257,13 +250,13 @@ def _regions(assembly: xr.DataArray, path: Path, dataset: Mapping[str, Any]) -> 
             )
         return np.full(assembly.sizes["neuroid"], wanted[0], dtype=object)
     theirs = _coordinate(assembly, path, dataset, "region", "neuroid")
-    names = match_regions(wanted, theirs, path, dataset.get("region_prefix"))
+    names = match_regions(wanted, theirs, path, dataset.region_prefix)
     return np.array([names.get(name, "") for name in theirs], dtype=object)
 
 
-def _participants(owners: np.ndarray, path: Path, dataset: Mapping[str, Any]) -> list[str]:
+def _participants(owners: np.ndarray, path: Path, dataset: Dataset) -> list[str]:
     found = list(dict.fromkeys(owners))
-    wanted = [str(name) for name in dataset.get("participants") or found]
+    wanted = list(dataset.participants) or found
     lacking = [name for name in wanted if name not in found]
     if lacking:
         raise InputError(f"{path} has no participant {lacking[0]!r}. It has {listed(found)}.")

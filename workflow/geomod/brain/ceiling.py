@@ -13,13 +13,14 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from math import comb
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple, cast
 from zlib import crc32
 
 import numpy as np
 import pandas as pd
 
 from geomod.base.errors import InputError
+from geomod.brain.dataset import Dataset
 from geomod.brain.inputs import CeilingMethod, published_ceilings
 from geomod.brain.regions import match_regions
 from geomod.brain.responses import AVERAGE, as_matrix
@@ -40,17 +41,16 @@ class Variances(NamedTuple):
     participants: np.ndarray  # behind an average; the harmonic mean where sentences differ
 
 
-def dataset_ceilings(dataset: Mapping[str, Any], table: pd.DataFrame, *, seed: int) -> pd.DataFrame:
+def dataset_ceilings(dataset: Dataset, table: pd.DataFrame, *, seed: int) -> pd.DataFrame:
     """The ceilings of a dataset by the method that its section `ceiling` names.
 
     `ceiling` is "participants", "split_half", or the path of a table of published ceilings.
     """
     path = published_ceilings(dataset)
     if path is None:
-        return ceilings(table, seed=seed, method=dataset.get("ceiling") or "participants")
-    published = read_published(
-        path, dataset["regions"], dataset.get("columns"), dataset.get("region_prefix")
-    )
+        method = cast(CeilingMethod, dataset.ceiling)
+        return ceilings(table, seed=seed, method=method)
+    published = read_published(path, dataset.regions, dataset.columns, dataset.region_prefix)
     return ceilings(table, seed=seed, published=published)
 
 

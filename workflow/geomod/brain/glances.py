@@ -5,12 +5,12 @@ read is left to the job that reads it, which says in which row.
 """
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from geomod.base.errors import InputError
+from geomod.brain.dataset import Dataset
 from geomod.brain.sheets import check_separator, listed, require_columns, separator_of
 
 
@@ -23,7 +23,7 @@ class Glance:
 
 
 def glance(
-    path: Path, dataset: Mapping[str, Any], names: Sequence[str], *, where_present: bool = False
+    path: Path, dataset: Dataset, names: Sequence[str], *, where_present: bool = False
 ) -> Glance | None:
     """Look at the columns `names`, those of them that there are; None where there is no table yet.
 
@@ -33,9 +33,9 @@ def glance(
         return None
     where = {
         column: {str(value) for value in (wanted if isinstance(wanted, list) else [wanted])}
-        for column, wanted in (dataset.get("where") or {}).items()
+        for column, wanted in dataset.where.items()
     }
-    ours = {theirs: name for name, theirs in (dataset.get("columns") or {}).items()}
+    ours = {theirs: name for name, theirs in dataset.columns.items()}
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
             separator = separator_of(path)

@@ -6,61 +6,56 @@ library.
 
 import glob
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from geomod.base.errors import InputError
+from geomod.brain.dataset import Dataset
 
 AVERAGE = "average"  # the participant that stands for the mean of all
 CeilingMethod = Literal["participants", "split_half"]
 
 
-def sentence_file(dataset: Mapping[str, Any]) -> str:
+def sentence_file(dataset: Dataset) -> str:
     """The file that holds the sentences: their table, or the assembly."""
-    return str(dataset.get("assembly") or dataset["sentences"])
+    return dataset.assembly or dataset.sentences
 
 
-def response_files(dataset: Mapping[str, Any]) -> list[str]:
+def response_files(dataset: Dataset) -> list[str]:
     """Every file that the responses are read from."""
-    if not dataset.get("nifti"):
-        return [str(dataset.get("assembly") or dataset["responses"])]
+    if not dataset.nifti:
+        return [dataset.assembly or dataset.responses]
     betas = beta_images(dataset)
     spaces = dict.fromkeys(parcel_path(dataset, participant) for participant in betas)
-    labels = dataset["nifti"].get("labels")
+    labels = dataset.images.labels
     return [str(path) for path in [*betas.values(), *spaces, *([labels] if labels else [])]]
 
 
-def published_ceilings(dataset: Mapping[str, Any]) -> str | None:
+def published_ceilings(dataset: Dataset) -> str | None:
     """The table of published ceilings, where `ceiling` names one and not a method."""
-    choice = dataset.get("ceiling")
-    return None if choice is None or choice in get_args(CeilingMethod) else str(choice)
+    return None if dataset.ceiling in get_args(CeilingMethod) else dataset.ceiling
 
 
-def beta_images(dataset: Mapping[str, Any]) -> dict[str, Path]:
+def beta_images(dataset: Dataset) -> dict[str, Path]:
     """Participant → image of betas: those of `participants`, or all that the pattern finds."""
-    pattern = str(dataset["nifti"]["betas"])
+    pattern = dataset.images.betas
     if "{participant}" not in pattern:
         raise InputError(
             f"dataset.nifti.betas is {pattern!r}; it needs {{participant}} in the place of the "
             "participant's name, as in 'sub-{participant}.nii.gz'."
         )
-    if dataset.get("participants"):
-        names = [str(name) for name in dataset["participants"]]
-    else:
-        names = names_on_disk(pattern, "participant")
+    names = list(dataset.participants) or names_on_disk(pattern, "participant")
     if not names:
         raise InputError(f"dataset.nifti.betas: no file is called like {pattern!r}.")
     check_participants(names, pattern)
     return {name: Path(pattern.replace("{participant}", name)) for name in names}
 
 
-def parcel_path(dataset: Mapping[str, Any], participant: str) -> Path:
+def parcel_path(dataset: Dataset, participant: str) -> Path:
     """The image that says where the regions are, for this participant."""
-    nifti = dataset["nifti"]
-    return Path(
-        str(nifti.get("parcels") or nifti.get("mask")).replace("{participant}", participant)
-    )
+    pattern = dataset.images.parcels or dataset.images.mask
+    return Path(pattern.replace("{participant}", participant))
 
 
 def check_participants(names: Iterable[str], source: str | Path) -> None:

@@ -8,7 +8,7 @@ voxels that some region asks for are kept.
 import gzip
 import logging
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
@@ -19,6 +19,7 @@ import pandas as pd
 
 from geomod.base.errors import InputError
 from geomod.base.files import whole
+from geomod.brain.dataset import Dataset
 from geomod.brain.inputs import beta_images, parcel_path
 from geomod.brain.regions import region_numbers
 from geomod.brain.voxels import Voxels, informative
@@ -32,10 +33,10 @@ UNREADABLE = (
 )
 
 
-def read_nifti(dataset: Mapping[str, Any], stimuli: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+def read_nifti(dataset: Dataset, stimuli: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """The mean response of each region's voxels, for every participant and sentence.
 
-    `dataset["nifti"]` has `betas`, a path with {participant} in it, and either `parcels` (an image
+    `dataset.nifti` has `betas`, a path with {participant} in it, and either `parcels` (an image
     of whole numbers; {participant} may stand in it) with `labels` (a table with the columns index
     and region; a region may have several indices), or `mask`, an image whose voxels other than 0
     are the one region. Voxels without information are left out of the mean and counted.
@@ -62,9 +63,7 @@ def read_nifti(dataset: Mapping[str, Any], stimuli: pd.DataFrame) -> tuple[pd.Da
     return pd.concat(tables, ignore_index=True), notes
 
 
-def read_nifti_voxels(
-    dataset: Mapping[str, Any], stimuli: pd.DataFrame, participant: str
-) -> Voxels:
+def read_nifti_voxels(dataset: Dataset, stimuli: pd.DataFrame, participant: str) -> Voxels:
     """One participant's responses in every voxel of the regions.
 
     `positions` are indices into the flattened image in Fortran order, the order on disk.
@@ -76,7 +75,7 @@ def read_nifti_voxels(
     return informative(values, positions, path.name)
 
 
-def read_regions(dataset: Mapping[str, Any], participant: str) -> dict[str, np.ndarray]:
+def read_regions(dataset: Dataset, participant: str) -> dict[str, np.ndarray]:
     """Region → its voxels, a boolean array of the image's shape, in the config's order."""
     path = parcel_path(dataset, participant)
     with open_image(path) as image:
@@ -84,8 +83,8 @@ def read_regions(dataset: Mapping[str, Any], participant: str) -> dict[str, np.n
     if values.ndim < 3 or any(size > 1 for size in values.shape[3:]):
         raise InputError(f"{path} has the shape {values.shape}; regions are a 3-D image.")
     values = values.reshape(values.shape[:3])
-    wanted = list(dataset["regions"])
-    if not dataset["nifti"].get("mask"):
+    wanted = list(dataset.regions)
+    if not dataset.images.mask:
         return {
             region: np.logical_or.reduce(
                 [_voxels(values, index, region, path) for index in indices]

@@ -1,17 +1,17 @@
 """Which of a dataset's regions a config means."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from geomod.base.errors import InputError
+from geomod.brain.dataset import Dataset
 from geomod.brain.sheets import labels, listed, nearest, numbers, read_sheet, require_columns
 
 
-def region_numbers(dataset: Mapping[str, Any]) -> dict[str, list[float]]:
-    """Region → its numbers in the parcel image, from the table `dataset["nifti"]["labels"]`."""
-    table = Path(dataset["nifti"]["labels"])
-    sheet = read_sheet(table, dataset.get("columns"))
+def region_numbers(dataset: Dataset) -> dict[str, list[float]]:
+    """Region → its numbers in the parcel image, from the table `labels`."""
+    table = Path(dataset.images.labels)
+    sheet = read_sheet(table, dataset.columns)
     require_columns(sheet.columns, table, ["index", "region"])
     sheet = sheet.assign(
         region=labels(sheet, table, "region"), index=numbers(sheet, table, "index")
@@ -26,7 +26,7 @@ def region_numbers(dataset: Mapping[str, Any]) -> dict[str, list[float]]:
             f"{table}, rows {listed(same.index)}: region {region!r} has the index {index:g} more "
             "than once. Keep one of these rows, or correct the others."
         )
-    wanted, prefix = dataset["regions"], dataset.get("region_prefix")
+    wanted, prefix = dataset.regions, dataset.region_prefix
     names = match_regions(wanted, sheet["region"], table, prefix)
     return {
         ours: list(sheet.loc[sheet["region"] == theirs, "index"]) for theirs, ours in names.items()

@@ -6,14 +6,15 @@ order of the data, regions by the config's names, and a list of what it left out
 of data is one such function and one line in READERS.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from geomod.base.errors import InputError
 from geomod.brain.assembly import read_assembly, read_assembly_voxels
+from geomod.brain.dataset import Dataset
 from geomod.brain.inputs import AVERAGE, check_participants
 from geomod.brain.nifti import read_nifti, read_nifti_voxels
 from geomod.brain.sheets import listed
@@ -21,7 +22,7 @@ from geomod.brain.stimuli import MIN_SENTENCES
 from geomod.brain.tables import read_tables
 from geomod.brain.voxels import Voxels
 
-Reader = Callable[[Mapping[str, Any], pd.DataFrame], tuple[pd.DataFrame, list[str]]]
+Reader = Callable[[Dataset, pd.DataFrame], tuple[pd.DataFrame, list[str]]]
 READERS: dict[str, Reader] = {
     "responses": read_tables,
     "nifti": read_nifti,
@@ -44,28 +45,28 @@ class Block(NamedTuple):
     targets: pd.DataFrame  # region, participant of each column
 
 
-def read_responses(dataset: Mapping[str, Any], stimuli: pd.DataFrame) -> Responses:
+def read_responses(dataset: Dataset, stimuli: pd.DataFrame) -> Responses:
     """The responses of every participant and of their average, checked, with notes.
 
     Rows come sentence by sentence in the order of the data, which is the order that defines the
     folds. What carries no information is left out and counted in the notes: missing responses, and
     a participant's region that is constant or has fewer than 20 responses.
     """
-    kinds = [kind for kind in READERS if dataset.get(kind)]
+    kinds = [kind for kind in READERS if getattr(dataset, kind)]
     if len(kinds) != 1:
         raise InputError(
-            f"dataset {dataset.get('name', '')!r} must say where the responses are, by exactly one "
+            f"dataset {dataset.name!r} must say where the responses are, by exactly one "
             f"of {listed(READERS)}; it has {listed(kinds)}."
         )
-    source = str(dataset[kinds[0]] if kinds[0] == "responses" else f"dataset.{kinds[0]}")
+    source = dataset.responses or f"dataset.{kinds[0]}"
     long, notes = READERS[kinds[0]](dataset, stimuli)
     if kinds[0] != "responses":  # a table may be of the average alone, and is checked by row
         check_participants(long["participant"].unique(), source)
     items, targets, values = as_matrix(long)
-    order = targets["region"].map(list(dataset["regions"]).index).argsort(kind="stable")
+    order = targets["region"].map(list(dataset.regions).index).argsort(kind="stable")
     targets, values = targets.iloc[order], values[:, order]
     keep, left_out = _informative(targets, values)
-    for region in dataset["regions"]:
+    for region in dataset.regions:
         if not keep[targets["region"] == region].any():
             raise InputError(
                 f"{source}: region {region!r} has no responses to learn from: "
@@ -77,11 +78,11 @@ def read_responses(dataset: Mapping[str, Any], stimuli: pd.DataFrame) -> Respons
     return Responses(_long(items, *_with_average(targets, values)), notes)
 
 
-def read_voxels(dataset: Mapping[str, Any], stimuli: pd.DataFrame, participant: str) -> Voxels:
+def read_voxels(dataset: Dataset, stimuli: pd.DataFrame, participant: str) -> Voxels:
     """One participant's responses voxel by voxel, for maps; tables have none."""
-    if dataset.get("nifti"):
+    if dataset.nifti:
         return read_nifti_voxels(dataset, stimuli, participant)
-    if dataset.get("assembly"):
+    if dataset.assembly:
         return read_assembly_voxels(dataset, stimuli, participant)
     raise InputError("voxelwise scores need dataset.nifti or dataset.assembly; a table has none.")
 

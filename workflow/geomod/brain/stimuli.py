@@ -1,19 +1,18 @@
 """The sentences that people read: one table with item_id, sentence and group."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from geomod.base.errors import InputError
 from geomod.brain.assembly import assembly_sentences
+from geomod.brain.dataset import Dataset
 from geomod.brain.sheets import labels, read_sheet, require_columns
 
 MIN_SENTENCES = 20  # five folds with an inner cross-validation mean nothing on fewer
 
 
-def read_stimuli(dataset: Mapping[str, Any]) -> pd.DataFrame:
+def read_stimuli(dataset: Dataset) -> pd.DataFrame:
     """The sentences of a dataset in the order of their file, a row each.
 
     Columns: item_id; sentence; group, what belongs in one fold together (a passage, a story), ""
@@ -23,16 +22,16 @@ def read_stimuli(dataset: Mapping[str, Any]) -> pd.DataFrame:
     The file of the responses may serve as well (a sentence column beside the responses): there a
     sentence is repeated for every participant and region. An assembly holds its own sentences.
     """
-    if dataset.get("assembly"):
-        path = Path(dataset["assembly"])
+    if dataset.assembly:
+        path = Path(dataset.assembly)
         table = assembly_sentences(dataset)
     else:
-        path = Path(dataset["sentences"])
+        path = Path(dataset.sentences)
         table = _from_sheet(path, dataset)
     empty = table.index[table["sentence"].str.strip() == ""]
     if len(empty):
         raise InputError(f"{path}, {table.index.name} {empty[0]}: the sentence is empty.")
-    repeats_allowed = path == Path(dataset.get("responses") or "")
+    repeats_allowed = path == Path(dataset.responses)
     table = _one_row_an_item(table, path, repeats_allowed).reset_index(drop=True)
     if len(table) < MIN_SENTENCES:
         raise InputError(
@@ -46,9 +45,9 @@ def read_stimuli(dataset: Mapping[str, Any]) -> pd.DataFrame:
     )
 
 
-def _from_sheet(path: Path, dataset: Mapping[str, Any]) -> pd.DataFrame:
+def _from_sheet(path: Path, dataset: Dataset) -> pd.DataFrame:
     # What chooses among responses need not be a column of the sentences.
-    sheet = read_sheet(path, dataset.get("columns"), dataset.get("where"), where_present=True)
+    sheet = read_sheet(path, dataset.columns, dataset.where, where_present=True)
     require_columns(sheet.columns, path, ["item_id", "sentence"])
     return pd.DataFrame(
         {

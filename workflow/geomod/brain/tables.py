@@ -1,39 +1,37 @@
 """Responses in a CSV or TSV file: tidy (a row a response) or wide (a column a region)."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from geomod.base.errors import InputError
+from geomod.brain.dataset import Dataset
 from geomod.brain.inputs import AVERAGE
 from geomod.brain.regions import match_regions
 from geomod.brain.sheets import labels, listed, numbers, read_sheet, require_columns
 
 
-def read_tables(
-    dataset: Mapping[str, Any], stimuli: pd.DataFrame
-) -> tuple[pd.DataFrame, list[str]]:
-    """The responses in the file `dataset["responses"]`, a row each, in the order of the file.
+def read_tables(dataset: Dataset, stimuli: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The responses in the file `responses` of the dataset, a row each, in the order of the file.
 
     Tidy where the file has the columns region and response, wide where it has neither. Without a
     column participant the responses count as the participants' average.
     """
-    path = Path(dataset["responses"])
-    sheet = read_sheet(path, dataset.get("columns"), dataset.get("where"))
+    path = Path(dataset.responses)
+    sheet = read_sheet(path, dataset.columns, dataset.where)
     require_columns(sheet.columns, path, ["item_id"])
     for column in ("item_id", "participant"):
         if column in sheet.columns:
             sheet[column] = labels(sheet, path, column)
     if "participant" in sheet.columns:
-        sheet = _chosen_participants(sheet, path, dataset.get("participants"))
-    elif dataset.get("participants"):
+        sheet = _chosen_participants(sheet, path, dataset.participants)
+    elif dataset.participants:
         require_columns(sheet.columns, path, ["participant"])
     else:
         sheet["participant"] = AVERAGE
     _check_items(sheet, path, stimuli)
-    long, prefix = _tidy_or_wide(sheet, path, dataset["regions"], dataset.get("region_prefix"))
+    long, prefix = _tidy_or_wide(sheet, path, dataset.regions, dataset.region_prefix)
     _check_unique(long, path)
     notes = [f"{path.name}: regions are read with the prefix {prefix!r}"] if prefix else []
     missing = int(long["response"].isna().sum())
@@ -46,7 +44,7 @@ def read_tables(
 
 
 def _tidy_or_wide(
-    sheet: pd.DataFrame, path: Path, regions: list[str], prefix: str | None
+    sheet: pd.DataFrame, path: Path, regions: Sequence[str], prefix: str | None
 ) -> tuple[pd.DataFrame, str]:
     """Columns item_id, participant, region, response, indexed by row; and the prefix found."""
     tidy = [column for column in ("region", "response") if column in sheet.columns]
@@ -71,11 +69,11 @@ def _tidy_or_wide(
 
 
 def _chosen_participants(
-    sheet: pd.DataFrame, path: Path, participants: list[Any] | None
+    sheet: pd.DataFrame, path: Path, participants: Sequence[str]
 ) -> pd.DataFrame:
     found = set(sheet["participant"])
     if participants:
-        wanted = [str(participant) for participant in participants]
+        wanted = list(participants)
         lacking = [participant for participant in wanted if participant not in found]
         if lacking:
             raise InputError(

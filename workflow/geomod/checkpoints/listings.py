@@ -8,10 +8,10 @@ same bytes.
 import hashlib
 import logging
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from huggingface_hub import try_to_load_from_cache
 
@@ -53,31 +53,6 @@ class Snapshot:
     revision: str
     commit: str
     files: tuple[RemoteFile, ...]
-
-
-def source_of(
-    suite: Mapping[str, Any], model: str, size: str, *, seed: int | None = None, trained: str = ""
-) -> CheckpointSource:
-    """The source of one model of a suite of the config.
-
-    `trained` is where the provider `train` puts its checkpoints, with `{step}` where it goes.
-    One tokenizer serves the whole suite of a hub: that of its first size (and seed).
-    """
-
-    def fill(pattern: str, size: str = size, seed: int | None = seed) -> str:
-        return pattern.format(size=size, seed=seed, step="{step}")
-
-    if suite["provider"] != "hub":
-        path = fill(suite["path"]) if suite["provider"] == "folder" else trained
-        return CheckpointSource(suite["provider"], model, path, "", suite.get("tokenizer") or "")
-    first_seed = (suite.get("seeds") or [seed])[0]
-    return CheckpointSource(
-        "hub",
-        model,
-        fill(suite["repo"]),
-        fill(suite.get("revision", "step{step}")),
-        suite.get("tokenizer") or fill(suite["repo"], suite["sizes"][0], first_seed),
-    )
 
 
 def snapshot(source: CheckpointSource, step: int) -> Snapshot:

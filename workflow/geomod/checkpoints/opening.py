@@ -13,7 +13,7 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -94,7 +94,7 @@ class Store:
 
 @contextmanager
 def open_checkpoint(
-    source: CheckpointSource | Mapping[str, Any],
+    source: CheckpointSource,
     step: int,
     *,
     workdir: str | Path,
@@ -110,7 +110,6 @@ def open_checkpoint(
     `listings.write_listing`) the commits are the listing's, and nothing is asked for but
     files.
     """
-    source = source if isinstance(source, CheckpointSource) else CheckpointSource(**source)
     with ExitStack() as held:
         with _naming(source, step, Path(workdir)):
             if source.provider == "hub":
@@ -123,7 +122,7 @@ def open_checkpoint(
 
 
 def open_checkpoints(
-    wanted: Iterable[tuple[CheckpointSource | Mapping[str, Any], int]], **options: Any
+    wanted: Iterable[tuple[CheckpointSource, int]], **options: Any
 ) -> Iterator[Checkpoint]:
     """Give checkpoints one after the other; while one is in use, the next is on its way.
 

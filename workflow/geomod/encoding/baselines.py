@@ -1,8 +1,7 @@
 """What a layer explains over sentence length, position and the untrained model, as a table."""
 
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from geomod.brain.responses import AVERAGE, response_blocks
 from geomod.encoding.scores import Features, cross_validation
+from geomod.encoding.settings import Settings
 from geomod.ridge.banded import Ladder, ladder
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ def against_baselines(
     untrained: Features | None,
     responses: pd.DataFrame,
     stimuli: pd.DataFrame,
-    settings: Mapping[str, Any],
+    settings: Settings,
     device: str = "cpu",
 ) -> pd.DataFrame:
     """The confound ladder of `geomod.ridge.banded`: a row a baseline, layer and region.
@@ -35,7 +35,7 @@ def against_baselines(
     not finite, here or there, have no rows.
     """
     tables = []
-    for name in settings["baselines"]:
+    for name in settings.baselines:
         if name == "untrained" and untrained is None:
             log.warning("no baseline `untrained`: step 0 is this one, or was not measured")
             continue

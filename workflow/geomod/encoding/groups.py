@@ -1,6 +1,5 @@
 """Which sentences belong together, so that no fold parts them."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 
 from geomod.base.errors import InputError
 from geomod.brain.responses import response_blocks
+from geomod.encoding.settings import Cut
 from geomod.ridge.folds import inner_blocks, outer_folds
 
 
@@ -31,26 +31,21 @@ def groups_of(
     return groups
 
 
-def check_groups(
-    responses: pd.DataFrame, stimuli: pd.DataFrame, settings: Mapping[str, Any] | None
-) -> None:
-    """An error where the groups do not allow the folds, before any model has run.
-
-    `settings` are those of `geomod.plan.config.Encoding.grouping`.
-    """
-    if settings is None:
+def check_groups(responses: pd.DataFrame, stimuli: pd.DataFrame, cut: Cut) -> None:
+    """An error where the groups do not allow the folds, before any model has run."""
+    if cut.group_by is None:
         return
     for block in response_blocks(responses, stimuli):
-        groups = groups_of(stimuli, settings["group_by"], block.rows)
-        few = f"`encoding.group_by` is {settings['group_by']!r}, but"
-        cut = {"seed": settings["seed"], "scheme": "grouped", "groups": groups}
+        groups = groups_of(stimuli, cut.group_by, block.rows)
+        few = f"`encoding.group_by` is {cut.group_by!r}, but"
+        how: dict[str, Any] = {"seed": cut.seed, "scheme": "grouped", "groups": groups}
         try:
-            splits = outer_folds(len(block.rows), settings["folds"], **cut)
+            splits = outer_folds(len(block.rows), cut.folds, **how)
         except ValueError as error:
             raise InputError(f"{few} {error}; lower `encoding.folds`") from None
         try:
             for train, _ in splits:
-                inner_blocks(train, settings["inner_folds"], **cut)
+                inner_blocks(train, cut.inner_folds, **how)
         except ValueError as error:
             raise InputError(
                 f"{few} without those of an outer fold, {error}; lower `encoding.inner_folds`"

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -13,6 +14,7 @@ from geomod.brain.responses import AVERAGE, response_blocks
 from geomod.brain.voxels import Voxels
 from geomod.encoding.alignment import MEASURES, Seen
 from geomod.encoding.groups import groups_of
+from geomod.encoding.settings import Settings
 from geomod.ridge.engine import Encoding, encode, normalize
 
 log = logging.getLogger(__name__)
@@ -33,16 +35,15 @@ def encode_checkpoint(
     responses: pd.DataFrame,
     stimuli: pd.DataFrame,
     ceiling: pd.DataFrame,
-    settings: Mapping[str, Any],
+    settings: Settings,
     device: str = "cpu",
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Scores (a row a layer, region and participant) and their folds of one checkpoint.
 
-    `features` gives layer → [sentences, width] in the order of `stimuli`; `settings` is the section
-    `encoding` of the config, with `match_width` of the section `features`. A layer whose
-    activations are not finite has no score: its rows are NaN, and the other layers are fitted all
-    the same. The measures of `alignment.py` are those of the participants' average, and NaN for
-    single ones, since they cost more time than the scores.
+    `features` gives layer → [sentences, width] in the order of `stimuli`. A layer whose activations
+    are not finite has no score: its rows are NaN, and the other layers are fitted all the same. The
+    measures of `alignment.py` are those of the participants' average, and NaN for single ones,
+    since they cost more time than the scores.
     """
     finite = [layer for layer, values in sorted(features.items()) if np.isfinite(values).all()]
     broken = sorted(set(features) - set(finite))
@@ -75,7 +76,7 @@ def encode_voxels(
     features: Features,
     voxels: Voxels,
     stimuli: pd.DataFrame,
-    settings: Mapping[str, Any],
+    settings: Settings,
     device: str = "cpu",
 ) -> dict[int, NDArray[np.float64]]:
     """Layer → the score of every voxel of one participant, fitted as regions are.
@@ -83,7 +84,7 @@ def encode_voxels(
     Every voxel has penalties of its own. There is no null: permutations of 10,000 voxels would take
     longer than the rest of a run.
     """
-    settings = {**settings, "permutations": 0}
+    settings = replace(settings, permutations=0)
     scores = {}
     for layer, values in sorted(features.items()):
         if np.isfinite(values).all():
@@ -102,26 +103,22 @@ def _encode(
     responses: NDArray[np.floating[Any]],
     rows: NDArray[np.intp],
     stimuli: pd.DataFrame,
-    settings: Mapping[str, Any],
+    settings: Settings,
     device: str,
 ) -> Encoding:
-    """`geomod.ridge.encode` by the section `encoding` of the config; `rows` of the sentences."""
+    """`geomod.ridge.encode` by `settings`; `rows` of the sentences."""
     chosen = cross_validation(settings, stimuli, rows)
-    return encode(
-        features, responses, permutations=settings["permutations"], device=device, **chosen
-    )
+    return encode(features, responses, permutations=settings.permutations, device=device, **chosen)
 
 
 def cross_validation(
-    settings: Mapping[str, Any], stimuli: pd.DataFrame, rows: NDArray[np.intp]
+    settings: Settings, stimuli: pd.DataFrame, rows: NDArray[np.intp]
 ) -> dict[str, Any]:
-    """What `geomod.ridge.encode` and `geomod.ridge.ladder` are told alike, by the config."""
-    alphas = settings["alphas"]
-    names = ("folds", "inner_folds", "standardize", "match_width", "seed")
+    """What `geomod.ridge.encode` and `geomod.ridge.ladder` are told alike."""
+    names = ("alphas", "folds", "inner_folds", "standardize", "match_width", "seed")
     return {
-        "alphas": np.logspace(alphas["low"], alphas["high"], alphas["count"]),
-        "groups": groups_of(stimuli, settings["group_by"], rows),
-        **{name: settings[name] for name in names},
+        "groups": groups_of(stimuli, settings.group_by, rows),
+        **{name: getattr(settings, name) for name in names},
     }
 
 

@@ -5,22 +5,20 @@ and folders, headers of tables, coordinates of assemblies. What is still to be d
 long to read, is left to the job that reads it.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from geomod.base.devices import has_gpu
 from geomod.base.errors import InputError
+from geomod.brain.dataset import Dataset
 from geomod.brain.glances import glance
 from geomod.brain.inputs import check_participants, names_on_disk
 from geomod.brain.regions import match_regions, region_numbers
 from geomod.brain.sheets import listed, nearest, require_columns
-from geomod.plan.config import Config, FolderSuite, HubSuite
+from geomod.plan.config.suites import FolderSuite, HubSuite
+from geomod.plan.config.whole import Config
 from geomod.plan.grid import Grid, known_steps, width_of
 from geomod.toy.shapes import TOY_REGIONS
-
-Dataset = Mapping[str, Any]  # the section `dataset`, as `datasets.as_files` describes it
 
 
 @dataclass(frozen=True)
@@ -167,17 +165,17 @@ def look(config: Config, dataset: Dataset) -> Known:
     if config.dataset.simulate:
         _look_for_toy_regions(dataset)
         made = config.dataset.simulate
-        return Known("the simulated brain", dataset["participants"], made.sentences, 0)
-    if dataset.get("assembly"):
+        return Known("the simulated brain", list(dataset.participants), made.sentences, 0)
+    if dataset.assembly:
         return _look_at_assembly(dataset)
     known = _look_at_sentences(dataset)
-    people = _look_at_images(config, dataset) if dataset.get("nifti") else _look_at_table(dataset)
-    source = str(dataset.get("responses") or dataset["nifti"]["betas"])
+    people = _look_at_images(config, dataset) if dataset.nifti else _look_at_table(dataset)
+    source = dataset.responses or dataset.images.betas
     return Known(source, people, known.sentences, known.groups, known.columns)
 
 
 def _look_for_toy_regions(dataset: Dataset) -> None:
-    unknown = [region for region in dataset["regions"] if region not in TOY_REGIONS]
+    unknown = [region for region in dataset.regions if region not in TOY_REGIONS]
     if unknown:
         raise InputError(
             f"`dataset.regions`: a simulated brain has no region {unknown[0]!r}; "
@@ -186,7 +184,7 @@ def _look_for_toy_regions(dataset: Dataset) -> None:
 
 
 def _look_at_sentences(dataset: Dataset) -> Known:
-    path = Path(dataset["sentences"])
+    path = Path(dataset.sentences)
     seen = glance(path, dataset, ["item_id", "group"], where_present=True)
     if seen is None:
         return Known(str(path))
@@ -197,31 +195,31 @@ def _look_at_sentences(dataset: Dataset) -> Known:
 
 def _look_at_table(dataset: Dataset) -> list[str] | None:
     """The participants in a table of responses; none where it has no such column."""
-    path = Path(dataset["responses"])
+    path = Path(dataset.responses)
     seen = glance(path, dataset, ["region", "participant"])
     if seen is None:
         return None
     require_columns(seen.columns, path, ["item_id"])
     tidy = [name for name in ("region", "response") if name in seen.columns]
     require_columns(seen.columns, path, ["region", "response"] if tidy else [])
-    require_columns(seen.columns, path, ["participant"] if dataset.get("participants") else [])
+    require_columns(seen.columns, path, ["participant"] if dataset.participants else [])
     regions = seen.values["region"] if tidy else seen.columns
-    match_regions(dataset["regions"], regions, path, dataset.get("region_prefix"))
+    match_regions(dataset.regions, regions, path, dataset.region_prefix)
     return sorted(set(seen.values.get("participant", ())))
 
 
 def _look_at_images(config: Config, dataset: Dataset) -> list[str] | None:
     """The participants of whom there are images; None where those are still to come."""
-    labels = dataset["nifti"].get("labels")
+    labels = dataset.images.labels
     if labels and Path(labels).is_file():
         region_numbers(dataset)
     if config.dataset.download:
         return None
-    return names_on_disk(dataset["nifti"]["betas"], "participant")
+    return names_on_disk(dataset.images.betas, "participant")
 
 
 def _look_at_assembly(dataset: Dataset) -> Known:
-    path = Path(dataset["assembly"])
+    path = Path(dataset.assembly)
     if not path.is_file():
         return Known(str(path))
     from geomod.brain.assembly import glance as glance_at_assembly

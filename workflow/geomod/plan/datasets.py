@@ -1,29 +1,29 @@
 """A dataset as the files that it is made of, known before any of them is read."""
 
-from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
-from geomod.plan.config import Dataset
+from geomod.brain.dataset import Dataset
+from geomod.plan.config.dataset import Dataset as Section
 
 
-def as_files(dataset: Dataset, world: str) -> dict[str, Any]:
-    """The dataset section as plain values. A simulated one is described by the files it writes
-    into the folder `world`, and from there on read like any other."""
-    values = dataset.model_dump(exclude={"simulate", "download"}, exclude_none=True)
-    if dataset.simulate:
-        values["sentences"] = f"{world}/sentences.csv"
+def as_files(section: Section, world: str) -> Dataset:
+    """The section `dataset` as its readers are told of it. A simulated one is described by the
+    files it writes into the folder `world`, and from there on read like any other."""
+    values = section.model_dump(exclude={"simulate", "download"}, exclude_none=True)
+    if section.simulate:
         values["nifti"] = {
             "betas": f"{world}/sub-{{participant}}.nii.gz",
             "parcels": f"{world}/parcels.nii.gz",
             "labels": f"{world}/labels.tsv",
         }
-        count = dataset.simulate.participants
-        values["participants"] = [f"{number:02d}" for number in range(1, count + 1)]
-    return values
+        names = [f"{number:02d}" for number in range(1, section.simulate.participants + 1)]
+        values |= {"sentences": f"{world}/sentences.csv", "participants": names}
+    return Dataset.of(values)
 
 
-def about_sentences(dataset: Mapping[str, Any]) -> dict[str, Any]:
+def about_sentences(dataset: Dataset) -> dict[str, Any]:
     """The keys that say which the sentences are. Another region or ceiling changes none of them,
     and must not send every sentence through every model again."""
     names = ("sentences", "responses", "assembly", "columns", "where", "join")
-    return {name: dataset[name] for name in names if name in dataset}
+    return {name: value for name, value in asdict(dataset).items() if name in names}

@@ -8,24 +8,16 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from geomod.plan.config import (
-    Alphas,
-    Config,
-    Dataset,
-    Download,
-    Encoding,
-    Features,
-    FolderSuite,
-    Geometry,
-    HubSuite,
-    Inference,
-    Jobs,
-    Maps,
-    Modules,
-    Nifti,
-    Simulation,
-    TrainSuite,
-)
+from geomod.plan.config.dataset import Dataset, Download, Nifti, Simulation
+from geomod.plan.config.encoding import Alphas, Encoding
+from geomod.plan.config.features import Features
+from geomod.plan.config.geometry import Geometry
+from geomod.plan.config.inference import Inference
+from geomod.plan.config.jobs import Jobs
+from geomod.plan.config.maps import Maps
+from geomod.plan.config.modules import Modules
+from geomod.plan.config.suites import FolderSuite, HubSuite, TrainSuite
+from geomod.plan.config.whole import Config
 
 
 def json_schema() -> str:

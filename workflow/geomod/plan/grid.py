@@ -8,7 +8,9 @@ from pathlib import Path
 
 from geomod.base.errors import InputError
 from geomod.base.files import read_json
-from geomod.plan.config import AnySuite, Config, FolderSuite, HubSuite, TrainSuite
+from geomod.plan.config.suites import AnySuite, FolderSuite, HubSuite, TrainSuite
+from geomod.plan.config.whole import Config
+from geomod.plan.place import Place
 from geomod.toy.shapes import LAST_STEP, TOY_SIZES
 
 RESOURCES = Path(__file__).parents[3] / "resources"
@@ -66,14 +68,15 @@ class Paths:
 
     def step(self, model: str, step: int | str, name: str) -> str:
         """A file of one checkpoint, such as `features.safetensors`."""
-        return f"{self.root}/{model}/step{step}/{name}"
+        return self.at(Place(model, step).path(name))
 
     def steps(self, model: str, steps: Sequence[int], name: str) -> list[str]:
         return [self.step(model, step, name) for step in steps]
 
     def voxels(self, model: str, step: int | str, participant: str, layer: int, suffix: str) -> str:
         """The voxels of one participant, scored from one layer."""
-        return f"{self.root}/maps/{model}/step{step}/sub-{participant}_layer{layer:02d}.{suffix}"
+        name = f"sub-{participant}_layer{layer:02d}.{suffix}"
+        return self.at(f"maps/{Place(model, step).path(name)}")
 
     def weights(self, model: str, step: int | str) -> str:
         """Folder of a checkpoint that was trained here."""

@@ -11,7 +11,8 @@ import yaml
 from pydantic import ValidationError
 
 from geomod.base.errors import InputError
-from geomod.plan.config import PROVIDERS, Config
+from geomod.plan.config.suites import PROVIDERS
+from geomod.plan.config.whole import Config
 
 # What a value must be, by pydantic's name of the error.
 WANTED = {
@@ -32,7 +33,7 @@ WANTED = {
 def parse_config(values: Mapping[str, Any], source: str = "config") -> Config:
     """Validate `values`; one readable line a problem, with the file and the key."""
     try:
-        return Config.model_validate(dict(values))
+        return Config.model_validate(_with_seed_at_the_top(values, source))
     except ValidationError as error:
         problems: dict[str, list[str]] = {}
         hints: dict[str, str] = {}
@@ -85,6 +86,35 @@ def merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
         else:
             result[key] = change
     return result
+
+
+def moved_keys(values: Mapping[str, Any], source: str = "config") -> list[str]:
+    """A line for each key that is still read at its old place, with the place of today."""
+    if not _has_old_seed(values):
+        return []
+    return [
+        f"{source}: `encoding.seed` is called `seed` now and stands at the top, beside `run`; "
+        "it is read as that. Move it there."
+    ]
+
+
+def _has_old_seed(values: Mapping[str, Any]) -> bool:
+    encoding = values.get("encoding")
+    return isinstance(encoding, Mapping) and "seed" in encoding
+
+
+def _with_seed_at_the_top(values: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """The seed was a key of `encoding` before it was that of everything."""
+    if not _has_old_seed(values):
+        return dict(values)
+    encoding = dict(values["encoding"])
+    seed = encoding.pop("seed")
+    if values.get("seed", seed) != seed:
+        raise InputError(
+            f"{source}: `seed` is {values['seed']!r} and `encoding.seed` is {seed!r}; keep `seed`, "
+            "which is the seed of everything, and take the other out"
+        )
+    return {**values, "seed": seed, "encoding": encoding}
 
 
 def _as_yaml(value: Any) -> Any:

@@ -1,0 +1,57 @@
+"""What the wings are told is what the config says."""
+
+from typing import Any
+
+import numpy as np
+
+from geomod.checkpoints.listings import CheckpointSource
+from geomod.encoding.settings import Cut
+from geomod.plan.grid import Grid
+from geomod.plan.reading import parse_config
+from geomod.plan.settings import encoding_settings, grouping, source_of, voxel_settings
+
+DATASET = {"name": "made-up", "simulate": {}, "regions": ["IFG"]}
+
+
+def config(suite: dict[str, Any] | None = None, **sections: Any) -> Any:
+    suite = suite or {"provider": "train", "sizes": ["xs"], "steps": [0]}
+    return parse_config({"run": "r", "suites": {"a": suite}, "dataset": DATASET, **sections})
+
+
+def source(suite: dict[str, Any], model: str) -> CheckpointSource:
+    given = config(suite)
+    return source_of(given, Grid(given).model(model), trained="r/step{step}")
+
+
+def test_sources_of_suites() -> None:
+    poly = {
+        "provider": "hub",
+        "repo": "e/pythia-{size}-seed{seed}",
+        "sizes": ["14m", "70m"],
+        "seeds": [1, 2, 3],
+        "steps": [0],
+    }
+    assert source(poly, "a-70m-seed3") == CheckpointSource(
+        "hub", "a-70m-seed3", "e/pythia-70m-seed3", "step{step}", "e/pythia-14m-seed1"
+    )
+    assert source({**poly, "tokenizer": "e/words"}, "a-70m-seed3").tokenizer == "e/words"
+    mine = {"provider": "folder", "path": "/data/{size}/step{step}", "sizes": ["b"], "steps": [0]}
+    assert source(mine, "a-b").location == "/data/b/step{step}"
+    toy = source({"provider": "train", "sizes": ["xs"], "steps": [0]}, "a-xs")
+    assert (toy.provider, toy.location) == ("train", "r/step{step}")
+
+
+def test_encoding_models_are_told_the_seed_the_penalties_and_the_width() -> None:
+    encoding = {"alphas": {"low": -1, "high": 2, "count": 4}, "permutations": 7}
+    given = config(seed=3, encoding=encoding, features={"match_width": 16})
+    found = encoding_settings(given)
+    np.testing.assert_allclose(found.alphas, [0.1, 1, 10, 100])
+    assert (found.seed, found.match_width, found.permutations) == (3, 16, 7)
+    assert found.baselines == ["length", "position", "untrained"]
+    assert (voxel_settings(given).permutations, voxel_settings(given).baselines) == (0, ())
+
+
+def test_without_groups_folds_are_not_the_business_of_the_responses() -> None:
+    assert grouping(config(encoding={"folds": 4})) is None
+    told = grouping(config(seed=3, encoding={"folds": 4, "group_by": "group"}))
+    assert told == Cut(folds=4, inner_folds=5, group_by="group", seed=3)

@@ -1,0 +1,49 @@
+"""A dataset as its readers are told of it, by the names of the config's section `dataset`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+
+@dataclass(frozen=True)
+class Nifti:
+    """Images of responses, and where the regions lie in them: by parcels with labels, or a mask."""
+
+    betas: str
+    parcels: str = ""
+    labels: str = ""
+    mask: str = ""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What was read, and what brains did. A text that is empty says that there is no such thing.
+
+    The responses are in exactly one of `responses`, `nifti` and `assembly`.
+    """
+
+    name: str = ""
+    regions: Sequence[str] = ()
+    sentences: str = ""
+    responses: str = ""
+    nifti: Nifti | None = None
+    assembly: str = ""
+    region_prefix: str | None = None
+    participants: Sequence[str] = ()  # none: all that are found
+    columns: Mapping[str, str] = field(default_factory=dict)
+    where: Mapping[str, str | list[str]] = field(default_factory=dict)
+    join: str = ""
+    ceiling: str = "participants"
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """A dataset from plain values, as `dataclasses.asdict` gives them."""
+        nifti = values.get("nifti")
+        return cls(**{**values, "nifti": Nifti(**nifti) if nifti else None})
+
+    @property
+    def images(self) -> Nifti:
+        """The images of a dataset that has images."""
+        if self.nifti is None:
+            raise TypeError(f"dataset {self.name!r} has no images")
+        return self.nifti

@@ -1,0 +1,134 @@
+"""Section `dataset`: sentences, and what brains did while they were read."""
+
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_serializer, field_validator, model_validator
+
+from geomod.brain.download import file_name, public
+from geomod.plan.config.section import Name, Once, Section
+
+
+class Simulation(Section):
+    """A simulated experiment on the made-up language, with planted answers."""
+
+    sentences: int = Field(
+        1000, ge=20, le=10_000, description="sentences that the participants read, at most 10,000"
+    )
+    participants: int = Field(5, ge=2, le=1000, description="simulated participants")
+
+
+class Nifti(Section):
+    """Response volumes, one a sentence, and where the regions lie in them."""
+
+    betas: str = Field(description="4-D images, with `{participant}` where it goes")
+    parcels: str | None = Field(
+        None, description="image of whole numbers, a region each; `{participant}` may stand in it"
+    )
+    labels: str | None = Field(
+        None, description="table with columns `index`, `region`; a region may have many"
+    )
+    mask: str | None = Field(
+        None, description="in place of both: the one region; `{participant}` may stand in it"
+    )
+
+    @model_validator(mode="after")
+    def _parcels_or_mask(self) -> Self:
+        if "{participant}" not in self.betas:
+            raise ValueError("`betas` needs `{participant}` in the place of the participant's name")
+        if bool(self.mask) == bool(self.parcels or self.labels):
+            raise ValueError("needs `parcels` and `labels`, or `mask` in place of both")
+        if not self.mask and not (self.parcels and self.labels):
+            raise ValueError("needs `parcels` and `labels` together")
+        return self
+
+
+class Download(Section):
+    """Files on the web, in an archive or alone; the workflow brings them."""
+
+    url: str = Field(description="a tar archive, or the file itself")
+    folder: str = Field(description="where the archive and the files go")
+    files: Annotated[list[Name], Once] = Field(
+        min_length=1, description="names of files in the archive, or of the file itself"
+    )
+    sha256: str | None = Field(
+        None,
+        pattern="^[0-9a-f]{64}$",
+        description="checksum of the archive; left out, that of the first download holds",
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _on_the_web(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("is no address on the web; it must begin with https:// or http://")
+        if not file_name(url):
+            raise ValueError("names no file: it must go on to the file, not end with a folder")
+        return url
+
+    @field_serializer("url", when_used="json")
+    def _without_secrets(self, url: str) -> str:
+        return public(url)  # the report shows the config
+
+
+class Dataset(Section):
+    """Who read what, and what their brains did: exactly one kind of responses."""
+
+    name: Name = Field(description="name of the dataset")
+    sentences: str | None = Field(
+        None, description="CSV with columns `item_id`, `sentence` (and `group`)"
+    )
+    responses: str | None = Field(
+        None,
+        description="CSV: `item_id`, `region`, `participant`, `response`; or a column a region",
+    )
+    nifti: Nifti | None = Field(None, description="in place of `responses`: images")
+    assembly: str | None = Field(
+        None, description="in place of `responses` and `sentences`: a netCDF assembly with both"
+    )
+    simulate: Simulation | None = Field(None, description="in place of all: a simulated brain")
+    regions: Annotated[list[Name], Once] = Field(
+        min_length=1, description="regions to encode, by their names"
+    )
+    region_prefix: str | None = Field(
+        None, description="what stands before every region's name in the data, such as `lang_LH_`"
+    )
+    participants: Annotated[list[str], Once] | None = Field(
+        None, min_length=1, description="participants to keep; all that are found if left out"
+    )
+    columns: dict[str, str] = Field(
+        default_factory=dict, description="the file's names of columns: `{region: roi}`"
+    )
+    where: dict[str, str | list[str]] = Field(
+        default_factory=dict, description="rows to keep, by the values of a column: `{cond: B}`"
+    )
+    join: str | None = Field(
+        None, description="coordinate of an assembly whose words make one sentence: `sentence_id`"
+    )
+    ceiling: str = Field(
+        "participants",
+        description="noise ceiling: from `participants`, from `split_half`, or a table's path",
+    )
+    download: Download | None = Field(
+        None, description="where the files come from, if from the web"
+    )
+
+    @model_validator(mode="after")
+    def _one_kind_of_responses(self) -> Self:
+        kinds = ("responses", "nifti", "assembly", "simulate")
+        given = [key for key in kinds if getattr(self, key)]
+        if len(given) != 1:
+            found = " and ".join(f"`{key}`" for key in given) or "none of them"
+            known = ", ".join(f"`{key}`" for key in kinds)
+            raise ValueError(f"needs one of {known}; found {found}")
+        own = "simulate" in given or "assembly" in given
+        if own and self.sentences:
+            raise ValueError(f"`{given[0]}` has its own sentences; leave `sentences` out")
+        if not own and not self.sentences:
+            raise ValueError("`sentences` is missing: the table with `item_id` and `sentence`")
+        if self.join and not self.assembly:
+            raise ValueError("`join` is for an `assembly`; leave it out")
+        if self.simulate and self.participants:
+            raise ValueError("`simulate` makes its own participants; leave `participants` out")
+        return self

@@ -1,0 +1,30 @@
+"""Section `features`: what is kept of a forward pass."""
+
+from typing import Literal
+
+from pydantic import Field, PositiveInt
+
+from geomod.plan.config.section import Section
+
+
+class Features(Section):
+    """What is kept of a forward pass."""
+
+    pooling: Literal["last", "mean"] = Field("last", description="a sentence's feature vector")
+    bos: Literal["none", "add", "tokenizer"] = Field(
+        "none",
+        description="special tokens: none, a beginning-of-text token, what the tokenizer adds",
+    )
+    first_token: Literal["keep", "drop"] = Field("keep", description="first token in the geometry")
+    last_layer: Literal["raw", "normed"] = Field(
+        "raw", description="last block before (`raw`) or after the final norm"
+    )
+    blocks: str | None = Field(
+        None, description="name of the list of blocks in the model, where it is not plain to see"
+    )
+    match_width: PositiveInt | None = Field(
+        None,
+        description="principal components to encode from, at any width; `null`: all",
+    )
+    max_disk_gb: float = Field(20, gt=0, description="room for checkpoints in flight, GB")
+    downloads: PositiveInt = Field(2, description="downloads of checkpoints at once")

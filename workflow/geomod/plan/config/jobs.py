@@ -1,0 +1,17 @@
+"""Section `jobs`: the grain of the work."""
+
+from typing import Literal
+
+from pydantic import Field, PositiveInt
+
+from geomod.plan.config.section import Section
+
+
+class Jobs(Section):
+    """How big a job is. The numbers are the same."""
+
+    steps_per_job: PositiveInt = Field(1, description="checkpoints in one job")
+    layers_per_job: PositiveInt | Literal["all"] = Field(
+        "all", description="layers in one encoding job"
+    )
+    threads: PositiveInt = Field(1, description="threads of the heavy jobs")

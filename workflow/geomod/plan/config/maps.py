@@ -1,0 +1,22 @@
+"""Section `maps`: scores of single voxels."""
+
+from typing import Annotated
+
+from pydantic import Field, NonNegativeInt
+
+from geomod.plan.config.section import Name, Once, Section
+
+
+class Maps(Section):
+    """Scores of single voxels, in the space of the images: what the rule `voxel_maps` draws."""
+
+    models: Annotated[list[Name], Once] = Field(
+        min_length=1, description="models, such as `pythia-70m`"
+    )
+    steps: Annotated[list[NonNegativeInt], Once] = Field(min_length=1, description="training steps")
+    layers: Annotated[list[NonNegativeInt], Once] = Field(
+        min_length=1, description="layers, 0 the embedding output"
+    )
+    participants: Annotated[list[Name], Once] = Field(
+        min_length=1, description="participants, one map each"
+    )

@@ -1,0 +1,24 @@
+"""What all sections of a config share."""
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+
+
+def _each_once(values: list[Any]) -> list[Any]:
+    twice = [value for value in dict.fromkeys(values) if values.count(value) > 1]
+    if twice:
+        raise ValueError(f"names {twice[0]!r} twice; each belongs there once")
+    return values
+
+
+# A list in which nothing stands twice.
+Once = AfterValidator(_each_once)
+
+
+class Section(BaseModel):
+    """A part of the config: unknown keys are errors, numbers in quotes too, nan and infinity."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
