@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 LARGE = (".safetensors", ".bin")
 
@@ -61,6 +61,7 @@ class HubServer:
         self.tokens_leaked = 0  # requests that showed a token to the storage host
         self.most_at_once = 0  # bodies of large files under way together
         self.at_request: Callable[[str], None] = lambda path: None
+        self.page_size = 1000  # files of a listing that are sent at once
         self._commits: dict[str, dict[str, bytes]] = {}
         self._branches: dict[str, dict[str, str]] = {}
         self._blobs: dict[str, bytes] = {}
@@ -163,7 +164,14 @@ class HubServer:
                 sha = branches.get(revision, revision)
                 if sha not in server._commits:
                     return self.refuse(404, "RevisionNotFound")
-                return self.json([listed(n, c) for n, c in server._commits[sha].items()])
+                return self.tree([listed(n, c) for n, c in server._commits[sha].items()])
+
+            def tree(self, entries: list[dict[str, object]]) -> None:
+                address = urlsplit(self.path)
+                start = int(parse_qs(address.query).get("cursor", ["0"])[0])
+                end = start + server.page_size
+                link = f'<{server.url}{address.path}?cursor={end}>; rel="next"'
+                self.json(entries[start:end], {"Link": link} if end < len(entries) else {})
 
             def resolve(self, repo: str, revision: str, name: str, fault: Fault | None) -> None:
                 if not self.allowed(repo):
@@ -199,8 +207,9 @@ class HubServer:
             def refuse(self, status: int, code: str) -> None:
                 self.answer(status, b"", {"X-Error-Code": code})
 
-            def json(self, value: object) -> None:
-                self.answer(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
+            def json(self, value: object, headers: Mapping[str, str] | None = None) -> None:
+                headers = {"Content-Type": "application/json", **(headers or {})}
+                self.answer(200, json.dumps(value).encode(), headers)
 
             def answer(self, status: int, content: bytes, headers: Mapping[str, str]) -> None:
                 self.send_response(status)

@@ -4,11 +4,12 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from huggingface_hub import HfApi, constants, hf_hub_download
+from huggingface_hub import HfApi, RepoFile, constants, hf_hub_download
 
 from geomod.checkpoints import hub
 from geomod.checkpoints.budget import CheckpointError
@@ -40,13 +41,16 @@ def fetch(folder: Path, name: str = "model.safetensors") -> Path:
 
 def test_server_speaks_to_the_unchanged_client(server: HubServer, tmp_path: Path) -> None:
     api = HfApi()
+    server.page_size = 1
     branch = api.list_repo_refs(REPO).branches[0]
-    tree = {entry.path: entry for entry in api.list_repo_tree(REPO, revision="step0")}
+    tree = list(api.list_repo_tree(REPO, revision="step0"))
     path = hf_hub_download(REPO, "model.safetensors", revision="step0", local_dir=tmp_path / "x")
     assert (branch.name, branch.target_commit) == find_revision(REPO, "step0")
-    assert {f.name: f.size for f in files(REPO, branch.target_commit)} == {
-        name: entry.size for name, entry in tree.items()
-    }
+    assert files(REPO, branch.target_commit) == tuple(
+        RemoteFile(file.path, file.size, file.lfs.sha256 if file.lfs else "", file.blob_id)
+        for file in tree
+        if isinstance(file, RepoFile)
+    )
     assert Path(path).read_bytes() == WEIGHTS
 
 
@@ -85,10 +89,25 @@ def test_passing_faults_leave_no_trace(
     assert os.listdir(tmp_path / "a") == ["model.safetensors"]
 
 
-def test_listing_survives_faults(server: HubServer) -> None:
+@pytest.mark.parametrize("listing", ["refs", "tree"])
+def test_listing_survives_faults(
+    server: HubServer, monkeypatch: pytest.MonkeyPatch, listing: str
+) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.3)
+    silent = iter([0.9])  # seconds without an answer
+    server.at_request = lambda path: time.sleep(next(silent, 0) if listing in path else 0)
     for status in (429, 500, 502, 504):
-        server.fault("^/api/models", status)
-    assert find_revision(REPO, "step0")[0] == "step0"
+        server.fault(f"^/api/models/.*/{listing}", status)
+    name, commit = find_revision(REPO, "step0")
+    assert name == "step0"
+    assert len(files(REPO, commit)) == 2
+    assert len(server.requests) >= 7  # the silent one, four refused, and one of each listing
+
+
+def test_what_answers_but_is_no_hub(server: HubServer) -> None:
+    server.fault("^/api/models", 200)  # such as the page of a network that wants a login
+    with pytest.raises(CheckpointError, match=r"is no hub .* HF_ENDPOINT"):
+        find_revision(REPO, "step0")
 
 
 def test_download_goes_on_where_it_was_cut(server: HubServer, tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 An archive without a published checksum can still be trusted not to change unnoticed: the SHA-256 of
 the first download is written down beside the file, and every later one must have the same.
+
+Not by pooch, which shows a secret address in its log and errors, and replaces a file put there.
 """
 
-import hashlib
 import http.client
 import logging
 import lzma
+import shutil
 import tarfile
 import urllib.error
 import urllib.request
@@ -18,11 +20,9 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from geomod.base.errors import InputError
-from geomod.base.files import whole
+from geomod.base.files import sha256_of, whole
 
 logger = logging.getLogger(__name__)
-
-CHUNK = 2**20
 
 
 def fetch(
@@ -38,17 +38,17 @@ def fetch(
     archive = folder / file_name(url)
     was_there = archive.exists()
     found = download(url, archive, sha256)
-    if archive.name in names and archive.stat().st_size == 0:
-        _discard(archive, was_there)
-        raise InputError(
-            f"{archive}: {public(url)} is empty. Check the address, or try again later."
-        )
-    if archive.name not in names:
-        try:
+    try:
+        if archive.name not in names:
             extract(archive, names, folder)
-        except InputError:
-            _discard(archive, was_there)
-            raise
+        elif archive.stat().st_size == 0:
+            raise InputError(
+                f"{archive}: {public(url)} is empty. Check the address, or try again later."
+            )
+    except InputError:
+        if not was_there:  # a file that somebody put there is theirs
+            archive.unlink()
+        raise
     record = _record(archive)
     if not record.exists():
         with whole(record) as temporary:  # as `sha256sum --check` reads it
@@ -63,18 +63,12 @@ def download(url: str, path: str | Path, sha256: str | None = None, timeout: flo
     one. Keep that file when the download itself is deleted.
     """
     path = Path(path)
-    record = _record(path)
-    expected = sha256 or _recorded(record)
     if path.exists():
-        found = checksum(path)
-        _hold(found, expected, path, record)
-        return found
+        return _held(path, path, sha256)
     logger.info("downloading %s", public(url))
     with whole(path) as temporary:
         _bring(url, temporary, path, timeout)
-        found = checksum(temporary)
-        _hold(found, expected, path, record)
-    return found
+        return _held(temporary, path, sha256)
 
 
 def extract(archive: str | Path, members: Iterable[str], folder: str | Path) -> list[Path]:
@@ -93,8 +87,7 @@ def extract(archive: str | Path, members: Iterable[str], folder: str | Path) -> 
                 paths.append(Path(folder) / name)
                 temporary = written.enter_context(whole(paths[-1]))
                 with temporary.open("wb") as file:
-                    while chunk := source.read(CHUNK):
-                        file.write(chunk)
+                    shutil.copyfileobj(source, file)
     except (OSError, EOFError, tarfile.TarError, zlib.error, lzma.LZMAError) as error:
         kind = " It looks like a web page." if _is_page(Path(archive)) else ""
         raise InputError(
@@ -116,12 +109,6 @@ def file_name(url: str) -> str:
     return unquote(urlsplit(url).path).rsplit("/", 1)[-1]
 
 
-def _discard(archive: Path, was_there: bool) -> None:
-    """Throw a useless download away; a file that somebody put there is theirs."""
-    if not was_there:
-        archive.unlink()
-
-
 def _is_page(path: Path) -> bool:
     with path.open("rb") as file:
         return file.read(512).lstrip().lower().startswith((b"<!doctype html", b"<html"))
@@ -131,18 +118,11 @@ def _record(path: Path) -> Path:
     return path.with_name(path.name + ".sha256")
 
 
-def checksum(path: Path) -> str:
-    """SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _bring(url: str, temporary: Path, path: Path, timeout: float) -> None:
     try:
         with urllib.request.urlopen(url, timeout=timeout) as source, temporary.open("wb") as file:
             announced = source.headers.get("Content-Length")
-            while chunk := source.read(CHUNK):
-                file.write(chunk)
+            shutil.copyfileobj(source, file)
         size = temporary.stat().st_size
         if announced and size != int(announced):
             raise OSError(f"{size} of {announced} bytes came")
@@ -155,13 +135,13 @@ def _bring(url: str, temporary: Path, path: Path, timeout: float) -> None:
         ) from error
 
 
-def _recorded(record: Path) -> str | None:
-    return record.read_text(encoding="utf-8").split()[0] if record.exists() else None
-
-
-def _hold(found: str, expected: str | None, path: Path, record: Path) -> None:
-    if expected and found != expected:
+def _held(file: Path, path: Path, sha256: str | None) -> str:
+    """The SHA-256 of `file`, which is at `path` or to lie there, held to what it must be."""
+    found, record = sha256_of(file), _record(path)
+    expected = sha256 or (record.read_text("utf-8").split()[0] if record.exists() else found)
+    if found != expected:
         raise InputError(
             f"{path} has the SHA-256 {found}, and {expected} was expected: it is not the file that "
             f"results were computed from before. If the change is meant, delete {record.name}."
         )
+    return found

@@ -3,9 +3,12 @@
 The client is `huggingface_hub`: its session, token, endpoint, offline mode and backoff. Files are
 streamed by hand instead of with `hf_hub_download`, because a download must resume after its process
 was killed, never write more bytes than were announced, and be checked before anyone can read it.
+Listings are asked for by the client's `http_backoff`: `HfApi.list_repo_refs` asks only once, and
+neither it nor `list_repo_tree` has a timeout, so that a hub that falls silent would hold a job.
 """
 
 import hashlib
+import json
 import logging
 import os
 import re
@@ -122,22 +125,16 @@ def offline() -> bool:
 @cache
 def revisions(repo: str) -> dict[str, str]:
     """Every branch and tag of a repository and the commit it points to: one request."""
-    refs = _get_json(f"{constants.ENDPOINT}/api/models/{repo}/refs", repo)[0]
+    refs = next(_pages(repo, "refs"))
     return {ref["name"]: ref["targetCommit"] for ref in refs["tags"] + refs["branches"]}
 
 
 @cache
 def files(repo: str, commit: str) -> tuple[RemoteFile, ...]:
-    """The files at the root of a repository at a commit: one request."""
-    pages = _get_json(f"{constants.ENDPOINT}/api/models/{repo}/tree/{commit}", repo)
+    """The files at the root of a repository at a commit: one request, or one a page."""
     return tuple(
-        RemoteFile(
-            name=entry["path"],
-            size=entry["size"],
-            sha256=entry.get("lfs", {}).get("oid", ""),
-            blob=entry["oid"],
-        )
-        for page in pages
+        RemoteFile(entry["path"], entry["size"], entry.get("lfs", {}).get("oid", ""), entry["oid"])
+        for page in _pages(repo, f"tree/{commit}")
         for entry in page
         if entry["type"] == "file"
     )
@@ -233,16 +230,12 @@ def _fill(part: Path, repo: str, commit: str, file: RemoteFile, meter: Meter) ->
 
 def _stream(url: str, part: Path, have: int, size: int, meter: Meter) -> None:
     """One request for what is missing; never writes past `size`."""
-    headers = build_hf_headers() | {"Accept-Encoding": "identity"}
-    if have:
-        headers["Range"] = f"bytes={have}-"
+    missing = {"Range": f"bytes={have}-"} if have else {}
     with http_stream_backoff(
         "GET",
         url,
-        headers=headers,
-        timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT,
         retry_on_exceptions=(),  # a cut in the middle is for the caller, who asks for the rest
-        **_backoff(),
+        **_patiently({"Accept-Encoding": "identity"} | missing),
     ) as response:
         hf_raise_for_status(response)
         if have and response.status_code != 206:  # the server starts over
@@ -258,33 +251,29 @@ def _stream(url: str, part: Path, have: int, size: int, meter: Meter) -> None:
                     return
 
 
-def _get_json(url: str, repo: str) -> list[Any]:
-    """The pages of an answer of the hub's API."""
-    pages = []
-    next_page: str | None = url
-    while next_page:
+def _pages(repo: str, listing: str) -> Iterator[Any]:
+    """What the hub's API answers, page by page."""
+    url = f"{constants.ENDPOINT}/api/models/{repo}/{listing}"
+    while url:
         with understandable(repo, repo):
             try:
-                response = http_backoff(
-                    "GET",
-                    next_page,
-                    headers=build_hf_headers(),
-                    timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT,
-                    **_backoff(),
-                )
-            except httpx2.RequestError as error:
+                response = http_backoff("GET", url, **_patiently({}))
+                hf_raise_for_status(response)
+                page = response.json()
+            except (httpx2.RequestError, json.JSONDecodeError) as error:
                 raise CheckpointError(
-                    f"{repo}: {constants.ENDPOINT} can't be reached ({error}); check the network, "
-                    "or HF_ENDPOINT where it is set"
+                    f"{repo}: {constants.ENDPOINT} can't be reached, or is no hub ({error}); check "
+                    "the network, or HF_ENDPOINT where it is set"
                 ) from error
-            hf_raise_for_status(response)
-        pages.append(response.json())
-        next_page = response.links.get("next", {}).get("url")
-    return pages
+        yield page
+        url = response.links.get("next", {}).get("url", "")
 
 
-def _backoff() -> dict[str, Any]:
+def _patiently(headers: dict[str, str]) -> dict[str, Any]:
+    """How everything is asked for: as whom, how long to wait, how often to try again."""
     return {
+        "headers": build_hf_headers() | headers,
+        "timeout": constants.HF_HUB_DOWNLOAD_TIMEOUT,
         "max_retries": RETRIES,
         "base_wait_time": FIRST_WAIT,
         "max_wait_time": LONGEST_WAIT,
