@@ -33,9 +33,9 @@ def compare(name: str, folder: Path, sentences: list[str]) -> pd.DataFrame:
     """For each measure: its range over layers in float32, and how far either format moves it."""
     import torch
 
-    from geomod.activations import extract
     from geomod.geometry import measure
     from geomod.models import load_model
+    from geomod.sentences import extract
 
     items = [str(row) for row in range(len(sentences))]
     tables = {}

@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 from documented import document
 
-from geomod.activations import extract
 from geomod.emergence import emergence
 from geomod.language import EARLY, LATE, make_language, sample_stimuli
 from geomod.models import load_model
 from geomod.recovery import probe_curves
+from geomod.sentences import extract
 from geomod.toy import TOY_SIZES
 from geomod.training import train
 

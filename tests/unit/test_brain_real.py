@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 from sklearn.feature_extraction.text import HashingVectorizer
 
-from geomod.activations import extract
 from geomod.brain import read_responses, response_blocks
 from geomod.ceiling import ceilings, read_published
 from geomod.models import load_model
 from geomod.ridge import encode
+from geomod.sentences import extract
 from geomod.stimuli import read_stimuli
 from geomod.training import train
 

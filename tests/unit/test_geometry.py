@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geomod import geometry
+from geomod import geometry, plugins
 from geomod.errors import InputError
 from geomod.geometry import left_out, load_plugins, measure, names, summarize
 from geomod.grams import Grams
@@ -249,7 +249,7 @@ class TestRegistry:
         names()
         copy = {name: dict(variants) for name, variants in geometry.REGISTRY.items()}
         monkeypatch.setattr(geometry, "REGISTRY", copy)
-        monkeypatch.setattr(geometry, "_loaded", {})
+        monkeypatch.setattr(plugins, "_loaded", {})
 
     def test_plugin_is_one_function_in_a_file(self, tmp_path, clean_registry):
         plugin = tmp_path / "mine.py"

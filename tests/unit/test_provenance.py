@@ -36,11 +36,11 @@ def test_figures_are_not_behind_the_fits(root: Path) -> None:
     behind = provenance._reachable(root / "workflow/scripts/encoding.py")
     names = {module.name for module in behind}
     assert "ridge.py" in names
-    assert not names & {"figures.py", "gallery.py", "config.py", "activations.py", "geometry.py"}
+    assert not names & {"figures.py", "gallery.py", "config.py", "forward.py", "geometry.py"}
 
 
 def test_geometry_reads_no_model(root: Path) -> None:
     provenance._imports.cache_clear()
     behind = provenance._reachable(root / "workflow/scripts/entropy.py")
     names = {module.name for module in behind}
-    assert not names & {"models.py", "activations.py", "ridge.py", "checkpoints.py"}
+    assert not names & {"models.py", "forward.py", "ridge.py", "checkpoints.py"}

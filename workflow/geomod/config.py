@@ -5,6 +5,7 @@ the JSON schema in `workflow/schemas/` and the tables in `config/README.md` are 
 (`geomod/config_documents.py`), and a test holds the three together.
 """
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
@@ -19,8 +20,19 @@ from pydantic import (
 
 from geomod.errors import InputError
 from geomod.geometry import load_plugins, select
+from geomod.reading import load_readings
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+
+
+def _checked(load: Callable[[str], object], path: str | None) -> str | None:
+    """`path`, of which `load` knows whether it holds what it should."""
+    try:
+        if path is not None:
+            load(path)
+    except InputError as error:
+        raise ValueError(f"names {error}") from None
+    return path
 
 
 class Section(BaseModel):
@@ -234,8 +246,22 @@ class Features(Section):
         None,
         description="principal components to encode from, at any width; `null`: all",
     )
+    dtype: Literal["float32", "bfloat16", "float16"] = Field(
+        "float32", description="precision of the model; docs/geometry.md says what it costs"
+    )
+    spread: bool = Field(
+        False, description="lay a model that is too large for one GPU over all (needs accelerate)"
+    )
+    plugins: str | None = Field(
+        None, description="Python file with readings of your own (docs/readings.md)"
+    )
     max_disk_gb: float = Field(20, gt=0, description="room for checkpoints in flight, GB")
     downloads: PositiveInt = Field(2, description="downloads of checkpoints at once")
+
+    @field_validator("plugins")
+    @classmethod
+    def _plugins_can_be_run(cls, path: str | None) -> str | None:
+        return _checked(load_readings, path)
 
 
 Variants = Annotated[list[str], Field(min_length=1)]
@@ -259,12 +285,7 @@ class Geometry(Section):
     @field_validator("plugins")
     @classmethod
     def _plugins_can_be_run(cls, path: str | None) -> str | None:
-        try:
-            if path is not None:
-                load_plugins(path)
-        except InputError as error:
-            raise ValueError(f"names {error}") from None
-        return path
+        return _checked(load_plugins, path)
 
     @model_validator(mode="after")
     def _metrics_are_known(self) -> Self:

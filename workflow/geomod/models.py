@@ -2,12 +2,14 @@
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 import transformers
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from torch import nn
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer
@@ -24,16 +26,18 @@ def load_model(
     *,
     tokenizer: str | Path | None = None,
     device: str | torch.device = "cpu",
-    dtype: torch.dtype = torch.float32,
+    dtype: str | torch.dtype = torch.float32,
+    spread: bool = False,
 ) -> tuple[Any, Any]:
     """The model in a local folder, ready to be read from, and its tokenizer.
 
     A model with a language-modelling head is loaded with it, for surprisal; any other, an encoder
     too, as its bare body. `dtype` is always explicit: left to itself transformers takes the one
     that the file was stored in, float16 for Pythia. `tokenizer` is the folder of the tokenizer,
-    where it is not the model's own.
+    where it is not the model's own. With `spread` its blocks are laid over all GPUs in sight.
     """
     folder = Path(folder)
+    dtype = getattr(torch, dtype) if isinstance(dtype, str) else dtype
     if not (folder / "config.json").is_file():
         raise InputError(f"{folder}: no config.json; expected the folder of a transformers model")
     # Full float32 products on a GPU that would otherwise shorten them to 10 bits of mantissa.
@@ -43,8 +47,13 @@ def load_model(
     config = AutoConfig.from_pretrained(folder, **local)
     door: Any = AutoModelForCausalLM if _has_head(config) else AutoModel
     how: dict[str, Any] = {"dtype": dtype, "output_loading_info": True}
-    weights = read_weights(folder, dtype)
-    if weights:
+    if spread and not transformers.utils.is_accelerate_available():
+        raise InputError("features.spread: true needs the package accelerate; install it")
+    weights = {} if spread else read_weights(folder, dtype)
+    if spread:
+        model, report = door.from_pretrained(folder, device_map="auto", **how, **local)
+        _check_it_fits(model, folder)
+    elif weights:
         with torch.device("meta"):
             family = type(door.from_config(config))
         model, report = family.from_pretrained(None, config=config, state_dict=weights, **how)
@@ -55,8 +64,24 @@ def load_model(
     if missing:
         raise InputError(f"{folder}: the weights lack {', '.join(missing[:5])} (of {len(missing)})")
     model.config.use_cache = False
-    model.to(device).eval().requires_grad_(False)
+    (model if spread else model.to(device)).eval().requires_grad_(False)
     return model, AutoTokenizer.from_pretrained(tokenizer or folder, **local)
+
+
+def _check_it_fits(model: Any, folder: Path) -> None:
+    """Weights that lie beside the GPUs would be carried to them again for every batch."""
+    places = {str(place) for place in model.hf_device_map.values()}
+    if len(places) > 1 and places & {"cpu", "disk"}:
+        raise InputError(
+            f"{folder}: the model does not fit into the GPUs of this machine; "
+            "features.dtype: bfloat16 takes half the room of float32"
+        )
+
+
+def parameters_of(model: nn.Module) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    """Name and values of every weight."""
+    for name, weight in model.named_parameters():
+        yield name, weight.detach().float().cpu().numpy()
 
 
 def read_weights(folder: Path, dtype: torch.dtype) -> dict[str, torch.Tensor]:
@@ -163,3 +188,33 @@ def tokenize(
                 f"{limit}: {sentences[row][:60]!r}…"
             )
     return words
+
+
+def tokenize_with_places(
+    tokenizer: Any, texts: Sequence[str], *, bos: Bos = "none"
+) -> Iterator[tuple[list[int], NDArray[np.int64], int]]:
+    """Token ids of each text as `tokenize` gives them, where they lie in it, how many precede it.
+
+    A place is a token's first character and its last one + 1; both are 0 for special tokens.
+    """
+    if not tokenizer.is_fast:
+        raise InputError(
+            f"{type(tokenizer).__name__} does not say which characters a token stands for, so that "
+            "units cannot be found in their passage; give the suite a tokenizer that has a "
+            "tokenizer.json, or read the sentences alone"
+        )
+    found = tokenizer(
+        list(texts),
+        add_special_tokens=bos == "tokenizer",
+        return_offsets_mapping=True,
+        return_special_tokens_mask=True,
+    )
+    start = [tokenizer.bos_token_id] if bos == "add" else []
+    for ids, places, special in zip(
+        found["input_ids"], found["offset_mapping"], found["special_tokens_mask"], strict=True
+    ):
+        head = len(start) + (special.index(0) if 0 in special else 0)
+        places = [(0, 0)] * len(start) + [
+            (0, 0) if s else p for p, s in zip(places, special, strict=True)
+        ]
+        yield [*start, *ids], np.array(places, dtype=np.int64), head

@@ -14,6 +14,7 @@ from geomod.errors import InputError
 from geomod.gallery import GALLERY
 from geomod.grid import ANY_STEP, Grid, Paths, check_maps, check_steps
 from geomod.provenance import fingerprint
+from geomod.reading import load_readings
 from geomod.sources import published_ceilings, response_files, sentence_file
 
 WORKFLOW = os.path.dirname(os.path.dirname(geomod.__file__))

@@ -1,0 +1,198 @@
+"""One forward pass of a model for any number of readings.
+
+Every layer is handed to the readings inside the pass, the moment it arises, so no hidden states
+pile up. Layer 0 is what the first block receives (the embedding output), layer l the raw output of
+block l.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from geomod.models import (
+    Bos,
+    find_blocks,
+    longest_sentence,
+    tokenize,
+    tokenize_with_places,
+    width_of,
+)
+from geomod.reading import Inputs, Reading
+
+log = logging.getLogger(__name__)
+
+# With fewer rows than this BLAS takes another routine for a product, which rounds otherwise.
+FEW = 4
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A checkpoint that is open for reading: what a reading may ask of it when it begins."""
+
+    model: Any
+    tokenizer: Any
+    blocks: Sequence[nn.Module]
+
+    @property
+    def layers(self) -> range:
+        """0, the embedding output, to L, the output of the last block."""
+        return range(len(self.blocks) + 1)
+
+    @property
+    def width(self) -> int:
+        """The number of dimensions of a hidden state."""
+        return width_of(self.model)
+
+    @property
+    def longest(self) -> int | None:
+        """The number of tokens that the model can take, where it has a limit."""
+        return longest_sentence(self.model)
+
+    def tokenize(self, texts: Sequence[str], bos: Bos = "none") -> list[list[int]]:
+        """Token ids of each text; a text that is too long for the model is an error."""
+        return tokenize(self.tokenizer, texts, bos=bos, limit=self.longest)
+
+    def tokenize_with_places(
+        self, texts: Sequence[str], bos: Bos = "none"
+    ) -> Iterator[tuple[list[int], NDArray[np.int64], int]]:
+        """Token ids of each text, of any length, their characters, how many begin every input."""
+        return tokenize_with_places(self.tokenizer, texts, bos=bos)
+
+
+@dataclass(frozen=True)
+class Share:
+    """What of a batch belongs to one reading: rows of the batch, and its inputs that they are."""
+
+    reading: Reading
+    rows: NDArray[np.int64]
+    inputs: Inputs
+
+    def of(self, stack: Tensor) -> Tensor:
+        """The rows of `stack` [batch, …] that belong to the reading; a view where it can be."""
+        first, last = int(self.rows[0]), int(self.rows[-1])
+        if np.array_equal(self.rows, np.arange(first, last + 1)):
+            return stack[first : last + 1]
+        return stack[torch.as_tensor(self.rows, device=stack.device)]
+
+
+def read(
+    model: Any,
+    tokenizer: Any,
+    readings: Sequence[Reading],
+    *,
+    blocks: str | None = None,
+    batch_tokens: int = 512,
+) -> None:
+    """Pass the inputs of all `readings` through `model`, and give every reading what is its own.
+
+    Inputs of equal length share a batch of at most `batch_tokens` tokens, so nothing is padded, no
+    token attends to another's padding, and a tokenizer needs no padding token. An input that
+    several readings have, or one has twice, passes once. `blocks` names the list of blocks, where
+    it is not plain to see.
+    """
+    opened = Opened(model, tokenizer, find_blocks(model, blocks))
+    readers: dict[tuple[int, ...], list[tuple[int, int]]] = {}
+    for number, reading in enumerate(readings):
+        for place, ids in enumerate(reading.begin(opened)):
+            readers.setdefault(tuple(ids), []).append((number, place))
+    texts = list(readers)
+    lengths = np.array([len(ids) for ids in texts], dtype=np.int64)
+    headed = np.array([any(readings[n].logits for n, _ in readers[ids]) for ids in texts])
+
+    done = 0
+    for rows in batches(lengths, batch_tokens, headed):
+        found: dict[int, list[tuple[int, int]]] = {}
+        for row, text in enumerate(rows):
+            for number, place in readers[texts[text]]:
+                found.setdefault(number, []).append((row, place))
+        shares = [Share(readings[n], *np.array(found[n], dtype=np.int64).T) for n in sorted(found)]
+        _pass(opened, [texts[text] for text in rows], shares, headed=bool(headed[rows[0]]))
+        done += len(rows)
+        log.info("%d of %d texts", done, len(texts))
+    for reading in readings:
+        reading.end()
+
+
+def batches(
+    lengths: NDArray[np.int64], batch_tokens: int, headed: NDArray[np.bool_] | None = None
+) -> Iterator[NDArray[np.int64]]:
+    """Rows of equal length, at most `batch_tokens` tokens (but a text at least) at a time.
+
+    The longest come first: what is too large for the memory fails at once, not after an hour.
+    Those whose logits are wanted, `headed`, do not mix with the others.
+    """
+    headed = np.zeros(len(lengths), dtype=bool) if headed is None else headed
+    for length in np.unique(lengths)[::-1]:
+        size = max(1, batch_tokens // int(length))
+        for kind in (True, False):
+            rows = np.flatnonzero((lengths == length) & (headed == kind))
+            yield from (rows[start : start + size] for start in range(0, len(rows), size))
+
+
+def _pass(
+    opened: Opened, texts: Sequence[Sequence[int]], shares: Sequence[Share], *, headed: bool
+) -> None:
+    """One batch through the model. With `headed` its head is computed too, if it has one."""
+    # A small batch is filled up with copies, so that a text is rounded the same in any company.
+    copies = -(-FEW // (len(texts) * len(texts[0])))
+    ids = torch.tensor(list(texts) * copies, device=_device(opened.model))
+    with torch.inference_mode(), _listening(opened, shares):
+        if not headed:
+            opened.model.base_model(input_ids=ids)
+            return
+        output = opened.model(input_ids=ids)
+        if "logits" in output:
+            for share in shares:
+                if share.reading.logits:
+                    share.reading.predict(share.inputs, share.of(ids), share.of(output.logits))
+
+
+def _device(model: nn.Module) -> torch.device:
+    """Where the model's inputs go: its first weights, but those that are loaded when needed."""
+    return next(
+        (w.device for w in model.parameters() if w.device.type != "meta"), torch.device("cpu")
+    )
+
+
+@contextmanager
+def _listening(opened: Opened, shares: Sequence[Share]) -> Iterator[None]:
+    """While this lasts, the readings are given every layer as the model computes it.
+
+    The embedding output is what the first block receives. The last block is read where it arises:
+    the last of transformers' `hidden_states` has already been through the final norm.
+    """
+    blocks, last = opened.blocks, len(opened.blocks)
+
+    def keep(layer: int, states: Tensor, last_layer: str | None = None) -> None:
+        for share in shares:
+            if last_layer in (None, share.reading.last_layer):
+                share.reading.keep(layer, share.inputs, share.of(states))
+
+    def before_first(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        keep(0, args[0] if args else kwargs["hidden_states"])
+
+    def after(layer: int) -> Callable[..., None]:
+        def hook(_: nn.Module, __: Any, output: Any) -> None:
+            states = output[0] if isinstance(output, tuple) else output
+            keep(layer, states, "raw" if layer == last else None)
+
+        return hook
+
+    def after_norm(_: nn.Module, __: Any, output: Any) -> None:
+        keep(last, output.last_hidden_state, "normed")
+
+    handles = [blocks[0].register_forward_pre_hook(before_first, with_kwargs=True)]
+    handles += [block.register_forward_hook(after(i)) for i, block in enumerate(blocks, start=1)]
+    handles.append(opened.model.base_model.register_forward_hook(after_norm))
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
