@@ -26,7 +26,11 @@ for block in BLOCKS:
             grams=PATHS.steps("{model}", block.steps, "grams.safetensors"),
             tokens=PATHS.steps("{model}", block.steps, "tokens.parquet"),
             sketches=PATHS.steps("{model}", block.steps, "sketch.safetensors"),
-            own=[PATHS.steps("{model}", block.steps, name) for name in READING_FILES],
+            own=[
+                path
+                for name in READING_FILES
+                for path in PATHS.steps("{model}", block.steps, name)
+            ],
         log:
             PATHS.log(f"{{model}}/activations_{block.label}"),
         wildcard_constraints:
