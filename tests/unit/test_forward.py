@@ -11,7 +11,7 @@ import pytest
 
 from geomod import plugins, reading
 from geomod.errors import InputError
-from geomod.forward import batches, read
+from geomod.forward import equal_lengths, read
 from geomod.models import find_blocks, load_model
 from geomod.passages import Passages
 from geomod.reading import Reading, Settings, load_readings, reading_of
@@ -60,30 +60,29 @@ def test_readings_together_are_bit_by_bit_what_each_is_alone(neox, order):
         same(one, other)
 
 
-def test_a_text_that_several_readings_have_passes_once(neox, seen):
+def test_what_several_readings_have_passes_once(neox, seen):
     read(*neox, [Sentences(table(SENTENCES)) for _ in range(3)])
-    # One token passes in a batch of four.
     lengths = [len(sentence.split()) for sentence in SENTENCES]
-    assert sum(rows * tokens for rows, tokens, _ in seen) == sum(max(n, 4) for n in lengths)
-    seen.clear()
-    repeated = extract(*neox, ["the cat ran on", "it sat on it", "the cat ran on"])
+    assert sum(rows * tokens for rows, tokens, _ in seen) == sum(lengths)
+
+
+def test_a_text_that_a_reading_has_twice_passes_once(neox, seen):
+    found = extract(*neox, ["the cat ran on", "it sat on it", "the cat ran on"])
     assert [tuple(shape[:2]) for shape in seen] == [(2, 4)]
-    assert np.array_equal(repeated.features[DEPTH][0], repeated.features[DEPTH][2])
+    for layer in range(DEPTH + 1):
+        assert np.array_equal(found.features[layer][0], found.features[layer][2])
+        assert np.array_equal(found.grams[layer][0], found.grams[layer][2])
 
 
-def test_readings_share_batches_the_longest_first(neox, seen):
+def test_the_longest_of_all_readings_come_first(neox, seen):
     first, second = ["the cat", "it sat on it"], ["a dog", "it", "a dog ran on it"]
     read(*neox, [Sentences(table(first)), Sentences(table(second))])
-    assert [tuple(shape[:2]) for shape in seen] == [(1, 5), (1, 4), (2, 2), (4, 1)]
+    assert [tuple(shape[:2]) for shape in seen] == [(1, 5), (1, 4), (1, 2), (1, 2), (1, 1)]
 
 
 def test_batches_hold_equal_lengths_within_the_budget():
-    lengths = np.array([3, 5, 3, 3, 9, 5, 3])
-    found = [rows.tolist() for rows in batches(lengths, 8)]
-    assert found == [[4], [1], [5], [0, 2], [3, 6]]
-    headed = np.array([0, 1, 1, 0, 0, 0, 1], dtype=bool)
-    found = [rows.tolist() for rows in batches(lengths, 8, headed)]
-    assert found == [[4], [1], [5], [2, 6], [0, 3]]
+    found = [rows.tolist() for rows in equal_lengths([3, 5, 3, 3, 9, 5, 3], 8)]
+    assert found == [[0, 2], [3, 6], [1], [5], [4]]
 
 
 class Norms(Reading):
@@ -122,7 +121,7 @@ def test_no_head_is_computed_for_readings_that_want_no_logits(neox):
     read(*neox, [norms, Sentences(table(["it sat", *SENTENCES[:3]]))])
     assert np.array_equal(alone.norms, norms.norms)
     # Only for the four sentences of 6, 2, 2 and 1 tokens, although others are as long.
-    assert [tuple(shape[:2]) for shape in heads] == [(1, 6), (2, 2), (4, 1)]
+    assert [tuple(shape[:2]) for shape in heads] == [(1, 6), (2, 2), (1, 1)]
 
 
 def test_one_object_serves_many_checkpoints(neox, folders):

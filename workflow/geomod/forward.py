@@ -28,9 +28,6 @@ from geomod.reading import Inputs, Reading
 
 log = logging.getLogger(__name__)
 
-# With fewer rows than this BLAS takes another routine for a product, which rounds otherwise.
-FEW = 4
-
 
 @dataclass(frozen=True)
 class Opened:
@@ -74,12 +71,14 @@ class Share:
     rows: NDArray[np.int64]
     inputs: Inputs
 
-    def of(self, stack: Tensor) -> Tensor:
-        """The rows of `stack` [batch, …] that belong to the reading; a view where it can be."""
-        first, last = int(self.rows[0]), int(self.rows[-1])
-        if np.array_equal(self.rows, np.arange(first, last + 1)):
-            return stack[first : last + 1]
-        return stack[torch.as_tensor(self.rows, device=stack.device)]
+    def of(self, batch: Tensor) -> Tensor:
+        """The rows of `batch` for each of the inputs, which may repeat."""
+        if np.array_equal(self.rows, np.arange(len(batch))):
+            return batch
+        return batch[torch.as_tensor(self.rows, device=batch.device)]
+
+
+Texts = tuple[tuple[int, ...], ...]
 
 
 def read(
@@ -93,58 +92,62 @@ def read(
     """Pass the inputs of all `readings` through `model`, and give every reading what is its own.
 
     Inputs of equal length share a batch of at most `batch_tokens` tokens, so nothing is padded, no
-    token attends to another's padding, and a tokenizer needs no padding token. An input that
-    several readings have, or one has twice, passes once. `blocks` names the list of blocks, where
-    it is not plain to see.
+    token attends to another's padding, and a tokenizer needs no padding token. `blocks` names the
+    list of blocks, where it is not plain to see.
     """
     opened = Opened(model, tokenizer, find_blocks(model, blocks))
-    readers: dict[tuple[int, ...], list[tuple[int, int]]] = {}
-    for number, reading in enumerate(readings):
-        for place, ids in enumerate(reading.begin(opened)):
-            readers.setdefault(tuple(ids), []).append((number, place))
-    texts = list(readers)
-    lengths = np.array([len(ids) for ids in texts], dtype=np.int64)
-    headed = np.array([any(readings[n].logits for n, _ in readers[ids]) for ids in texts])
-
-    done = 0
-    for rows in batches(lengths, batch_tokens, headed):
-        found: dict[int, list[tuple[int, int]]] = {}
-        for row, text in enumerate(rows):
-            for number, place in readers[texts[text]]:
-                found.setdefault(number, []).append((row, place))
-        shares = [Share(readings[n], *np.array(found[n], dtype=np.int64).T) for n in sorted(found)]
-        _pass(opened, [texts[text] for text in rows], shares, headed=bool(headed[rows[0]]))
-        done += len(rows)
-        log.info("%d of %d texts", done, len(texts))
+    batches = plan(readings, [reading.begin(opened) for reading in readings], batch_tokens)
+    done, count = 0, sum(len(texts) for texts in batches)
+    for texts, shares in batches.items():
+        _pass(opened, texts, shares)
+        done += len(texts)
+        log.info("%d of %d texts", done, count)
     for reading in readings:
         reading.end()
 
 
-def batches(
-    lengths: NDArray[np.int64], batch_tokens: int, headed: NDArray[np.bool_] | None = None
-) -> Iterator[NDArray[np.int64]]:
-    """Rows of equal length, at most `batch_tokens` tokens (but a text at least) at a time.
+def plan(
+    readings: Sequence[Reading], inputs: Sequence[Sequence[Sequence[int]]], batch_tokens: int
+) -> dict[Texts, list[Share]]:
+    """The batches of a pass, and whose they are.
+
+    How a product is rounded can depend on the number of its rows. So a reading has the batches that
+    it would have alone, and to the last bit its numbers do not depend on what else is read. A batch
+    that several readings have passes once; so does a text that one reading has twice.
 
     The longest come first: what is too large for the memory fails at once, not after an hour.
-    Those whose logits are wanted, `headed`, do not mix with the others.
     """
-    headed = np.zeros(len(lengths), dtype=bool) if headed is None else headed
-    for length in np.unique(lengths)[::-1]:
+    batches: dict[Texts, list[Share]] = {}
+    for reading, own in zip(readings, inputs, strict=True):
+        places: dict[tuple[int, ...], list[int]] = {}
+        for place, ids in enumerate(own):
+            places.setdefault(tuple(ids), []).append(place)
+        texts = list(places)
+        for rows in equal_lengths([len(text) for text in texts], batch_tokens):
+            batch = tuple(texts[row] for row in rows)
+            repeats = [len(places[text]) for text in batch]
+            share = Share(
+                reading,
+                np.repeat(np.arange(len(batch)), repeats),
+                np.concatenate([places[text] for text in batch]),
+            )
+            batches.setdefault(batch, []).append(share)
+    return dict(sorted(batches.items(), key=lambda item: -len(item[0][0])))
+
+
+def equal_lengths(lengths: Sequence[int], batch_tokens: int) -> Iterator[NDArray[np.int64]]:
+    """Rows of equal length, at most `batch_tokens` tokens (but a text at least) at a time."""
+    for length in np.unique(lengths):
+        rows = np.flatnonzero(np.asarray(lengths) == length)
         size = max(1, batch_tokens // int(length))
-        for kind in (True, False):
-            rows = np.flatnonzero((lengths == length) & (headed == kind))
-            yield from (rows[start : start + size] for start in range(0, len(rows), size))
+        yield from (rows[start : start + size] for start in range(0, len(rows), size))
 
 
-def _pass(
-    opened: Opened, texts: Sequence[Sequence[int]], shares: Sequence[Share], *, headed: bool
-) -> None:
-    """One batch through the model. With `headed` its head is computed too, if it has one."""
-    # A small batch is filled up with copies, so that a text is rounded the same in any company.
-    copies = -(-FEW // (len(texts) * len(texts[0])))
-    ids = torch.tensor(list(texts) * copies, device=_device(opened.model))
+def _pass(opened: Opened, texts: Texts, shares: Sequence[Share]) -> None:
+    """One batch through the model, and through its head where a reading wants logits."""
+    ids = torch.tensor(texts, device=_device(opened.model))
     with torch.inference_mode(), _listening(opened, shares):
-        if not headed:
+        if not any(share.reading.logits for share in shares):
             opened.model.base_model(input_ids=ids)
             return
         output = opened.model(input_ids=ids)
