@@ -1,6 +1,7 @@
 """Many readings of one pass: each gets what it would get alone."""
 
 import itertools
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from geomod.errors import InputError
 from geomod.forward import equal_lengths, read
 from geomod.models import find_blocks, load_model
 from geomod.passages import Passages
-from geomod.reading import Reading, Settings, load_readings, reading_of
+from geomod.reading import Settings, load_readings, reading_of
 from geomod.sentences import Sentences, extract
 from tests.unit.small_models import DEPTH, SENTENCES
 
@@ -85,37 +86,36 @@ def test_batches_hold_equal_lengths_within_the_budget():
     assert found == [[0, 2], [3, 6], [1], [5], [4]]
 
 
-class Norms(Reading):
-    """Mean length of the states: what docs/readings.md shows, without its file."""
-
-    def __init__(self, stimuli, settings=None):
-        self.stimuli = stimuli
-
-    def begin(self, opened):
-        self.norms = np.full((len(opened.layers), len(self.stimuli)), np.nan)
-        return opened.tokenize(self.stimuli["sentence"].tolist())
-
-    def keep(self, layer, inputs, states):
-        self.norms[layer, inputs] = states.norm(dim=-1).mean(dim=1).cpu().numpy()
-
-    def write(self, folder, place, provenance):
-        np.save(folder / "norms.npy", self.norms)
+@pytest.fixture
+def own(root, tmp_path, monkeypatch):
+    """The class that docs/readings.md shows, from a file of the user's."""
+    monkeypatch.setattr(reading, "READINGS", dict(reading.READINGS))
+    monkeypatch.setattr(plugins, "_loaded", {})
+    page = (root / "docs/readings.md").read_text(encoding="utf-8")
+    (shown,) = [
+        text for text in re.findall(r"```python\n(.*?)```", page, re.S) if "@reading" in text
+    ]
+    (tmp_path / "norms.py").write_text(shown, encoding="utf-8")
+    kind = load_readings(tmp_path / "norms.py")["norms"]
+    return lambda sentences: kind(table(sentences), Settings())
 
 
-def test_a_reading_of_ones_own_is_one_class(neox):
-    sentences, norms = Sentences(table(SENTENCES)), Norms(table(SENTENCES))
+def test_a_reading_of_ones_own_is_one_class(neox, own, tmp_path):
+    sentences, norms = Sentences(table(SENTENCES)), own(SENTENCES)
     read(*neox, [sentences, norms])
+    norms.write(tmp_path, {}, {})
+    assert np.array_equal(np.load(tmp_path / "norms.npy"), norms.norms)
     for layer, row in itertools.product(range(DEPTH + 1), range(len(SENTENCES))):
         expected = np.sqrt(sentences.grams[layer][row].diagonal()).mean()
         assert norms.norms[layer, row] == pytest.approx(expected, rel=1e-5)
 
 
-def test_no_head_is_computed_for_readings_that_want_no_logits(neox):
+def test_no_head_is_computed_for_readings_that_want_no_logits(neox, own):
     model, _ = neox
     heads = []
     model.get_output_embeddings().register_forward_hook(lambda *call: heads.append(call[-1].shape))
     longer = [*SENTENCES, "it ran on", "a big red dog and a cat"]
-    norms, alone = Norms(table(longer)), Norms(table(longer))
+    norms, alone = own(longer), own(longer)
     read(*neox, [alone])
     assert heads == []
     read(*neox, [norms, Sentences(table(["it sat", *SENTENCES[:3]]))])
@@ -133,13 +133,14 @@ def test_one_object_serves_many_checkpoints(neox, folders):
     same(reading, expected)
 
 
-def test_no_hook_is_left_behind_even_by_an_error(neox, monkeypatch):
+def test_no_hook_is_left_behind_even_by_an_error(neox, own, monkeypatch):
     model, _ = neox
     extract(*neox, SENTENCES, last_layer="normed")
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
-    monkeypatch.setattr(Norms, "keep", lambda *_: 1 / 0)
+    norms = own(SENTENCES)
+    monkeypatch.setattr(norms, "keep", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        read(*neox, [Norms(table(SENTENCES))])
+        read(*neox, [norms])
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import transformers
 from safetensors.torch import load_file, save_file
 from transformers import GPTNeoXConfig, GPTNeoXModel, T5Config, T5Model
 
@@ -11,7 +12,7 @@ from geomod.errors import InputError
 from geomod.forward import read
 from geomod.geometry import measure, names, summarize
 from geomod.grams import read_features, read_grams, read_header
-from geomod.models import find_blocks, load_model, tokenize
+from geomod.models import check_it_fits, find_blocks, load_model, parameters_of, tokenize
 from geomod.sentences import Sentences, extract
 from geomod.tables import read_table
 from tests.unit.small_models import (
@@ -262,9 +263,29 @@ class TestLoading:
         with pytest.raises(InputError, match=r"no config\.json"):
             load_model(tmp_path)
 
-    def test_precision_is_explicit(self, folders):
-        model, tokenizer = load_model(folders / "gpt-neox", dtype=torch.bfloat16)
-        assert model.dtype == torch.bfloat16
+    @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+    def test_precision_is_explicit(self, folders, dtype):
+        model, tokenizer = load_model(folders / "gpt-neox", dtype=dtype)
+        assert str(model.dtype) == f"torch.{dtype}"
         found = extract(model, tokenizer, SENTENCES)
         assert found.features[1].dtype == np.float32
         assert found.grams[1].values.dtype == np.float64
+        exact = extract(*load_model(folders / "gpt-neox"), SENTENCES)
+        for layer, features in exact.features.items():
+            apart = np.abs(found.features[layer] - features).max() / np.abs(features).max()
+            assert 0 < apart < 0.05 or layer == 0
+        np.testing.assert_allclose(found.tokens["surprisal"], exact.tokens["surprisal"], atol=0.1)
+        assert all(values.dtype == np.float32 for _, values in parameters_of(model))
+
+    def test_models_over_many_devices_need_accelerate(self, folders, neox):
+        if not transformers.utils.is_accelerate_available():
+            with pytest.raises(InputError, match="needs the package accelerate; install it"):
+                load_model(folders / "gpt-neox", spread=True)
+            return
+        spread = extract(*load_model(folders / "gpt-neox", spread=True), SENTENCES)
+        assert spread.tokens.equals(extract(*neox, SENTENCES).tokens)
+
+    def test_a_model_that_does_not_fit_is_told(self, neox):
+        neox[0].hf_device_map = {"gpt_neox": 0, "embed_out": "cpu"}
+        with pytest.raises(InputError, match="does not fit into the GPUs of this machine"):
+            check_it_fits(neox[0], "folder")

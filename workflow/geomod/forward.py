@@ -152,9 +152,11 @@ def _pass(opened: Opened, texts: Texts, shares: Sequence[Share]) -> None:
             return
         output = opened.model(input_ids=ids)
         if "logits" in output:
+            logits = output.logits
+            ids = ids.to(logits.device)  # the last of many devices, where the model lies on such
             for share in shares:
                 if share.reading.logits:
-                    share.reading.predict(share.inputs, share.of(ids), share.of(output.logits))
+                    share.reading.predict(share.inputs, share.of(ids), share.of(logits))
 
 
 def _device(model: nn.Module) -> torch.device:

@@ -52,7 +52,7 @@ def load_model(
     weights = {} if spread else read_weights(folder, dtype)
     if spread:
         model, report = door.from_pretrained(folder, device_map="auto", **how, **local)
-        _check_it_fits(model, folder)
+        check_it_fits(model, folder)
     elif weights:
         with torch.device("meta"):
             family = type(door.from_config(config))
@@ -68,9 +68,9 @@ def load_model(
     return model, AutoTokenizer.from_pretrained(tokenizer or folder, **local)
 
 
-def _check_it_fits(model: Any, folder: Path) -> None:
+def check_it_fits(model: Any, folder: str | Path) -> None:
     """Weights that lie beside the GPUs would be carried to them again for every batch."""
-    places = {str(place) for place in model.hf_device_map.values()}
+    places = {str(place) for place in getattr(model, "hf_device_map", {}).values()}
     if len(places) > 1 and places & {"cpu", "disk"}:
         raise InputError(
             f"{folder}: the model does not fit into the GPUs of this machine; "
