@@ -153,8 +153,11 @@ class TestRegistry:
     def test_a_file_of_the_users_adds_one(self, tmp_path):
         path = tmp_path / "mine.py"
         path.write_text(
+            "from __future__ import annotations\n"
+            "from dataclasses import dataclass\n"
             "from geomod.reading import Reading, reading\n\n"
-            '@reading("mine")\nclass Mine(Reading):\n    files = ("mine.npy",)\n'
+            '@reading("mine")\n@dataclass\nclass Mine(Reading):\n'
+            '    size: int = 1\n    files = ("mine.npy",)\n'
         )
         assert list(load_readings(path)) == list(load_readings(path)) == ["mine"]
         assert reading_of("mine").files == ("mine.npy",)

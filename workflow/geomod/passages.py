@@ -60,10 +60,8 @@ class Passages(Sentences):
             for first, last, start in self._pieces(opened, rows, starts, stops, head):
                 own, shift = rows[first:last], start - head
                 spans.inputs[own] = len(inputs)
-                spans.starts[own], spans.stops[own] = (
-                    starts[first:last] - shift,
-                    stops[first:last] - shift,
-                )
+                spans.starts[own] = starts[first:last] - shift
+                spans.stops[own] = stops[first:last] - shift
                 inputs.append([*ids[:head], *ids[start : stops[last - 1]]])
         if self.n_straddling:
             log.info("%d tokens straddle two units; each is the later one's", self.n_straddling)

@@ -1,6 +1,7 @@
 """Python files of the user's: functions and classes that the config names by their file."""
 
 import importlib.util
+import sys
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -27,11 +28,13 @@ def load_plugins(
         raise InputError(f"{path}: there is no such file")
     if (file, mark) not in _loaded:
         before = set(names())
-        spec = importlib.util.spec_from_file_location(file.stem, file)
+        spec = importlib.util.spec_from_file_location(f"plugin of geomod, {file.stem}", file)
         if spec is None or spec.loader is None:
             raise InputError(f"{path}: this is no Python file (.py)")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module  # dataclasses look themselves up there
         try:
-            spec.loader.exec_module(importlib.util.module_from_spec(spec))
+            spec.loader.exec_module(module)
         except (SyntaxError, ImportError, InputError) as error:
             raise InputError(f"{path}: {error}") from error
         own = [name for name in names() if name not in before]
