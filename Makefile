@@ -5,6 +5,7 @@ PYTHON ?= python3
 PIP_ARGS ?=
 CORES ?= all
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 READY := .venv/.installed
 # The browser of other jobs' threads is Snakemake; BLAS and tokenizers take only what they are given.
 export OMP_NUM_THREADS ?= 1
@@ -15,7 +16,7 @@ export TOKENIZERS_PARALLELISM := false
 help:
 	@echo "make demo    run the whole sweep on small models and a simulated brain"
 	@echo "make test    run the tests"
-	@echo "make lint    ruff, snakefmt, snakemake --lint, mypy"
+	@echo "make lint    ruff, snakefmt, snakemake --lint, mypy, who imports whom"
 
 demo: $(READY)
 	$(BIN)/snakemake --cores $(CORES)
@@ -23,7 +24,7 @@ demo: $(READY)
 	@echo "Done. Open results/demo/report.html"
 
 test: $(READY)
-	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES)
 	@echo "Done. What was skipped, and why, stands above the last line of pytest."
 
 lint: $(READY)
@@ -32,24 +33,27 @@ lint: $(READY)
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
 	$(BIN)/mypy
+	PYTHONPATH=workflow $(BIN)/lint-imports
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow
 
-# The config's schema and the tables of config/README.md, from the models in geomod/config.py.
+# The config's schema and the tables of config/README.md, from the models in geomod/plan/config.py.
 documents: $(READY)
-	PYTHONPATH=workflow $(BIN)/python -m geomod.config_documents
+	$(BIN)/python -m geomod.plan.documents
 
 clean:
 	rm -rf results/demo logs .snakemake
 
 TEST_PROCESSES ?= 2
 
-$(READY): envs/lock.txt
+# geomod itself is put on the path of this Python as it lies here, so that notebooks can import it.
+$(READY): envs/lock.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "geomod needs Python 3.11 or newer; say which: make PYTHON=python3.11"; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check $(PIP_ARGS) --requirement envs/lock.txt
+	$(PIP) $(PIP_ARGS) --requirement envs/lock.txt
+	$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $(READY)

@@ -38,9 +38,9 @@ SHAPES = {
 LENGTHS = {6: 0.15, 7: 0.25, 8: 0.25, 9: 0.15, 10: 0.10, 11: 0.05, 12: 0.05}
 
 
-def make_sentences(count: int, seed: int = 0) -> list[str]:
+def make_sentences(count: int) -> list[str]:
     """Random words, a token each."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     lengths = rng.choice(list(LENGTHS), size=count, p=list(LENGTHS.values()))
     return [" ".join(f"w{word}" for word in rng.integers(VOCABULARY - 2, size=n)) for n in lengths]
 
@@ -77,8 +77,8 @@ def run_extract(
     """The forward pass of this repository."""
     import torch
 
-    from geomod.models import load_model
-    from geomod.sentences import extract
+    from geomod.models.loading import load_model
+    from geomod.models.sentences import extract
 
     torch.set_num_threads(threads)
     started = time.process_time()
@@ -144,8 +144,9 @@ def alone(function: Callable[..., Any], *arguments: Any) -> Any:
 
 def run_geometry(grams: dict[int, Any], features: dict[int, Any]) -> dict[str, float]:
     """Seconds that all variants of all measures take, of sentences and of their set."""
-    from geomod.geometry import measure, names, summarize
-    from geomod.population import measure_population
+    from geomod.geometry.catalogue import names
+    from geomod.geometry.measure import measure, summarize
+    from geomod.geometry.sets import measure_population
 
     items = [str(row) for row in range(len(features[0]))]
     started = time.process_time()

@@ -7,7 +7,7 @@ import argparse
 
 from interval_coverage import GRIDS, design_of
 
-from geomod.calibration import calibrate
+from geomod.scrutiny.calibration import calibrate
 
 
 def main() -> None:

@@ -2,7 +2,8 @@
 
     PYTHONPATH=workflow:benchmarks python benchmarks/inference.py
 
-The tables are simulated (`geomod.sweeps`), the settings are those of a config that says nothing.
+The tables are simulated (`geomod.scrutiny.synthetic`), the settings are those of a config that says
+nothing.
 Every stage runs once, one after the other, in one process.
 """
 
@@ -13,14 +14,14 @@ from typing import Any
 import numpy as np
 from interval_coverage import GRIDS, REGIONS, SCATTER
 
-from geomod.change_points import find_change_points
-from geomod.claims import claims
-from geomod.correlations import correlations
-from geomod.curves import gather
-from geomod.emergence import emergence
-from geomod.inference import Settings
-from geomod.modules import find_modules
-from geomod.sweeps import Design, Frame, Truth, as_tables, simulate
+from geomod.claims.judge import claims
+from geomod.coupling.paper import correlations
+from geomod.curves.curves import gather
+from geomod.curves.estimates import Settings
+from geomod.emergence.onsets import emergence
+from geomod.modules.change_points import find_change_points
+from geomod.modules.partition import find_modules
+from geomod.scrutiny.synthetic import Design, Frame, Truth, as_tables, simulate
 
 DEMO_STEPS = (0, 1, 2, 4, 8, 16, 32, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 SIZES = {

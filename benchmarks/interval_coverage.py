@@ -4,7 +4,8 @@
 
 Prints one line a claim, grid and truth. What counts as the truth of a sweep:
 claim 1: the mean excess silhouette of the same models over twenty other draws of their noise;
-claim 2: low − high of the same models in the scores that participants' noise was added to;
+claim 2: low − high of the same models in the scores that participants' noise was added to, over
+the whole last decade of training, of which the grid's checkpoints are a few;
 claim 3: the planted lead; claims 4 and 5: the mean estimate over all sweeps, because the partial
 correlation that is planted is thinned out by noise of the regions before anyone could measure it.
 """
@@ -16,11 +17,12 @@ from functools import partial
 
 import numpy as np
 
-from geomod.calibration import NULLS, PLANTED, find
-from geomod.inference import Settings
-from geomod.sweeps import Design, Frame, Scatter, Truth, simulate
+from geomod.curves.estimates import Settings
+from geomod.scrutiny.calibration import NULLS, PLANTED, find
+from geomod.scrutiny.synthetic import Design, Frame, Scatter, Truth, at_steps, simulate
 
 SETTINGS = Settings(permutations=99, bootstrap=100, null_draws=99)
+BETWEEN = 8
 SCATTER = Scatter(smooth=0.3, rough=0.1, noise=0.15, rho=0.6, rho_depth=0.3)
 REGIONS = ("AntTemp", "IFG", "IFGorb", "MFG", "PostTemp", "netw")
 TOY = (0, *(2**k for k in range(12)))
@@ -36,10 +38,26 @@ GRIDS = {
 }
 
 
-def design_of(grid: str) -> Design:
-    """The grid with five participants and middling noise."""
+def design_of(grid: str, rho: float = SCATTER.rho) -> Design:
+    """The grid with five participants and middling noise, ρ from checkpoint to checkpoint."""
     frames = tuple(Frame(*row) for row in GRIDS[grid])
-    return Design(frames, REGIONS, 5, SCATTER, SCATTER, person=0.1)
+    scatter = replace(SCATTER, rho=rho)
+    return Design(frames, REGIONS, 5, scatter, scatter, person=0.1)
+
+
+def with_checkpoints_between(design: Design) -> Design:
+    """The last decade of training alone, BETWEEN times as densely saved, and as alike in time."""
+    frames = []
+    for frame in design.frames:
+        last = frame.steps[-1]
+        late = [step for step in frame.steps if step * 10 >= last]
+        dense = np.geomspace(last / 10, last, BETWEEN * len(late)).round().astype(int)
+        frames.append(replace(frame, steps=tuple(sorted({*late, *dense.tolist()}))))
+    score, geometry = (
+        replace(scatter, rho=scatter.rho ** (1 / BETWEEN))
+        for scatter in (design.score, design.geometry)
+    )
+    return replace(design, frames=tuple(frames), score=score, geometry=geometry)
 
 
 def one_sweep(
@@ -50,19 +68,21 @@ def one_sweep(
     def again(other: Design, noise: int) -> float:
         rng = np.random.default_rng([sweep, claim])
         curves = simulate(other, truth, rng, noise=np.random.default_rng([sweep, claim, noise]))
-        estimate = find(curves, claim, SETTINGS, sweep)[0]
+        estimate = find(curves, claim, SETTINGS, sweep).estimate
         return np.nan if estimate is None else estimate.value
 
+    every = with_checkpoints_between(design) if claim == 2 else design
     rng = np.random.default_rng([sweep, claim])
-    curves = simulate(design, truth, rng, noise=np.random.default_rng([sweep, claim, 0]))
-    estimate = find(curves, claim, SETTINGS, sweep)[0]
+    curves = simulate(every, truth, rng, noise=np.random.default_rng([sweep, claim, 0]))
+    saved = [at_steps(c, f.steps) for c, f in zip(curves, design.frames, strict=True)]
+    estimate = find(saved, claim, SETTINGS, sweep).estimate
     if estimate is None:
         return (np.nan,) * 4
     target = np.nan
     if claim == 1:
         target = float(np.mean([again(design, noise) for noise in range(1, 21)]))
     elif claim == 2:
-        target = again(replace(design, person=0.0), 0)
+        target = again(replace(every, person=0.0), 0)
     elif claim == 3:
         target = -truth.lead
     return estimate.value, estimate.low, estimate.high, target
@@ -73,13 +93,14 @@ def main() -> None:
     parser.add_argument("--sweeps", type=int, default=200)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--grids", nargs="+", default=list(GRIDS), choices=list(GRIDS))
+    parser.add_argument("--rho", type=float, default=SCATTER.rho)
     parser.add_argument("--claims", nargs="+", type=int, default=[1, 2, 3, 4, 5])
     options = parser.parse_args()
     print(f"{'grid':6} claim  truth    estimate  SD     coverage  width  sweeps")
     for grid in options.grids:
         for claim in options.claims:
             for name, truth in (("absent", NULLS[claim]), ("planted", PLANTED[claim])):
-                task = partial(one_sweep, design_of(grid), claim, truth)
+                task = partial(one_sweep, design_of(grid, options.rho), claim, truth)
                 with ProcessPoolExecutor(options.jobs) as pool:
                     found = np.array(list(pool.map(task, range(options.sweeps))))
                 found = found[np.isfinite(found[:, 0])]

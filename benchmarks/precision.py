@@ -18,12 +18,13 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.documented import document
-from geomod.geometry import measure
-from geomod.grams import Features, Floats
-from geomod.models import load_model
-from geomod.population import measure_population
-from geomod.ridge import encode
-from geomod.sentences import Sentences, extract
+from geomod.base.layers import Features
+from geomod.geometry.grams import Floats
+from geomod.geometry.measure import measure
+from geomod.geometry.sets import measure_population
+from geomod.models.loading import load_model
+from geomod.models.sentences import Sentences, extract
+from geomod.ridge.engine import encode
 
 TRAINED = ("m", 512)  # size and step of the small model
 SENTENCES = 200
@@ -89,8 +90,8 @@ def compare(name: str, folder: Path, sentences: list[str]) -> pd.DataFrame:
 
 def trained_model(folder: Path) -> tuple[Path, list[str]]:
     """A small GPT-NeoX trained from nothing, and sentences of its language."""
-    from geomod.language import make_language, sample_stimuli
-    from geomod.training import train
+    from geomod.toy.language import make_language, sample_stimuli
+    from geomod.toy.training import train
 
     size, step = TRAINED
     train(size, [step], 0, folder)

@@ -40,10 +40,10 @@ def run(folder: Path, chosen: list[int], count: int, threads: int) -> dict[str, 
     """One load, and one pass for the `chosen` of the three readings; 3 re-reads growing texts."""
     import torch
 
-    from geomod.forward import read
-    from geomod.models import load_model
-    from geomod.passages import Passages
-    from geomod.sentences import Sentences
+    from geomod.models.forward import read
+    from geomod.models.loading import load_model
+    from geomod.models.passages import Passages
+    from geomod.models.sentences import Sentences
 
     torch.set_num_threads(threads)
     tables = [make_stimuli(count, seed) for seed in (0, 1, 2)]

@@ -18,8 +18,8 @@ import torch
 from numpy.typing import NDArray
 from scipy import stats
 
-from geomod.low_high import fold_variance
-from geomod.ridge import encode
+from geomod.modules.low_high import fold_variance
+from geomod.ridge.engine import encode
 
 Array = NDArray[np.float64]
 ALPHAS = np.logspace(-2, 8, 21)

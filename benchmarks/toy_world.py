@@ -12,13 +12,13 @@ import numpy as np
 import pandas as pd
 from documented import document
 
-from geomod.emergence import emergence
-from geomod.language import EARLY, LATE, make_language, sample_stimuli
-from geomod.models import load_model
-from geomod.recovery import probe_curves
-from geomod.sentences import extract
-from geomod.toy import TOY_SIZES
-from geomod.training import train
+from geomod.emergence.onsets import emergence
+from geomod.models.loading import load_model
+from geomod.models.sentences import extract
+from geomod.scrutiny.recovery import probe_curves
+from geomod.toy.language import EARLY, LATE, make_language, sample_stimuli
+from geomod.toy.shapes import TOY_SIZES
+from geomod.toy.training import train
 
 STEPS = [0, 1, 2, 4, 8, 16, 32, 64, 96, 128, 192, 256, 384, 512, 768, 1024]
 SENTENCES = 1000

@@ -271,7 +271,7 @@ def point_client_at(server: HubServer, monkeypatch: Any, home: Path) -> None:
     """
     from huggingface_hub import constants, utils
 
-    from geomod import hub
+    from geomod.checkpoints import hub
 
     template = server.url + "/{repo_id}/resolve/{revision}/{filename}"
     monkeypatch.setattr(constants, "ENDPOINT", server.url)

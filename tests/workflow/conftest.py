@@ -43,10 +43,14 @@ class Workflow:
         (self.folder / "config" / name).write_text(text, encoding="utf-8")
 
     def run(
-        self, *arguments: str, config: str = "small.yaml", check: bool = True
+        self,
+        *arguments: str,
+        config: str = "small.yaml",
+        check: bool = True,
+        cores: int | None = 2,
     ) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            self.command(*arguments, config=config),
+            self.command(*arguments, config=config, cores=cores),
             cwd=self.folder,
             env=environment(),
             capture_output=True,
@@ -57,9 +61,12 @@ class Workflow:
             raise AssertionError(f"snakemake failed:\n{done.stdout}\n{done.stderr}")
         return done
 
-    def command(self, *arguments: str, config: str = "small.yaml") -> list[str]:
+    def command(
+        self, *arguments: str, config: str = "small.yaml", cores: int | None = 2
+    ) -> list[str]:
         # pytest-xdist runs other tests beside this one: two cores are enough.
-        return [str(SNAKEMAKE), *arguments, "--cores", "2", "--configfile", f"config/{config}"]
+        given = [] if cores is None else ["--cores", str(cores)]
+        return [str(SNAKEMAKE), *arguments, *given, "--configfile", f"config/{config}"]
 
     def planned(self, *arguments: str, config: str = "small.yaml") -> dict[str, int]:
         """Job counts of a dry run, without the blocks' numbers: {"encoding": 4, …}."""
@@ -68,7 +75,7 @@ class Workflow:
         table = re.search(r"Job stats:\n.*?\n-.*?\n(.*?)\ntotal", output, re.DOTALL)
         for line in table.group(1).splitlines() if table else []:
             name, count = line.split()
-            stage = re.sub(r"_toy(_\d+)?$", "", name)
+            stage = re.sub(r"_(toy|pythia)(_\d+)?$", "", name)
             counts[stage] = counts.get(stage, 0) + int(count)
         counts.pop("all", None)
         return counts
@@ -107,10 +114,14 @@ def fresh(tmp_path: Path) -> Workflow:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
-    """A workflow in which the small demo has run. Copy it (`like_finished`) to change it."""
+    """A workflow in which the small demo has run. Copy it (`like_finished`) to change it.
+
+    What a person saw on the screen meanwhile is in screen.txt.
+    """
     workflow = copy_workflow(tmp_path_factory.mktemp("finished") / "geomod")
     workflow.write_config(SMALL)
-    workflow.run()
+    done = workflow.run()
+    (workflow.folder / "screen.txt").write_text(done.stdout + done.stderr, encoding="utf-8")
     return workflow
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -13,11 +14,11 @@ import pandas as pd
 import pytest
 from safetensors.torch import load
 
-from geomod.tables import read_provenance
+from geomod.base.tables import read_provenance
 from tests.hubserver import HubServer, gpt_neox_files, weight_files
 from tests.workflow.conftest import Workflow, copy_workflow, environment
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dag")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("hub")]
 
 REPO, MODEL = "lab/tiny-a-seed3", "tiny-a-seed3"
 STEPS = [0, 1, 2, 4, 8, 16, 32, 64]
@@ -186,7 +187,11 @@ def test_every_number_names_its_commit_and_no_weights_stay(swept: Workflow) -> N
         assert (found["commit"], found["sha256"]) == (commits[step], hashes[step])
         tokenizers.add(found["tokenizer_sha256"])
     assert len(tokenizers) == 1
-    assert not [p for p in (results / "checkpoints/hub/weights").rglob("*") if p.is_file()]
+    assert [p for p in swept.folder.rglob("*") if is_weights(p.name)] == []
+
+
+def is_weights(name: str) -> bool:
+    return re.fullmatch(r"(pytorch_)?model\b.*\.(safetensors|bin)(\..*)?", name) is not None
 
 
 def test_a_second_run_asks_the_network_for_nothing(swept: Workflow, server: HubServer) -> None:

@@ -14,16 +14,17 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertForMaskedLM, BertModel, BertTokenizerFast
 
-from geomod.grams import read_features, read_grams
-from geomod.language import make_language, sample_stimuli
-from geomod.training import train
+from geomod.base.layers import read_features
+from geomod.geometry.grams import read_grams
+from geomod.toy.language import make_language, sample_stimuli
+from geomod.toy.training import train
 from tests.workflow.conftest import Workflow, copy_workflow
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("folders")]
 
 STEPS, DIVERGED, BROKEN_LAYER = (0, 8, 16), 8, 3
 SENTENCES = 60
-PLUGIN = '''from geomod.geometry import metric
+PLUGIN = '''from geomod.geometry.registry import metric
 
 
 @metric("spread")
@@ -111,6 +112,7 @@ def table(workflow: Workflow, name: str) -> pd.DataFrame:
 def test_a_diverged_checkpoint_loses_its_broken_layers_alone(ran: Workflow) -> None:
     geometry = table(ran, "geometry")
     broken = (geometry["step"] == DIVERGED) & (geometry["layer"] >= BROKEN_LAYER)
+    assert broken.any()
     assert (geometry.loc[broken, "n_nonfinite"] == SENTENCES).all()
     assert (geometry.loc[broken, "n"] == 0).all()
     assert geometry.loc[broken, "mean"].isna().all()
@@ -119,11 +121,13 @@ def test_a_diverged_checkpoint_loses_its_broken_layers_alone(ran: Workflow) -> N
 
     encoding = table(ran, "encoding")
     lost = (encoding["step"] == DIVERGED) & (encoding["layer"] >= BROKEN_LAYER)
+    assert lost.any()
     assert encoding.loc[lost, "score"].isna().all()
     assert encoding.loc[~lost & (encoding["layer"] > 0), "score"].notna().all()
 
     sets = table(ran, "population")
     missing = (sets["step"] == DIVERGED) & (sets["layer"] >= BROKEN_LAYER)
+    assert missing.any()
     assert (sets.loc[missing, "n_nonfinite"] == SENTENCES).all()
     assert (sets.loc[~missing, "n_nonfinite"] == 0).all()
 
@@ -176,7 +180,7 @@ def test_a_metric_of_ones_own_is_in_the_tables_and_the_figures(ran: Workflow) ->
     assert found["mean"].item() == pytest.approx(np.mean(expected))
     figure = (ran.folder / "results/small/figures/geometry.svg").read_text(encoding="utf-8")
     assert ">spread<" in figure
-    assert ">first token norm<" in figure
+    assert ">first token norm (ratio)<" in figure
 
 
 def test_every_choice_of_variants_is_in_the_specification_curve(ran: Workflow) -> None:

@@ -2,9 +2,10 @@
 
 import io
 import json
+import subprocess
 import tarfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,21 +18,25 @@ import pytest
 import xarray as xr
 from nilearn import image
 
-from geomod.grams import read_features
-from geomod.ridge import encode
+from geomod.base.layers import read_features
+from geomod.ridge.engine import encode
 from tests.conftest import ROOT
-from tests.workflow.conftest import SMALL, Workflow
+from tests.workflow.conftest import SMALL, Workflow, environment
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dag")]
+pytestmark = pytest.mark.slow
+shares_the_finished = pytest.mark.xdist_group("dag")
 
 REAL = ROOT.parent / "shared" / "data" / "tuckute2024"
 REGIONS = ["IFGorb", "IFG", "MFG", "AntTemp", "PostTemp", "netw"]
 ALPHAS = np.logspace(-1, 6, 8)
 
 
-def lab(dataset: dict[str, Any], **sections: Any) -> dict[str, Any]:
-    """SMALL with the dataset of a lab, and one toy model at two steps."""
-    toy = {"provider": "train", "sizes": ["xs"], "steps": [0, 64]}
+def lab(dataset: dict[str, Any], models: Workflow | None = None, **sections: Any) -> dict[str, Any]:
+    """SMALL with the dataset of a lab, and one toy model at two steps, trained in `models`."""
+    toy: dict[str, Any] = {"provider": "train", "sizes": ["xs"], "steps": [0, 64]}
+    if models is not None:
+        path = models.folder / "results/small/checkpoints/toy-{size}/step{step}"
+        toy |= {"provider": "folder", "path": str(path)}
     dataset = {"name": "lab", **dataset}
     return {**SMALL, "run": "lab", "suites": {"toy": toy}, "dataset": dataset, **sections}
 
@@ -85,47 +90,34 @@ def test_a_table_as_a_spreadsheet_saves_it(fresh: Workflow) -> None:
     assert fresh.planned("results/lab/brain/notes.json") == {"brain": 1}  # and no forward pass
 
 
-Change = Callable[[pd.DataFrame], pd.DataFrame]
+def test_jobs_import_the_geomod_beside_their_rules(fresh: Workflow, tmp_path: Path) -> None:
+    """Whatever else of that name is installed, as a clone is in the Python that `make` builds."""
+    table_lab(fresh)
+    (tmp_path / "elsewhere/geomod").mkdir(parents=True)
+    (tmp_path / "elsewhere/geomod/__init__.py").write_text("raise ImportError('another clone')")
+    subprocess.run(
+        fresh.command("results/lab/stimuli.parquet"),
+        cwd=fresh.folder,
+        env={**environment(), "PYTHONPATH": str(tmp_path / "elsewhere")},
+        check=True,
+    )
+    assert len(read(fresh, "stimuli.parquet")) == 30
 
 
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        (lambda rows: pd.concat([rows, rows.iloc[:1]]), "more than one response of participant"),
-        (lambda rows: rows.replace("s07", "s99"), "item_id 's99' is not among the sentences"),
-        (
-            lambda rows: rows.assign(response=rows["response"].where(rows["region"] != "IFG", "1")),
-            "region 'IFG' has no responses to learn from",
-        ),
-        (
-            lambda rows: rows.assign(response=rows["response"].str.replace(".", ",")),
-            "Write decimals with a point.",
-        ),
-    ],
-    ids=["duplicate", "unknown sentence", "constant", "decimal comma"],
-)
-def test_wrong_responses_fail_in_words_and_leave_nothing(
-    fresh: Workflow, change: Change, words: str
-) -> None:
-    change(table_lab(fresh)).to_csv(fresh.folder / "responses.csv", index=False)
-    assert words in refused(fresh)
+def test_wrong_responses_fail_in_words_and_leave_nothing(fresh: Workflow) -> None:
+    """One fault of many: tests/unit/brain/test_tables.py has the others and their words."""
+    rows = table_lab(fresh).replace("s07", "s99")
+    rows.to_csv(fresh.folder / "responses.csv", index=False)
+    assert "item_id 's99' is not among the sentences" in refused(fresh)
+    assert (fresh.folder / "results/lab/stimuli.parquet").is_file()
     assert not list((fresh.folder / "results/lab/brain").glob("*"))
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("item_id,sentence\n" + "".join(f"s{i:02d},Short.\n" for i in range(19)), "19 sentences"),
-        ("item_id,sentence\ns00,café\n", "row 2: not UTF-8"),
-    ],
-    ids=["too few", "not UTF-8"],
-)
-def test_wrong_sentences_fail_in_words_and_leave_nothing(
-    fresh: Workflow, text: str, words: str
-) -> None:
+def test_wrong_sentences_fail_in_words_and_leave_nothing(fresh: Workflow) -> None:
+    """One fault of many: tests/unit/brain/test_stimuli.py has the others and their words."""
     table_lab(fresh)
-    (fresh.folder / "sentences.csv").write_bytes(text.encode("latin-1"))
-    assert words in refused(fresh)
+    (fresh.folder / "sentences.csv").write_bytes("item_id,sentence\ns00,café\n".encode("latin-1"))
+    assert "row 2: not UTF-8" in refused(fresh)
     assert not (fresh.folder / "results/lab/stimuli.parquet").exists()
 
 
@@ -193,7 +185,10 @@ def test_a_file_may_lie_on_the_web_alone(fresh: Workflow, server: tuple[Path, st
     assert (fresh.folder / "data/responses.csv.sha256").is_file()
 
 
-def test_an_assembly_in_passages_by_region_and_by_voxel(fresh: Workflow) -> None:
+@shares_the_finished
+def test_an_assembly_in_passages_by_region_and_by_voxel(
+    fresh: Workflow, finished: Workflow
+) -> None:
     """Its own sentences, its passages kept together in folds, its voxels as a table."""
     rng = np.random.default_rng(0)
     passages = np.repeat([f"passage_{i}" for i in range(8)], 4)
@@ -212,6 +207,7 @@ def test_an_assembly_in_passages_by_region_and_by_voxel(fresh: Workflow) -> None
     fresh.write_config(
         lab(
             {"assembly": "small.nc", "regions": ["language"]},
+            finished,
             encoding={**SMALL["encoding"], "group_by": "group"},
             maps={"models": ["toy-xs"], "steps": [64], "layers": [1], "participants": ["199"]},
         )
@@ -231,6 +227,7 @@ def test_an_assembly_in_passages_by_region_and_by_voxel(fresh: Workflow) -> None
     assert row["score"].item() == pytest.approx(expected.score.item(), abs=1e-5)
 
 
+@shares_the_finished
 def test_maps_of_voxels_lie_where_the_betas_lie(like_finished: Workflow) -> None:
     maps = {"models": ["toy-s"], "steps": [128], "layers": [2], "participants": ["02"]}
     like_finished.write_config({**SMALL, "maps": maps})
@@ -258,8 +255,9 @@ def test_maps_of_voxels_lie_where_the_betas_lie(like_finished: Workflow) -> None
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+@shares_the_finished
 @pytest.mark.skipif(not REAL.is_dir(), reason=f"the real responses are not at {REAL}")
-def test_real_responses_from_sentences_to_report(fresh: Workflow) -> None:
+def test_real_responses_from_sentences_to_report(fresh: Workflow, finished: Workflow) -> None:
     """A toy model knows a made-up language: a mean over tokens tells a sentence's length, no more.
 
     That says something about real brains, and much less than their ceilings allow.
@@ -273,6 +271,7 @@ def test_real_responses_from_sentences_to_report(fresh: Workflow) -> None:
                 "ceiling": str(REAL / "noise_ceilings.csv"),
                 "columns": {"region": "roi", "ceiling": "nc"},
             },
+            finished,
             features={"pooling": "mean"},
         )
     )
@@ -284,4 +283,5 @@ def test_real_responses_from_sentences_to_report(fresh: Workflow) -> None:
     assert table.query("region == 'netw'")["score"].max() > 0.02
     np.testing.assert_allclose(table["score_normalized"], table["score"] / table["ceiling"])
     assert read(fresh, "stimuli.parquet")["sentence"][0] == "Taste that fowl and those fish."
-    assert (fresh.folder / "results/lab/report.html").is_file()
+    page = (fresh.folder / "results/lab/report.html").read_text(encoding="utf-8")
+    assert "of the tokens are unknown, or single bytes or letters" in page

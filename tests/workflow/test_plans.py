@@ -1,13 +1,37 @@
 """Dry runs: what is planned, how fast, and what is refused before any job starts."""
 
 import copy
+import json
+import os
 import time
 from typing import Any
 
 import pytest
 
+from geomod.base.devices import has_gpu
 from tests.conftest import ROOT
 from tests.workflow.conftest import SMALL, Workflow
+
+SAY_SETTINGS = """
+
+onstart:
+    import json
+    from pathlib import Path
+
+    Path("settings.json").write_text(
+        json.dumps(
+            {
+                "cores": workflow.resource_settings.cores,
+                "scheduler": workflow.scheduling_settings.scheduler,
+                "gpu_here": workflow.resource_settings.resources["gpu_here"].value,
+                "rerun_incomplete": workflow.dag_settings.force_incomplete,
+                "keep_going": workflow.execution_settings.keep_going,
+                "show_failed_logs": workflow.output_settings.show_failed_logs,
+                "lock": workflow.execution_settings.lock,
+            }
+        )
+    )
+"""
 
 
 def refused(workflow: Workflow, change: dict[str, Any], *arguments: str) -> str:
@@ -21,13 +45,18 @@ def refused(workflow: Workflow, change: dict[str, Any], *arguments: str) -> str:
     return output
 
 
-def test_the_paper_is_planned_without_network(fresh: Workflow) -> None:
-    jobs = fresh.run("-n", config="paper.yaml").stdout
-    for stage in ("activations", "encoding"):
-        counts = [
-            line.split()[-1] for line in jobs.splitlines() if line.startswith(f"{stage}_pyth")
-        ]
-        assert sum(map(int, counts[: len(counts) // 2])) == 4 * 19
+def test_the_paper_is_planned_without_network(
+    fresh: Workflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And docs/cluster.md says how many jobs that is."""
+    for variable in ("HF_ENDPOINT", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:9")  # where nobody answers
+    stages = ("activations", "entropy", "curvature", "geometry", "encoding")
+    jobs = fresh.planned(config="paper.yaml")
+    assert {stage for stage, count in jobs.items() if count == 4 * 19} == set(stages)
+    text = " ".join((ROOT / "docs/cluster.md").read_text(encoding="utf-8").split())
+    told = f"gives five jobs a checkpoint ({', '.join(stages)}), {5 * 4 * 19} for"
+    assert told in text
 
 
 def test_the_whole_of_pythia_is_planned_in_fifteen_seconds(fresh: Workflow) -> None:
@@ -93,6 +122,12 @@ def test_a_region_that_a_table_lacks_is_refused(fresh: Workflow) -> None:
     assert "mine.csv has no region 'MFG'" in output
 
 
+@pytest.mark.skipif(has_gpu(), reason="there is a GPU")
+def test_a_gpu_that_is_not_here_is_missed_before_any_job(fresh: Workflow) -> None:
+    output = refused(fresh, {"device": "cuda"})
+    assert "`device` is 'cuda', but this machine has no GPU" in output
+
+
 def test_two_configs_may_not_share_a_run(fresh: Workflow) -> None:
     fresh.write_config(SMALL, "other.yaml")
     fresh.run("--until", "stimuli")
@@ -111,7 +146,18 @@ def test_layers_may_be_spread_over_jobs(fresh: Workflow) -> None:
     assert jobs["join_layers"] == 3 * 2 * 6  # three tables of two models at six steps
 
 
-def test_the_default_profile_is_in_force(root: Any) -> None:
-    text = (ROOT / "profiles/default/config.yaml").read_text(encoding="utf-8")
-    for setting in ("cores: all", "scheduler: greedy", "gpu_here: 1", "rerun-incomplete: true"):
-        assert setting in text
+def test_the_default_profile_is_in_force(fresh: Workflow) -> None:
+    """Snakemake itself says what holds for a run with no option given."""
+    fresh.edit("Snakefile", lambda text: text + SAY_SETTINGS)
+    done = fresh.run("results/small/stimuli.parquet", cores=None)
+    settings = json.loads((fresh.folder / "settings.json").read_text(encoding="utf-8"))
+    assert settings == {
+        "cores": os.cpu_count(),
+        "scheduler": "greedy",
+        "gpu_here": 1,
+        "rerun_incomplete": True,
+        "keep_going": True,
+        "show_failed_logs": True,
+        "lock": False,
+    }
+    assert f"Provided cores: {os.cpu_count()}" in done.stdout + done.stderr

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from geomod.gallery import GALLERY
+from geomod.report.gallery import GALLERY
 from tests.workflow.conftest import SMALL, Workflow, environment
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dag")]
@@ -47,12 +47,24 @@ def test_a_new_step_runs_that_step_and_the_tables(like_finished: Workflow) -> No
     assert jobs.pop("train") == MODELS
     assert "simulate" not in jobs
     assert "brain" not in jobs
-    before = read(like_finished, "encoding")
+
+
+def test_one_run_leaves_what_the_config_says(like_finished: Workflow) -> None:
+    """A step put in and another taken out of the middle of a job: the rest is as it was."""
+    before = {name: read(like_finished, name) for name in ("encoding", "geometry")}
+    config = copy.deepcopy(SMALL)
+    steps = config["suites"]["toy"]["steps"] = [0, 1, 8, 16, 64, 128]
+    like_finished.write_config(config)
     like_finished.run()
-    after = read(like_finished, "encoding")
-    assert set(after["step"]) == {*before["step"], 8}
-    old = after[after["step"] != 8].reset_index(drop=True)
-    pd.testing.assert_frame_equal(sort(old), sort(before))
+    for path in (like_finished.folder / "results/small/tables").glob("*.parquet"):
+        table = pd.read_parquet(path)
+        if "step" in table:
+            assert set(table["step"].dropna()) <= set(steps), path.name
+    for name, old in before.items():
+        new = read(like_finished, name)
+        assert set(new["step"]) == set(steps)
+        kept = [table[~table["step"].isin([4, 8])] for table in (old, new)]
+        pd.testing.assert_frame_equal(*map(sort, kept))
     assert like_finished.planned() == {}
 
 
@@ -66,14 +78,19 @@ def test_new_penalties_fit_again_but_extract_nothing(like_finished: Workflow) ->
 
 
 def test_an_edit_in_the_ridge_fits_again(like_finished: Workflow) -> None:
-    like_finished.edit("workflow/geomod/ridge.py", lambda text: text + "\n# edited\n")
+    like_finished.edit("workflow/geomod/ridge/engine.py", lambda text: text + "\nEDITED = True\n")
     jobs = like_finished.planned()
     assert jobs["encoding"] == JOBS
     assert set(jobs) <= {"encoding", "figure", *AFTER_ENCODING}
 
 
+def test_a_comment_in_the_ridge_runs_nothing(like_finished: Workflow) -> None:
+    like_finished.edit("workflow/geomod/ridge/engine.py", lambda text: text + "\n# edited\n")
+    assert like_finished.planned() == {}
+
+
 def test_an_edit_in_the_figures_draws_again_and_no_more(like_finished: Workflow) -> None:
-    like_finished.edit("workflow/geomod/figures.py", lambda text: text + "\n# edited\n")
+    like_finished.edit("workflow/geomod/report/figures.py", lambda text: text + "\nEDITED = True\n")
     assert set(like_finished.planned()) == {"figure", "report"}
 
 

@@ -19,8 +19,8 @@ for block in BLOCKS:
         input:
             stimuli=PATHS.at("stimuli.parquet"),
             weights=weights_of(block.suite, "{model}", block.steps),
-            listing=ancient(listing_of(block.suite, "{model}")),
-            plugins=READING_PLUGINS,
+            listing=listing_of(block.suite, "{model}"),
+            plugins=here(READING_PLUGINS),
         output:
             features=PATHS.steps("{model}", block.steps, "features.safetensors"),
             grams=PATHS.steps("{model}", block.steps, "grams.safetensors"),
@@ -46,8 +46,7 @@ for block in BLOCKS:
             downloads=FEATURES.downloads,
         params:
             source=lambda wildcards: source(wildcards.model),
-            store=PATHS.at("checkpoints/hub"),
-            steps=steps_of(block),
+            store=MOVED.at("checkpoints/hub"),
             features=FEATURES.model_dump(
                 include={"pooling", "bos", "first_token", "last_layer"}
             ),

@@ -32,8 +32,8 @@ rule checkpoints_table:
             for model in GRID.models
             for file in weights_of(model.suite, model.name, model.steps)
         ],
-        known_bad=os.path.join(RESOURCES, "known_bad.tsv"),
-        suites=os.path.join(RESOURCES, "suites.tsv"),
+        known_bad=here(os.path.join(RESOURCES, "known_bad.tsv")),
+        suites=here(os.path.join(RESOURCES, "suites.tsv")),
     output:
         table=PATHS.table("checkpoints"),
         summary=PATHS.at("audit.txt"),

@@ -1,61 +1,126 @@
 # What all rules share: the checked config, the grid, the paths. No rule builds any of them itself.
 
+import atexit
 import os
+import sys
+import time
 
 from snakemake.exceptions import WorkflowError
 
 import geomod
-from geomod import runs
-from geomod.config import HubSuite, TrainSuite
-from geomod.config_files import parse_config, read_configs
-from geomod.datasets import about_sentences, as_files, check_regions
-from geomod.devices import gpus_per_job
-from geomod.errors import InputError
-from geomod.gallery import GALLERY
-from geomod.grid import ANY_STEP, Grid, Paths, check_maps, check_steps
-from geomod.provenance import fingerprint
-from geomod.reading import load_readings
-from geomod.sources import published_ceilings, response_files, sentence_file
+from geomod.base import jobs
+from geomod.base.devices import gpus_per_job
+from geomod.base.errors import InputError
+from geomod.base.files import to_make_anew
+from geomod.brain.inputs import published_ceilings, response_files, sentence_file
+from geomod.models.reading import load_readings
+from geomod.plan import runs
+from geomod.plan.checks import check, check_device
+from geomod.plan.config import HubSuite, TrainSuite
+from geomod.plan.datasets import about_sentences, as_files
+from geomod.plan.fingerprint import fingerprint
+from geomod.plan.grid import ANY_STEP, Grid, Paths
+from geomod.plan.reading import parse_config, read_configs
+from geomod.report.gallery import GALLERY
 
 WORKFLOW = os.path.dirname(os.path.dirname(geomod.__file__))
 SCRIPTS = os.path.join(WORKFLOW, "scripts")
 # Relative, as all inputs are: a folder that is moved as a whole has nothing to run again.
 RESOURCES = os.path.relpath(os.path.join(os.path.dirname(WORKFLOW), "resources"))
+TEMPLATE = os.path.relpath(os.path.join(WORKFLOW, "report", "report.html.j2"))
 CONDA = os.path.join(os.path.dirname(WORKFLOW), "envs", "geomod.yaml")
-CONFIG_FILES = [os.path.relpath(path) for path in workflow.configfiles]
+jobs.import_first(WORKFLOW)  # jobs too, whichever geomod is installed in their Python
+CONFIG_FILES = list(dict.fromkeys(map(os.path.relpath, workflow.configfiles)))
+
+# Where another workflow uses this one as a module, that workflow's file is the owner of the run.
+IS_MODULE = not workflow.modifier.is_main_snakefile()
+OWNER = CONFIG_FILES + [os.path.relpath(workflow.main_snakefile)] * IS_MODULE
 
 try:
-    # Read here once more, since Snakemake's own reader lets a key given twice pass, and takes
-    # numbers inside `--config 'a={b: 1}'` for text.
-    CONFIG = parse_config(
-        read_configs(CONFIG_FILES, workflow.config_settings.config),
-        " + ".join(CONFIG_FILES),
-    )
+    runs.check_place(WORKFLOW)
+    if workflow.modifier.skip_configfile:  # the `config:` of a module stands alone
+        CONFIG = parse_config(config, f"`config` of the module in {OWNER[-1]}")
+    else:
+        # Read here once more, since Snakemake's own reader lets a key given twice pass, and takes
+        # numbers inside `--config 'a={b: 1}'` for text.
+        CONFIG = parse_config(
+            read_configs(CONFIG_FILES, workflow.config_settings.config),
+            " + ".join(CONFIG_FILES),
+        )
     PATHS = Paths(CONFIG.run)
-    DATASET = as_files(CONFIG.dataset, PATHS.at("world"))
+    # Snakemake puts the `prefix:` of a module before inputs, outputs and logs, and before nothing
+    # else: parameters, the lock and the record take their paths from here.
+    MOVED = Paths(
+        CONFIG.run, workflow.modifier.path_modifier.replace_prefix(PATHS.root)
+    )
+    DATASET = as_files(CONFIG.dataset, MOVED.at("world"))
     RESPONSES = response_files(DATASET)
-    RECORD = runs.read_record(PATHS.root)
+    RECORD = runs.read_record(MOVED.root)
     if workflow.is_main_process:  # jobs parse this file too, and need not check again
-        check_steps(CONFIG)
-        check_regions(DATASET, simulated=CONFIG.dataset.simulate is not None)
-        check_maps(CONFIG)
-        runs.check_owner(RECORD, CONFIG.run, CONFIG_FILES)
-    GRID = Grid(CONFIG, RECORD.get("blocks"))
+        check(CONFIG, DATASET)
+        runs.check_owner(RECORD, CONFIG.run, OWNER)
+    GRID = Grid(CONFIG, RECORD.get("blocks"), RECORD.get("training"))
 except InputError as error:
-    raise WorkflowError(str(error))
+    sys.exit(f"\n{error}")  # the last words on the screen, and the only ones about it
 
 BLOCKS = GRID.blocks()
+TRAINING = GRID.training()
 SEED = CONFIG.encoding.seed
 GPU = gpus_per_job(CONFIG.device)
 
 
-onstart:
-    global LOCK
-    LOCK = runs.hold(PATHS.root)
-    blocks = {
-        name: [b.steps for b in BLOCKS if b.suite == name] for name in CONFIG.suites
+def begin():
+    """Take the run for this process alone, clear what killed ones left, and say what is planned."""
+    try:
+        if workflow.local_exec:  # which is not known any earlier
+            check_device(CONFIG)
+        runs.hold(MOVED.root)
+    except InputError as error:
+        sys.exit(f"\n{error}")
+    runs.sweep(MOVED.root)
+    runs.write_record(
+        MOVED.root, OWNER, blocks=by_suite(BLOCKS), training=by_suite(TRAINING)
+    )
+
+
+def complain(since):
+    """Let what failed jobs said to people come last, below all that Snakemake says around it."""
+    logs = workflow.modifier.path_modifier.replace_prefix(
+        os.path.dirname(PATHS.log(""))
+    )
+    sentences = jobs.complaints(logs, since)
+    if sentences:
+        atexit.register(print, "", *sentences, sep="\n", file=sys.stderr)
+
+
+def by_suite(blocks):
+    """The steps of every block, as the record of a run keeps them."""
+    return {
+        name: [b.steps for b in blocks if b.suite == name] for name in CONFIG.suites
     }
-    runs.write_record(PATHS.root, CONFIG_FILES, blocks)
+
+
+onstart:
+    begin()
+
+
+onerror:
+    complain(STARTED)
+
+
+STARTED = time.time()
+
+if IS_MODULE:
+    # Snakemake calls the handlers of the main file alone: put these before its own.
+    workflow._onstart = runs.one_after_another(begin, workflow._onstart)
+    workflow._onerror = runs.one_after_another(
+        lambda: complain(STARTED), workflow._onerror
+    )
+
+
+def here(paths):
+    """Files that lie where the config says, or belong to the workflow; no module moves them."""
+    return local(paths)
 
 
 def code(script):
@@ -65,7 +130,8 @@ def code(script):
 
 def provenance(script):
     """What a job writes into its tables about where they came from."""
-    return {"code": code(script), "run": CONFIG.run, "seed": SEED}
+    stage = os.path.splitext(script)[0]
+    return {"stage": stage, "code": code(script), "run": CONFIG.run, "seed": SEED}
 
 
 def gpu_here(wildcards):
@@ -94,13 +160,12 @@ def steps_of(block):
 def weights_of(suite, model, steps):
     """Checkpoints that are trained here are inputs; those of a hub never become an edge.
 
-    Training gives the same weights again, so a newer file with an old step is no reason to run:
-    what would be is in the parameters (`trained_by`).
+    None of them is `ancient`: a job behind such a file is not even asked whether its parameters
+    or its code have changed, as soon as the job before it runs.
     """
     if not isinstance(CONFIG.suites[suite], TrainSuite):
         return []
-    folders = [PATHS.weights(model, step) for step in steps]
-    return [ancient(f"{folder}/model.safetensors") for folder in folders]
+    return [f"{PATHS.weights(model, step)}/model.safetensors" for step in steps]
 
 
 def listing_of(suite, model):
@@ -110,22 +175,24 @@ def listing_of(suite, model):
 
 
 def source(model):
-    """Where the checkpoints of a model lie: the arguments of `geomod.listings.source_of`."""
+    """Where the checkpoints of a model lie: the arguments of `checkpoints.listings.source_of`."""
     found = GRID.model(model)
     settings = CONFIG.suites[found.suite]
     # Not what only says which of the checkpoints are wanted.
-    suite = settings.model_dump(exclude={"steps", "layers"})
+    suite = settings.model_dump(exclude={"steps", "layers", "sizes", "seeds"})
     if isinstance(settings, TrainSuite):
         suite |= {"trained_by": code("train.py"), "seed": SEED}
-    # The first model's tokenizer serves the whole suite.
-    for key in {"sizes", "seeds"} & suite.keys():
-        suite[key] = suite[key] and suite[key][:1]
+    if isinstance(settings, HubSuite) and not settings.tokenizer:
+        # The first model's serves the whole suite.
+        suite |= dict(
+            sizes=settings.sizes[:1], seeds=settings.seeds and settings.seeds[:1]
+        )
     return dict(
         suite=suite,
         model=model,
         size=found.size,
         seed=found.seed,
-        trained=PATHS.weights(model, "{step}"),
+        trained=MOVED.weights(model, "{step}"),
     )
 
 

@@ -2,10 +2,24 @@
 
 if CONFIG.dataset.simulate:
 
+    rule sentences:
+        # Apart from the brain, so that another participant sends no sentence through a model.
+        output:
+            here(DATASET["sentences"]),
+        log:
+            PATHS.log("sentences"),
+        conda:
+            CONDA
+        params:
+            sentences=CONFIG.dataset.simulate.sentences,
+            seed=SEED,
+            code=code("sentences.py"),
+        script:
+            "../scripts/sentences.py"
+
     rule simulate:
         output:
-            sentences=DATASET["sentences"],
-            images=RESPONSES,
+            images=here(RESPONSES),
             truth=PATHS.at("world/truth.json"),
         log:
             PATHS.log("simulate"),
@@ -28,7 +42,7 @@ if CONFIG.dataset.download:
     # The code is no parameter: data that are here are not fetched again for an edit.
     rule download:
         output:
-            [f"{DOWNLOAD.folder}/{name}" for name in DOWNLOAD.files],
+            here([f"{DOWNLOAD.folder}/{name}" for name in DOWNLOAD.files]),
         log:
             PATHS.log("download"),
         conda:
@@ -41,7 +55,7 @@ if CONFIG.dataset.download:
 
 rule stimuli:
     input:
-        sentence_file(DATASET),
+        here(sentence_file(DATASET)),
     output:
         PATHS.at("stimuli.parquet"),
     log:
@@ -58,8 +72,8 @@ rule stimuli:
 
 rule brain:
     input:
-        data=RESPONSES,
-        ceiling=published_ceilings(DATASET) or [],
+        data=here(RESPONSES),
+        ceiling=here(published_ceilings(DATASET) or []),
         stimuli=PATHS.at("stimuli.parquet"),
     output:
         responses=PATHS.at("brain/responses.parquet"),

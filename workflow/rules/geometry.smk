@@ -4,7 +4,7 @@ METRICS = CONFIG.geometry.metrics()
 FURTHER = {
     name: METRICS[name] for name in METRICS if name not in ("entropy", "curvature")
 }
-PLUGINS = [CONFIG.geometry.plugins] if CONFIG.geometry.plugins else []
+PLUGINS = here([CONFIG.geometry.plugins] if CONFIG.geometry.plugins else [])
 
 for block in BLOCKS:
 

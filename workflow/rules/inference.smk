@@ -202,7 +202,7 @@ if CONFIG.dataset.simulate:
 
     rule recovery:
         input:
-            sentences=DATASET["sentences"],
+            sentences=here(DATASET["sentences"]),
             truth=PATHS.at("world/truth.json"),
             features=[
                 PATHS.step(model, step, "features.safetensors")

@@ -1,6 +1,9 @@
 # Figures are drawn from the tables alone; the report puts them beside the claims.
 
 
+SHOWN = sorted({name for plate in GALLERY.values() for name in plate.tables})
+
+
 rule figure:
     input:
         tables=lambda wildcards: [
@@ -33,12 +36,12 @@ rule report:
     input:
         claims=PATHS.at("claims.json"),
         notes=PATHS.at("brain/notes.json"),
-        geometry=PATHS.table("geometry"),
+        tables=[PATHS.table(name) for name in SHOWN],
         checkpoints=PATHS.table("continuity"),
         calibration=CALIBRATION,
         recovery=[PATHS.table("recovery")] if CONFIG.dataset.simulate else [],
         figures=[PATHS.figure(name, "svg") for name in GALLERY],
-        template=os.path.join(WORKFLOW, "report", "report.html.j2"),
+        template=here(TEMPLATE),
     output:
         PATHS.at("report.html"),
     log:

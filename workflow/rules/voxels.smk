@@ -6,7 +6,7 @@ if MAPS:
 
     rule voxel_map:
         input:
-            data=lambda wildcards: response_files(of_participant(wildcards)),
+            data=lambda wildcards: here(response_files(of_participant(wildcards))),
             stimuli=PATHS.at("stimuli.parquet"),
             features=PATHS.step("{model}", "{step}", "features.safetensors"),
         output:

@@ -2,33 +2,36 @@
 
 from pathlib import Path
 
-from geomod.checkpoints import open_checkpoints
-from geomod.devices import pick
-from geomod.forward import read
-from geomod.jobs import job
-from geomod.listings import source_of
-from geomod.models import load_model, parameters_of
-from geomod.provenance import of_checkpoint
-from geomod.reading import Settings, load_readings
-from geomod.sentences import Sentences
-from geomod.tables import read_table
-from geomod.trajectory import sketch, write_sketch
+from geomod.base.devices import pick
+from geomod.base.files import step_of
+from geomod.base.jobs import job
+from geomod.base.provenance import derived, of_checkpoint
+from geomod.base.tables import read_table
+from geomod.checkpoints.continuity import sketch, write_sketch
+from geomod.checkpoints.listings import source_of
+from geomod.checkpoints.opening import open_checkpoints
+from geomod.models.forward import read
+from geomod.models.loading import load_model, parameters_of, vocabulary_of
+from geomod.models.reading import Settings, load_readings
+from geomod.models.sentences import Sentences
 
 with job(snakemake.log[0], snakemake.threads):
     inputs, params, limits = snakemake.input, snakemake.params, snakemake.resources
     stimuli, settings = read_table(inputs.stimuli), Settings(**params.features)
     own = [kind for path in inputs.plugins for kind in load_readings(path).values()]
     readings = [kind(stimuli, settings) for kind in (Sentences, *own)]
+    behind = derived(params.provenance, inputs)
     device = pick(params.device)
     source = source_of(**params.source)
+    sketches = snakemake.output.sketches
     checkpoints = open_checkpoints(
-        [(source, step) for step in params.steps],
+        [(source, step_of(path)) for path in sketches],
         workdir=params.store,
         max_disk_gb=limits.store_mb / 1000,
         downloads=limits.downloads,
         listing=next(iter(inputs.listing), None),
     )
-    for checkpoint, sketches in zip(checkpoints, snakemake.output.sketches, strict=True):
+    for checkpoint, path in zip(checkpoints, sketches, strict=True):
         model, tokenizer = load_model(
             checkpoint.folder,
             tokenizer=checkpoint.tokenizer_folder,
@@ -36,14 +39,15 @@ with job(snakemake.log[0], snakemake.threads):
             dtype=params.dtype,
             spread=params.spread,
         )
-        write_sketch(sketch(parameters_of(model)), sketches)
+        origin = {**behind, **of_checkpoint(checkpoint)}
+        write_sketch(sketch(parameters_of(model)), path, origin)
         read(model, tokenizer, readings, blocks=params.blocks)
         place = {
             "model": checkpoint.model,
             "step": checkpoint.step,
             "parameters": model.num_parameters(),
+            "vocabulary": vocabulary_of(model),
         }
-        provenance = {**params.provenance, **of_checkpoint(checkpoint)}
         for reading in readings:
-            reading.write(Path(sketches).parent, place, provenance)
+            reading.write(Path(path).parent, place, origin)
         del model  # or the next would be loaded beside it

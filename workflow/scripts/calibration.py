@@ -1,12 +1,13 @@
 """Simulate sweeps on this grid, and count how often each test rejects what is not there."""
 
-from geomod.calibration import calibrate
-from geomod.curves import gather
-from geomod.files import whole
-from geomod.inference import Settings
-from geomod.jobs import job
-from geomod.sound import sound
-from geomod.tables import read_table, write_table
+from geomod.base.files import whole
+from geomod.base.jobs import job
+from geomod.base.provenance import derived
+from geomod.base.tables import read_table, write_table
+from geomod.curves.curves import gather
+from geomod.curves.estimates import Settings
+from geomod.curves.sound import sound
+from geomod.scrutiny.calibration import calibrate
 
 with job(snakemake.log[0], snakemake.threads):
     inputs, params, output = snakemake.input, snakemake.params, snakemake.output
@@ -26,6 +27,7 @@ with job(snakemake.log[0], snakemake.threads):
         draws=params.draws,
         jobs=snakemake.threads,
     )
-    write_table(table, output.table, "calibration", params.provenance)
+    origin = derived(params.provenance, snakemake.input)
+    write_table(table, output.table, "calibration", origin)
     with whole(output.text) as temporary:
         temporary.write_text(table.round(3).to_string(index=False) + "\n", encoding="utf-8")

@@ -2,11 +2,12 @@
 
 import pandas as pd
 
-from geomod.audit import audit, expected_sizes, read_known_bad, summary
-from geomod.files import whole
-from geomod.jobs import job
-from geomod.listings import read_listing, source_of, take_listing
-from geomod.tables import write_table
+from geomod.base.files import whole
+from geomod.base.jobs import job
+from geomod.base.provenance import derived
+from geomod.base.tables import write_table
+from geomod.checkpoints.audit import audit, expected_sizes, read_known_bad, summary
+from geomod.checkpoints.listings import read_listing, source_of, take_listing
 
 with job(snakemake.log[0], snakemake.threads):
     inputs, params = snakemake.input, snakemake.params
@@ -20,6 +21,7 @@ with job(snakemake.log[0], snakemake.threads):
         listed = {found.step for found in listing if found.step is not None}
         asked.append(audit(source, listing, steps, known_bad, sizes))
         everything.append(audit(source, listing, sorted(listed | set(steps)), known_bad, sizes))
-    write_table(pd.concat(asked), snakemake.output.table, "checkpoints", params.provenance)
+    origin = derived(params.provenance, inputs.weights)
+    write_table(pd.concat(asked), snakemake.output.table, "checkpoints", origin)
     with whole(snakemake.output.summary) as temporary:
         temporary.write_text(summary(pd.concat(everything)), encoding="utf-8")

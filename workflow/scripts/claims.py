@@ -1,15 +1,13 @@
 """Answer the five claims."""
 
-import json
-from pathlib import Path
-
-from geomod.claims import claims
-from geomod.files import whole
-from geomod.inference import Settings
-from geomod.jobs import job
-from geomod.recovery import planted_claims
-from geomod.sound import sound
-from geomod.tables import read_table
+from geomod.base.jobs import job
+from geomod.base.provenance import derived, in_short
+from geomod.base.seals import read_json, write_json
+from geomod.base.tables import read_table
+from geomod.claims.judge import claims
+from geomod.curves.estimates import Settings
+from geomod.curves.sound import sound
+from geomod.scrutiny.recovery import planted_claims
 
 with job(snakemake.log[0], snakemake.threads):
     inputs, params = snakemake.input, snakemake.params
@@ -27,7 +25,7 @@ with job(snakemake.log[0], snakemake.threads):
         folds=read_table(inputs.folds),
         covariates=tokens[["model", "step", "surprisal"]],
         calibration=read_table(calibration) if calibration else None,
-        planted=planted_claims(json.loads(Path(truth).read_text("utf-8"))) if truth else None,
+        planted=planted_claims(read_json(truth)) if truth else None,
     )
-    with whole(snakemake.output[0]) as temporary:
-        temporary.write_text(json.dumps(answers, indent=2) + "\n", encoding="utf-8")
+    origin = in_short(derived(params.provenance, snakemake.input), inputs.encoding)
+    write_json([{**answer, "provenance": origin} for answer in answers], snakemake.output[0])

@@ -1,9 +1,10 @@
 """Do the tensors of each checkpoint lie between those of its neighbours? The last word on each."""
 
-from geomod.audit import with_continuity
-from geomod.jobs import job
-from geomod.tables import read_table, write_table
-from geomod.trajectory import continuity_of_models
+from geomod.base.jobs import job
+from geomod.base.provenance import derived
+from geomod.base.tables import read_table, write_table
+from geomod.checkpoints.audit import with_continuity
+from geomod.checkpoints.continuity import continuity_of_models
 
 with job(snakemake.log[0], snakemake.threads):
     inputs, params = snakemake.input, snakemake.params
@@ -15,4 +16,5 @@ with job(snakemake.log[0], snakemake.threads):
     verdicts = verdicts[["model", "step", "status", "duplicate_of", "detail"]]
     ways = measured[["model", "step", "distance_previous", "distance_next", "detour"]]
     table = verdicts.merge(ways, how="left", on=["model", "step"])
-    write_table(table, snakemake.output[0], "continuity", params.provenance)
+    origin = derived(params.provenance, snakemake.input)
+    write_table(table, snakemake.output[0], "continuity", origin)

@@ -1,11 +1,12 @@
 """Correlate geometry and score given training progress, as in the paper."""
 
-from geomod.correlations import correlations
-from geomod.curves import gather
-from geomod.inference import Settings
-from geomod.jobs import job
-from geomod.sound import sound
-from geomod.tables import read_table, write_table
+from geomod.base.jobs import job
+from geomod.base.provenance import derived
+from geomod.base.tables import read_table, write_table
+from geomod.coupling.paper import correlations
+from geomod.curves.curves import gather
+from geomod.curves.estimates import Settings
+from geomod.curves.sound import sound
 
 with job(snakemake.log[0], snakemake.threads):
     inputs, params = snakemake.input, snakemake.params
@@ -16,4 +17,5 @@ with job(snakemake.log[0], snakemake.threads):
         **params.headline,
     )
     table = correlations(curves, Settings(**params.settings))
-    write_table(table, snakemake.output[0], "correlations", params.provenance)
+    origin = derived(params.provenance, snakemake.input)
+    write_table(table, snakemake.output[0], "correlations", origin)

@@ -1,16 +1,17 @@
 """Fit encoding models from the layers of checkpoints to every region."""
 
-from geomod.baselines import against_baselines
-from geomod.devices import pick
-from geomod.encoding import encode_checkpoint, layers_in
-from geomod.grams import read_features
-from geomod.jobs import job
-from geomod.tables import read_table, write_table
+from geomod.base.devices import pick
+from geomod.base.jobs import job
+from geomod.base.layers import read_features
+from geomod.base.provenance import derived
+from geomod.base.tables import read_table, write_table
+from geomod.encoding.baselines import against_baselines
+from geomod.encoding.scores import encode_checkpoint, layers_in
 
 with job(snakemake.log[0], snakemake.threads):
     params, inputs, output = snakemake.params, snakemake.input, snakemake.output
-    stimuli = read_table(inputs.stimuli)
-    responses, ceiling = read_table(inputs.responses), read_table(inputs.ceiling)
+    measured = (inputs.stimuli, inputs.responses, inputs.ceiling)
+    stimuli, responses, ceiling = map(read_table, measured)
     device = pick(params.device)
     layers = layers_in(params.layers)
     untrained = read_features(inputs.untrained, layers) if inputs.untrained else None
@@ -24,6 +25,13 @@ with job(snakemake.log[0], snakemake.threads):
             features, untrained if step > 0 else None, *given, params.encoding, device
         )
         names = {"model": snakemake.wildcards.model, "step": step}
-        kinds = ("encoding", "folds", "baselines")
-        for kind, table, file in zip(kinds, (scores, folds, ladder), files, strict=True):
-            write_table(table.assign(**names), file, kind, params.provenance)
+        origin = derived(params.provenance, [*measured, path])
+        ladders = derived(origin, [inputs.untrained] if inputs.untrained else [])
+        for kind, table, file, record in zip(
+            ("encoding", "folds", "baselines"),
+            (scores, folds, ladder),
+            files,
+            (origin, origin, ladders),
+            strict=True,
+        ):
+            write_table(table.assign(**names), file, kind, record)

@@ -1,10 +1,11 @@
 """Draw one figure from the tables."""
 
-from geomod.figures import save
-from geomod.files import whole
-from geomod.gallery import GALLERY
-from geomod.jobs import job
-from geomod.tables import read_table
+from geomod.base.files import whole
+from geomod.base.jobs import job
+from geomod.base.seals import seal_svg
+from geomod.base.tables import read_table
+from geomod.report.figures import save
+from geomod.report.gallery import GALLERY
 
 with job(snakemake.log[0], snakemake.threads):
     name, inputs = snakemake.wildcards.figure, snakemake.input
@@ -14,3 +15,5 @@ with job(snakemake.log[0], snakemake.threads):
     for path in snakemake.output:
         with whole(path) as temporary:
             save(name, tables, temporary)
+            if path == snakemake.output.svg:
+                seal_svg(temporary, path)

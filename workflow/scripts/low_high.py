@@ -1,10 +1,11 @@
 """Compare the scores of the low and the high module, step by step and region by region."""
 
-from geomod.curves import gather
-from geomod.jobs import job
-from geomod.low_high import low_high_table
-from geomod.sound import sound
-from geomod.tables import read_table, write_table
+from geomod.base.jobs import job
+from geomod.base.provenance import derived
+from geomod.base.tables import read_table, write_table
+from geomod.curves.curves import gather
+from geomod.curves.sound import sound
+from geomod.modules.low_high import low_high_table
 
 with job(snakemake.log[0], snakemake.threads):
     inputs, params = snakemake.input, snakemake.params
@@ -16,4 +17,5 @@ with job(snakemake.log[0], snakemake.threads):
         **params.headline,
     )
     table = low_high_table(curves, read_table(inputs.modules), params.alpha)
-    write_table(table, snakemake.output[0], "low_high", params.provenance)
+    origin = derived(params.provenance, snakemake.input)
+    write_table(table, snakemake.output[0], "low_high", origin)

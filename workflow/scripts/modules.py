@@ -1,12 +1,14 @@
 """Find the modules that the layers of every model form at every step."""
 
-from geomod.jobs import job
-from geomod.modules import find_modules
-from geomod.sound import sound
-from geomod.tables import read_table, write_table
+from geomod.base.jobs import job
+from geomod.base.provenance import derived
+from geomod.base.tables import read_table, write_table
+from geomod.curves.sound import sound
+from geomod.modules.partition import find_modules
 
 with job(snakemake.log[0], snakemake.threads):
     inputs = snakemake.input
     geometry = sound(read_table(inputs.geometry), read_table(inputs.checkpoints))
     modules = find_modules(geometry, **snakemake.params.settings)
-    write_table(modules, snakemake.output[0], "modules", snakemake.params.provenance)
+    origin = derived(snakemake.params.provenance, snakemake.input)
+    write_table(modules, snakemake.output[0], "modules", origin)

@@ -1,10 +1,11 @@
 """Estimate the headline quantities under every choice of entropy and curvature variants."""
 
-from geomod.inference import Settings
-from geomod.jobs import job
-from geomod.multiverse import specification_curve, survival
-from geomod.sound import sound
-from geomod.tables import read_table, write_table
+from geomod.base.jobs import job
+from geomod.base.provenance import derived
+from geomod.base.tables import read_table, write_table
+from geomod.curves.estimates import Settings
+from geomod.curves.sound import sound
+from geomod.scrutiny.multiverse import specification_curve, survival
 
 with job(snakemake.log[0], snakemake.threads):
     inputs, output, params = snakemake.input, snakemake.output, snakemake.params
@@ -20,5 +21,6 @@ with job(snakemake.log[0], snakemake.threads):
         calibration=read_table(calibration) if calibration else None,
         **params.choices,
     )
-    write_table(curve, output.curve, "specification_curve", params.provenance)
-    write_table(survival(curve), output.survival, "survival", params.provenance)
+    origin = derived(params.provenance, snakemake.input)
+    write_table(curve, output.curve, "specification_curve", origin)
+    write_table(survival(curve), output.survival, "survival", origin)

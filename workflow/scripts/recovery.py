@@ -1,15 +1,14 @@
 """Hold what a simulated run found against what was planted."""
 
-import json
-from pathlib import Path
-
 import pandas as pd
 
-from geomod.grams import read_features
-from geomod.jobs import job
-from geomod.recovery import compare, probe_curves
-from geomod.simulate import planted_signals
-from geomod.tables import read_table, write_table
+from geomod.base.jobs import job
+from geomod.base.layers import read_features
+from geomod.base.provenance import derived
+from geomod.base.seals import read_json
+from geomod.base.tables import read_table, write_table
+from geomod.scrutiny.recovery import compare, probe_curves
+from geomod.toy.brain import planted_signals
 
 with job(snakemake.log[0], snakemake.threads):
     inputs, params = snakemake.input, snakemake.params
@@ -17,7 +16,7 @@ with job(snakemake.log[0], snakemake.threads):
         (model, step, read_features(path))
         for (model, step), path in zip(params.checkpoints, inputs.features, strict=True)
     )
-    truth = json.loads(Path(inputs.truth).read_text(encoding="utf-8"))
+    truth = read_json(inputs.truth)
     signals = planted_signals(pd.read_csv(inputs.sentences))
     table = compare(
         truth,
@@ -27,4 +26,5 @@ with job(snakemake.log[0], snakemake.threads):
         read_table(inputs.emergence),
         params.seed,
     )
-    write_table(table, snakemake.output[0], "recovery", params.provenance)
+    origin = derived(params.provenance, snakemake.input)
+    write_table(table, snakemake.output[0], "recovery", origin)

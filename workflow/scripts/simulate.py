@@ -1,23 +1,19 @@
-"""Make up an experiment on the toy language, with planted answers."""
+"""Let a made-up brain read the made-up sentences, and say what is planted in it."""
 
-import json
 from pathlib import Path
 
-from geomod.files import whole
-from geomod.jobs import job
-from geomod.language import make_language, sample_stimuli
-from geomod.simulate import simulate_brain
+from geomod.base.jobs import job
+from geomod.base.seals import write_json
+from geomod.toy.brain import simulate_brain
+from geomod.toy.language import make_language, sample_stimuli
 
 with job(snakemake.log[0], snakemake.threads):
     params = snakemake.params
     stimuli = sample_stimuli(make_language(params.seed), params.sentences, params.seed)
-    with whole(snakemake.output.sentences) as temporary:
-        stimuli.to_csv(temporary, index=False)
     truth = simulate_brain(
         stimuli,
-        Path(snakemake.output.sentences).parent,
+        Path(snakemake.output.truth).parent,
         seed=params.seed,
         participants=params.participants,
     )
-    with whole(snakemake.output.truth) as temporary:
-        temporary.write_text(json.dumps(truth, indent=2) + "\n", encoding="utf-8")
+    write_json(truth, snakemake.output.truth)

@@ -1,9 +1,12 @@
 """Read and check the sentences."""
 
-from geomod.jobs import job
-from geomod.stimuli import read_stimuli
-from geomod.tables import write_table
+from geomod.base.jobs import job
+from geomod.base.provenance import derived
+from geomod.base.tables import write_table
+from geomod.brain.stimuli import read_stimuli
 
 with job(snakemake.log[0], snakemake.threads):
     stimuli = read_stimuli(snakemake.params.dataset)
-    write_table(stimuli, snakemake.output[0], "stimuli", snakemake.params.provenance)
+    # None of the user's files holds a record.
+    origin = derived(snakemake.params.provenance, [])
+    write_table(stimuli, snakemake.output[0], "stimuli", origin)

@@ -2,12 +2,17 @@
 
 from pathlib import Path
 
-from geomod.jobs import job
-from geomod.tables import write_table
-from geomod.training import train
+from geomod.base.files import step_of
+from geomod.base.jobs import job
+from geomod.base.provenance import derived
+from geomod.base.tables import write_table
+from geomod.toy.training import train
 
 with job(snakemake.log[0], snakemake.threads):
-    params = snakemake.params
-    folder = Path(snakemake.output.loss).parent
-    losses = train(params.size, params.steps, params.seed, folder)
-    write_table(losses, snakemake.output.loss, "loss", params.provenance)
+    output, params = snakemake.output, snakemake.params
+    steps = [step_of(path) for path in output.loss]
+    folder = Path(output.loss[0]).parents[1]
+    origin = derived(params.provenance, [])
+    losses = train(params.size, steps, params.seed, folder, origin).set_index("step", drop=False)
+    for step, path in zip(steps, output.loss, strict=True):
+        write_table(losses.loc[[step]].reset_index(drop=True), path, "loss", origin)

@@ -1,7 +1,7 @@
 """Draw one map of voxels on a brain."""
 
-from geomod.brain_figures import draw_map
-from geomod.jobs import job
+from geomod.base.jobs import job
+from geomod.report.voxels import draw_map
 
 with job(snakemake.log[0], snakemake.threads):
     names = snakemake.wildcards

@@ -1,0 +1,190 @@
+"""Spectra and intrinsic dimension of a set of sentences, and the similarity of layers."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from geomod.geometry.sets import (
+    alpha_req,
+    depth_similarity,
+    eigenvalues,
+    measure_population,
+    participation,
+    rankme,
+    two_nn,
+)
+
+
+def features(n, width, seed=0):
+    return np.random.default_rng(seed).normal(size=(n, width))
+
+
+def table_of(rows):
+    table = measure_population({0: rows})
+    return table.set_index(["metric", "variant"])
+
+
+@pytest.mark.parametrize(("n", "width"), [(30, 8), (8, 30), (12, 12)])
+def test_eigenvalues_are_squared_singular_values(n, width):
+    rows = features(n, width)
+    expected = np.linalg.svd(rows, compute_uv=False) ** 2
+    np.testing.assert_allclose(eigenvalues(rows @ rows.T), expected)
+
+
+def test_noise_eigenvalues_are_left_out():
+    rows = features(50, 3) @ features(3, 20, 1)
+    assert len(eigenvalues(rows @ rows.T)) == 3
+
+
+def test_rankme_of_equal_and_of_single_values():
+    assert rankme(np.full(7, 3.0)) == pytest.approx(7)
+    assert rankme(np.array([5.0])) == pytest.approx(1)
+    weights = np.array([0.5, 0.25, 0.25])
+    assert rankme(weights) == pytest.approx(np.exp(1.5 * np.log(2)))
+
+
+def test_both_forms_of_rankme_are_what_they_say():
+    rows = features(40, 9) + 3.0
+    found = table_of(rows)["value"]
+    singular = np.linalg.svd(rows, compute_uv=False)
+    covariance = np.linalg.eigvalsh(np.cov(rows.T))
+    for variant, spectrum in (("singular", singular), ("eigenvalues", covariance)):
+        p = spectrum / spectrum.sum()
+        assert found["rankme", variant] == pytest.approx(np.exp(-(p * np.log(p)).sum()))
+    ratio = covariance.sum() ** 2 / (covariance**2).sum()
+    assert found["set_participation_ratio", "raw"] == pytest.approx(ratio)
+
+
+@pytest.mark.parametrize("alpha", [0.5, 1.0, 2.3])
+def test_alpha_of_an_exact_power_law(alpha):
+    slope, r2 = alpha_req(np.arange(1, 200.0) ** -alpha)
+    assert slope == pytest.approx(alpha)
+    assert r2 == pytest.approx(1)
+
+
+def test_alpha_is_a_weighted_fit_of_ranks_11_to_100():
+    rng = np.random.default_rng(0)
+    spectrum = np.sort(rng.lognormal(size=150))[::-1]
+    ranks = np.arange(11, 101)
+    # polyfit squares its weights.
+    fit = np.polyfit(np.log(ranks), np.log(spectrum[10:100]), 1, w=ranks**-0.5)
+    assert alpha_req(spectrum)[0] == pytest.approx(-fit[0])
+    changed = spectrum.copy()
+    changed[:10] *= 50
+    changed[100:] /= 50
+    assert alpha_req(changed) == pytest.approx(alpha_req(spectrum))
+
+
+def test_too_few_ranks_have_no_alpha():
+    assert np.isnan(alpha_req(np.arange(1, 20.0) ** -1)).all()
+    assert np.isfinite(alpha_req(np.arange(1, 21.0) ** -1)).all()
+
+
+def test_participation_of_equal_eigenvalues():
+    assert participation(np.full(6, 0.3)) == pytest.approx(6)
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 5])
+def test_two_nn_finds_the_dimension_of_a_flat_cube_in_space(dimension):
+    cube = np.random.default_rng(dimension).random((2000, dimension))
+    turn = np.linalg.qr(features(20, 20))[0][:dimension]
+    rows = cube @ turn
+    found, n = two_nn(rows @ rows.T)
+    assert found == pytest.approx(dimension, rel=0.1)
+    assert 1950 < n <= 2000
+
+
+def test_two_nn_against_distances_one_by_one():
+    rows = features(60, 4)
+    distances = np.sqrt(((rows[:, None] - rows[None]) ** 2).sum(axis=2))
+    nearest = np.sort(distances, axis=1)[:, 1:3]
+    ratio = np.sort(nearest[:, 1] / nearest[:, 0])[:54]
+    x, y = np.log(ratio), -np.log(1 - np.arange(1, 55) / 60)
+    assert two_nn(rows @ rows.T)[0] == pytest.approx((x * y).sum() / (x * x).sum())
+
+
+def test_repeated_sentences_do_not_count_for_two_nn():
+    rows = features(50, 4)
+    repeated = np.concatenate([rows, rows[:9], rows[:2]])
+    assert two_nn(repeated @ repeated.T) == pytest.approx(two_nn(rows @ rows.T))
+
+
+@given(seed=st.integers(0, 1000), scale=st.floats(1e-3, 1e3))
+@settings(max_examples=20, deadline=None)
+def test_turning_and_scaling_changes_no_measure(seed, scale):
+    rows = features(130, 120, seed)
+    turn = np.linalg.qr(features(120, 120, seed + 1))[0]
+    before, after = table_of(rows)["value"], table_of(scale * rows @ turn)["value"]
+    np.testing.assert_allclose(before, after, rtol=1e-6)
+
+
+def test_sentences_that_are_not_finite_are_counted_and_left_out():
+    rows = features(40, 6)
+    broken = rows.copy()
+    broken[3, 2], broken[7, 0] = np.nan, np.inf
+    found = measure_population({0: broken, 1: np.full((40, 6), np.nan), 2: rows})
+    assert found.query("layer == 0")["n_nonfinite"].eq(2).all()
+    assert found.query("layer == 0")["n"].eq(38).all()
+    kept = np.delete(rows, [3, 7], axis=0)
+    expected = table_of(kept)["value"].to_numpy()
+    np.testing.assert_allclose(found.query("layer == 0")["value"], expected)
+    assert found.query("layer == 1")["value"].isna().all()
+    assert found.query("layer == 1")["n_nonfinite"].eq(40).all()
+
+
+class TestDepthSimilarity:
+    def cka(self, x, y, column="cka"):
+        table = depth_similarity({0: x, 1: y})
+        return table.query("layer == 0 and other == 1")[column].item()
+
+    def test_against_the_feature_form(self):
+        x, y = features(300, 7), features(300, 5, 1)
+        y[:, :3] += x[:, :3]
+        a, b = x - x.mean(axis=0), y - y.mean(axis=0)
+        expected = np.linalg.norm(a.T @ b) ** 2
+        expected /= np.linalg.norm(a.T @ a) * np.linalg.norm(b.T @ b)
+        assert self.cka(x, y) == pytest.approx(expected)
+
+    def test_debiased_against_its_definition(self):
+        x, y = features(300, 7), features(300, 5, 1)
+        y[:, :3] += x[:, :3]
+
+        def hsic(k, m):
+            k, m, n = k.copy(), m.copy(), len(k)
+            np.fill_diagonal(k, 0)
+            np.fill_diagonal(m, 0)
+            one = np.ones(n)
+            middle = (one @ k @ one) * (one @ m @ one) / ((n - 1) * (n - 2))
+            return (np.trace(k @ m) + middle - 2 / (n - 2) * (one @ k @ m @ one)) / (n * (n - 3))
+
+        a, b = x @ x.T, y @ y.T
+        expected = hsic(a, b) / np.sqrt(hsic(a, a) * hsic(b, b))
+        assert self.cka(x, y, "cka_debiased") == pytest.approx(expected)
+
+    def test_a_turned_layer_is_the_same_and_a_random_one_is_not(self):
+        x = features(80, 40)
+        turn = np.linalg.qr(features(40, 40, 1))[0]
+        assert self.cka(x, 3 * x @ turn + 1) == pytest.approx(1)
+        assert self.cka(x, 3 * x @ turn + 1, "cka_debiased") == pytest.approx(1)
+        # Half as many dimensions as sentences: only the debiased form sees that nothing is shared.
+        other = features(80, 40, 2)
+        assert self.cka(x, other) > 0.25
+        assert abs(self.cka(x, other, "cka_debiased")) < 0.1
+
+    def test_is_symmetric_with_ones_on_the_diagonal(self):
+        table = depth_similarity({k: features(30, 4, k) for k in range(3)})
+        square = table.pivot(index="layer", columns="other", values="cka").to_numpy()
+        np.testing.assert_allclose(square, square.T)
+        np.testing.assert_allclose(np.diagonal(square), 1)
+
+    def test_sentences_that_are_not_finite_are_left_out(self):
+        x, y = features(30, 4), features(30, 4, 1)
+        broken = y.copy()
+        broken[5] = np.inf
+        keep = np.arange(30) != 5
+        assert self.cka(x, broken) == pytest.approx(self.cka(x[keep], y[keep]))
+        assert np.isnan(self.cka(x, np.full_like(y, np.nan)))
+
+    def test_a_constant_layer_has_no_similarity(self):
+        assert np.isnan(self.cka(features(30, 4), np.ones((30, 4))))

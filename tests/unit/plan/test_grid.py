@@ -1,0 +1,138 @@
+"""The grid of models and steps, and how it is dealt into jobs."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from geomod.base.errors import InputError
+from geomod.base.files import step_of
+from geomod.plan.grid import Grid, Paths, deal, width_of
+from geomod.plan.reading import parse_config
+
+DATASET = {"name": "made-up", "simulate": {}, "regions": ["IFG"]}
+PYTHIA = {
+    "provider": "hub",
+    "repo": "EleutherAI/pythia-{size}",
+    "sizes": ["70m", "160m", "410m", "1b"],
+    "steps": [1, 512, 143000],
+}
+
+
+def grid(suites: dict, planned: dict | None = None, **jobs: object) -> Grid:
+    config = {"run": "r", "suites": suites, "dataset": DATASET, "jobs": jobs}
+    return Grid(parse_config(config), planned)
+
+
+steps = st.lists(st.integers(0, 10_000), min_size=1, max_size=60, unique=True)
+
+
+@given(steps, st.integers(1, 8))
+def test_each_step_is_dealt_to_exactly_one_job(steps: list[int], per_job: int) -> None:
+    blocks = deal(steps, per_job)
+    assert sorted(step for block in blocks for step in block) == sorted(steps)
+    assert all(0 < len(block) <= per_job for block in blocks)
+    assert len(blocks) == -(-len(steps) // per_job)
+
+
+@given(steps, st.integers(1, 8), st.integers(10_001, 10_100))
+def test_a_new_step_leaves_every_planned_job_alone(
+    steps: list[int], per_job: int, new: int
+) -> None:
+    before = deal(steps, per_job)
+    assert deal([*steps, new], per_job, before) == [*before, (new,)]
+
+
+def test_one_rule_serves_all_steps_where_each_is_a_job() -> None:
+    blocks = grid({"pythia": PYTHIA}).blocks()
+    assert [(block.suite, block.steps) for block in blocks] == [("pythia", ("{step}",))]
+    dealt = grid({"pythia": PYTHIA}, steps_per_job=2).blocks()
+    assert [block.steps for block in dealt] == [(1, 512), (143000,)]
+
+
+def test_a_smaller_grain_deals_again() -> None:
+    assert deal([0, 1, 2], 1, [[0, 1, 2]]) == [(0,), (1,), (2,)]
+
+
+def test_pythia_has_the_layers_that_its_table_says() -> None:
+    models = {model.name: model.layers for model in grid({"pythia": PYTHIA}).models}
+    assert models == {"pythia-70m": 6, "pythia-160m": 12, "pythia-410m": 24, "pythia-1b": 16}
+
+
+def test_every_seed_is_a_model_of_every_size() -> None:
+    repo = "EleutherAI/pythia-{size}-seed{seed}"
+    seeds = PYTHIA | {"repo": repo, "sizes": ["70m", "160m"], "seeds": [1, 9]}
+    found = grid({"pythia": seeds})
+    names = ["pythia-70m-seed1", "pythia-70m-seed9", "pythia-160m-seed1", "pythia-160m-seed9"]
+    assert found.models_of("pythia") == names
+    model = found.model("pythia-160m-seed9")
+    assert (model.suite, model.size, model.seed, model.layers) == ("pythia", "160m", 9, 12)
+    assert len(list(found.checkpoints())) == 4 * 3
+
+
+def test_layers_are_dealt_with_the_embedding_and_the_last_block() -> None:
+    by_four = grid({"pythia": PYTHIA}, layers_per_job=4)
+    assert by_four.layer_blocks("pythia-70m") == ["0-3", "4-6"]
+    assert grid({"pythia": PYTHIA}).layer_blocks("pythia-70m") == ["all"]
+
+
+def test_a_folder_tells_its_layers(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/config.json").write_text('{"num_hidden_layers": 3, "hidden_size": 8}')
+    suite = {"provider": "folder", "path": str(tmp_path / "{size}"), "sizes": ["a"], "steps": [0]}
+    found = grid({"mine": suite})
+    assert found.model("mine-a").layers == 3
+    assert width_of(found.config.suites["mine"], "a") == 8
+
+
+@pytest.mark.parametrize("text", ['{"num_hidden_layers": 3', "[3]", "\xff"])
+def test_a_folder_whose_config_is_no_json_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "config.json").write_bytes(text.encode("latin-1"))
+    suite = {"provider": "folder", "path": str(tmp_path), "sizes": ["a"], "steps": [0]}
+    with pytest.raises(InputError, match=r"config\.json (is no JSON|must hold keys)"):
+        grid({"mine": suite})
+
+
+def test_an_unknown_toy_size_is_refused() -> None:
+    with pytest.raises(InputError, match="no toy size 'xxl'; there are xs"):
+        grid({"toy": {"provider": "train", "sizes": ["xxl"], "steps": [0]}})
+
+
+def test_paths_are_those_of_the_contract() -> None:
+    paths = Paths("demo")
+    assert paths.step("toy-s", 8, "grams.safetensors") == (
+        "results/demo/toy-s/step8/grams.safetensors"
+    )
+    assert paths.table("encoding") == "results/demo/tables/encoding.parquet"
+    assert paths.figure("modules", "svg") == "results/demo/figures/modules.svg"
+    assert paths.at("claims.json") == "results/demo/claims.json"
+    assert paths.voxels("toy-s", 8, "01", 2, "png") == (
+        "results/demo/maps/toy-s/step8/sub-01_layer02.png"
+    )
+
+
+@given(steps, st.integers(10_001, 10_100))
+def test_a_later_step_is_trained_by_a_job_of_its_own(steps: list[int], new: int) -> None:
+    def blocks(steps: list[int], trained: dict | None = None) -> list[tuple[int, ...]]:
+        suites = {"toy": {"provider": "train", "sizes": ["xs"], "steps": steps}, "pythia": PYTHIA}
+        config = {"run": "r", "suites": suites, "dataset": DATASET}
+        return [block.steps for block in Grid(parse_config(config), trained=trained).training()]
+
+    first = tuple(sorted(steps))
+    assert blocks(steps) == [first]
+    assert blocks([*steps, new], {"toy": [first]}) == [first, (new,)]
+    assert blocks([new], {"toy": [first, (new,)]}) == [(new,)]
+    if len(steps) > 1:
+        assert blocks(list(first[1:]), {"toy": [first]}) == [first[1:]]
+
+
+def test_a_module_may_put_the_results_elsewhere() -> None:
+    moved = Paths("demo", "deep/results/demo")
+    assert moved.step("toy-xs", 4, "a.parquet") == "deep/results/demo/toy-xs/step4/a.parquet"
+    assert Paths("demo").table("encoding") == "results/demo/tables/encoding.parquet"
+
+
+def test_a_file_tells_the_step_that_it_belongs_to() -> None:
+    for path in (Paths("demo").step("toy-xs", 512, "grams.safetensors"), "a/step512/b.parquet"):
+        assert step_of(path) == 512

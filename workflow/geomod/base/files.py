@@ -1,0 +1,88 @@
+"""Files appear whole or not at all."""
+
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from geomod.base.errors import InputError
+
+ASIDE = ".damaged"
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a file that is damaged: what is not there can be made anew. Nothing is deleted."""
+    aside = path.with_name(path.name + ASIDE)
+    with suppress(FileNotFoundError):  # another job that read it was first
+        os.replace(path, aside)
+    return aside
+
+
+def to_make_anew(root: str | Path, checkpoints: Iterable[tuple[str, int]]) -> list[str]:
+    """Files in the run folder `root` that were set aside and are still missing.
+
+    Snakemake makes a missing file only where something that is to run needs it; as targets, these
+    are made, and what follows from them. Those of checkpoints that are no longer asked for are left
+    out, and maps, which are asked for by name.
+    """
+    folders = {f"{model}/step{step}" for model, step in checkpoints}
+    found = []
+    for aside in sorted(Path(root).rglob(f"*{ASIDE}")):
+        path = aside.with_name(aside.name.removesuffix(ASIDE))
+        inside = path.relative_to(root).as_posix()
+        asked = "/step" not in inside or any(f"{folder}/" in inside for folder in folders)
+        if asked and not inside.startswith("maps/") and not path.exists():
+            found.append(str(path))
+    return found
+
+
+@contextmanager
+def whole(path: str | Path) -> Iterator[Path]:
+    """Give a temporary name to write to; rename it to `path` once the block ends without error.
+
+    The temporary file lies in the same folder, so that the rename is atomic, and keeps the suffix,
+    because writers such as nibabel choose a format by it. The permissions are those of any new file
+    there (umask, and the folder's own rules), whatever the writer takes: safetensors says 0600, and
+    colleagues could not read a shared folder.
+    """
+    final = Path(path)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    temporary = final.with_name(f".{os.getpid()}.{final.name}")
+    try:
+        temporary.touch()
+        permissions = stat.S_IMODE(temporary.stat().st_mode)
+        yield temporary
+        temporary.chmod(permissions)
+        os.replace(temporary, final)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_json(path: str | Path) -> dict[str, Any]:
+    """The keys and values in a JSON file that somebody else wrote."""
+    try:
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:  # not JSON, or not UTF-8
+        raise InputError(f"{path} is no JSON ({error}). Is it complete?") from error
+    if not isinstance(found, dict):
+        raise InputError(
+            f"{path} must hold keys and values in braces, not a {type(found).__name__}"
+        )
+    return found
+
+
+def step_of(path: str | Path) -> int:
+    """The step of the checkpoint that a file belongs to: it lies in the folder `step{N}`."""
+    return int(Path(path).parent.name.removeprefix("step"))
+
+
+def sha256_of(path: Path) -> str:
+    """The hash of a file's content."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,66 @@
+"""What every script needs around its work: its threads, its log, errors that people can read."""
+
+import logging
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from threadpoolctl import threadpool_limits
+
+from geomod.base.errors import Damaged, InputError
+from geomod.base.files import set_aside
+
+LAST_WORDS = re.compile(r"^\d\d:\d\d:\d\d Error: ", re.MULTILINE)
+
+
+def import_first(folder: str) -> None:
+    """Let every Python that this process starts import modules from `folder` before all others."""
+    others = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    paths = [folder, *(path for path in others if path not in ("", folder))]
+    os.environ["PYTHONPATH"] = os.pathsep.join(paths)
+
+
+@contextmanager
+def job(log: str | Path, threads: int = 1) -> Iterator[None]:
+    """Run a job's work: everything said goes to `log`, no more than `threads` threads are used.
+
+    An `InputError` ends the process with its message and exit code 1, without a traceback. A file
+    that is damaged is set aside, so that the next run makes it again.
+    """
+    Path(log).parent.mkdir(parents=True, exist_ok=True)
+    stream = open(log, "w", encoding="utf-8", buffering=1)  # noqa: SIM115 (lives as long as the job)
+    for descriptor in (1, 2):  # also what C libraries and warnings say
+        os.dup2(stream.fileno(), descriptor)
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S"
+    )
+    logging.captureWarnings(True)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(threads)
+    with threadpool_limits(limits=threads):
+        try:
+            yield
+        except Damaged as error:
+            logging.getLogger(__name__).error(
+                "Error: %s. It is set aside as %s; the same command run again makes it anew.",
+                error,
+                set_aside(error.path),
+            )
+            sys.exit(1)
+        except InputError as error:
+            logging.getLogger(__name__).error("Error: %s", error)
+            sys.exit(1)
+
+
+def complaints(folder: str | Path, since: float) -> list[str]:
+    """What jobs that failed after `since`, in seconds of the epoch, said to people in their logs.
+
+    Several jobs often fail for one reason: each sentence comes once.
+    """
+    logs = [log for log in sorted(Path(folder).rglob("*.log")) if log.stat().st_mtime >= since]
+    texts = [log.read_text(encoding="utf-8", errors="replace") for log in logs]
+    endings = [LAST_WORDS.split(text)[1:] for text in texts]
+    return list(dict.fromkeys(ending[-1].strip() for ending in endings if ending))

@@ -1,0 +1,94 @@
+"""Where a dataset lies: every file that its readers will open, known before any is opened.
+
+Snakemake asks this each time it parses the workflow, so nothing here imports more than the standard
+library.
+"""
+
+import glob
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from geomod.base.errors import InputError
+
+AVERAGE = "average"  # the participant that stands for the mean of all
+CeilingMethod = Literal["participants", "split_half"]
+
+
+def sentence_file(dataset: Mapping[str, Any]) -> str:
+    """The file that holds the sentences: their table, or the assembly."""
+    return str(dataset.get("assembly") or dataset["sentences"])
+
+
+def response_files(dataset: Mapping[str, Any]) -> list[str]:
+    """Every file that the responses are read from."""
+    if not dataset.get("nifti"):
+        return [str(dataset.get("assembly") or dataset["responses"])]
+    betas = beta_images(dataset)
+    spaces = dict.fromkeys(parcel_path(dataset, participant) for participant in betas)
+    labels = dataset["nifti"].get("labels")
+    return [str(path) for path in [*betas.values(), *spaces, *([labels] if labels else [])]]
+
+
+def published_ceilings(dataset: Mapping[str, Any]) -> str | None:
+    """The table of published ceilings, where `ceiling` names one and not a method."""
+    choice = dataset.get("ceiling")
+    return None if choice is None or choice in get_args(CeilingMethod) else str(choice)
+
+
+def beta_images(dataset: Mapping[str, Any]) -> dict[str, Path]:
+    """Participant → image of betas: those of `participants`, or all that the pattern finds."""
+    pattern = str(dataset["nifti"]["betas"])
+    if "{participant}" not in pattern:
+        raise InputError(
+            f"dataset.nifti.betas is {pattern!r}; it needs {{participant}} in the place of the "
+            "participant's name, as in 'sub-{participant}.nii.gz'."
+        )
+    if dataset.get("participants"):
+        names = [str(name) for name in dataset["participants"]]
+    else:
+        names = names_on_disk(pattern, "participant")
+    if not names:
+        raise InputError(f"dataset.nifti.betas: no file is called like {pattern!r}.")
+    check_participants(names, pattern)
+    return {name: Path(pattern.replace("{participant}", name)) for name in names}
+
+
+def parcel_path(dataset: Mapping[str, Any], participant: str) -> Path:
+    """The image that says where the regions are, for this participant."""
+    nifti = dataset["nifti"]
+    return Path(
+        str(nifti.get("parcels") or nifti.get("mask")).replace("{participant}", participant)
+    )
+
+
+def check_participants(names: Iterable[str], source: str | Path) -> None:
+    """Refuse a participant whose name means something else, or cannot be written down."""
+    for name in names:
+        if name == AVERAGE:
+            raise InputError(
+                f"{source}: {AVERAGE!r} is what the mean over participants is called, so nobody "
+                "else can be. Rename it, to 'mean' for instance, or name those to read in "
+                "dataset.participants."
+            )
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise InputError(
+                f"{source}: the name of participant {name!r} is not UTF-8. Rename the file."
+            ) from None
+
+
+def names_on_disk(pattern: str, key: str) -> list[str]:
+    """What stands in the place of `{key}` in the names of files and folders, in natural order."""
+    parts = pattern.split(f"{{{key}}}")
+    first, *rest = (re.escape(part) for part in parts)
+    if not rest:
+        return []
+    name_of = re.compile(first + "([^/]+?)" + r"\1".join(rest))  # the same name in every place
+    paths = glob.glob("*".join(glob.escape(part) for part in parts))
+    names = [match[1] for path in paths if (match := name_of.fullmatch(path))]
+    return sorted(
+        names, key=lambda name: [int(c) if c.isdigit() else c for c in re.split(r"(\d+)", name)]
+    )

@@ -1,0 +1,82 @@
+"""The sentences that people read: one table with item_id, sentence and group."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from geomod.base.errors import InputError
+from geomod.brain.assembly import assembly_sentences
+from geomod.brain.sheets import labels, read_sheet, require_columns
+
+MIN_SENTENCES = 20  # five folds with an inner cross-validation mean nothing on fewer
+
+
+def read_stimuli(dataset: Mapping[str, Any]) -> pd.DataFrame:
+    """The sentences of a dataset in the order of their file, a row each.
+
+    Columns: item_id; sentence; group, what belongs in one fold together (a passage, a story), ""
+    where the file has none; n_words; n_characters; position, the place within the group, or within
+    the table where there are no groups.
+
+    The file of the responses may serve as well (a sentence column beside the responses): there a
+    sentence is repeated for every participant and region. An assembly holds its own sentences.
+    """
+    if dataset.get("assembly"):
+        path = Path(dataset["assembly"])
+        table = assembly_sentences(dataset)
+    else:
+        path = Path(dataset["sentences"])
+        table = _from_sheet(path, dataset)
+    empty = table.index[table["sentence"].str.strip() == ""]
+    if len(empty):
+        raise InputError(f"{path}, {table.index.name} {empty[0]}: the sentence is empty.")
+    repeats_allowed = path == Path(dataset.get("responses") or "")
+    table = _one_row_an_item(table, path, repeats_allowed).reset_index(drop=True)
+    if len(table) < MIN_SENTENCES:
+        raise InputError(
+            f"{path}: {len(table)} sentences, and at least {MIN_SENTENCES} are needed to fit and "
+            "test an encoding model."
+        )
+    return table.assign(
+        n_words=[len(sentence.split()) for sentence in table["sentence"]],
+        n_characters=table["sentence"].str.len(),
+        position=table.groupby("group").cumcount(),
+    )
+
+
+def _from_sheet(path: Path, dataset: Mapping[str, Any]) -> pd.DataFrame:
+    # What chooses among responses need not be a column of the sentences.
+    sheet = read_sheet(path, dataset.get("columns"), dataset.get("where"), where_present=True)
+    require_columns(sheet.columns, path, ["item_id", "sentence"])
+    return pd.DataFrame(
+        {
+            "item_id": labels(sheet, path, "item_id"),
+            "sentence": sheet["sentence"],
+            "group": labels(sheet, path, "group") if "group" in sheet.columns else "",
+        }
+    )
+
+
+def _one_row_an_item(table: pd.DataFrame, path: Path, repeats_allowed: bool) -> pd.DataFrame:
+    """The first row of each item; an error if an item is repeated, or tells different things."""
+    first = table.drop_duplicates("item_id")
+    place = pd.Series(first.index, index=first["item_id"])
+    repeated = table.index.difference(first.index)
+    if len(repeated) and not repeats_allowed:
+        item = table.loc[repeated[0], "item_id"]
+        raise InputError(
+            f"{path}, {table.index.name} {repeated[0]}: item_id {item!r} is in {table.index.name} "
+            f"{place[item]} already."
+        )
+    told_before = first.set_index("item_id").loc[table["item_id"]].set_axis(table.index)
+    for column in ("sentence", "group"):
+        differs = table.index[table[column] != told_before[column]]
+        if len(differs):
+            item = table.loc[differs[0], "item_id"]
+            raise InputError(
+                f"{path}, row {differs[0]}: item_id {item!r} has another {column} than in row "
+                f"{place[item]}."
+            )
+    return first

@@ -1,0 +1,192 @@
+"""Encoding models as tables: every layer of a checkpoint against every region of every person."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from geomod.brain.responses import AVERAGE, response_blocks
+from geomod.brain.voxels import Voxels
+from geomod.encoding.alignment import Arrangement, arrange, linear_cka
+from geomod.encoding.groups import groups_of
+from geomod.ridge.engine import Encoding, encode, normalize
+
+log = logging.getLogger(__name__)
+
+Features = Mapping[int, NDArray[np.float32]]
+
+
+def layers_in(block: str) -> range | None:
+    """The layers that a label of `geomod.plan.grid.Grid.layer_blocks` stands for; None for all."""
+    if block == "all":
+        return None
+    first, last = block.split("-")
+    return range(int(first), int(last) + 1)
+
+
+def encode_checkpoint(
+    features: Features,
+    responses: pd.DataFrame,
+    stimuli: pd.DataFrame,
+    ceiling: pd.DataFrame,
+    settings: Mapping[str, Any],
+    device: str = "cpu",
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Scores (a row a layer, region and participant) and their folds of one checkpoint.
+
+    `features` gives layer → [sentences, width] in the order of `stimuli`; `settings` is the section
+    `encoding` of the config, with `match_width` of the section `features`. A layer whose
+    activations are not finite has no score: its rows are NaN, and the other layers are fitted all
+    the same. RSA, tRSA and CKA are those of the participants' average, and NaN for single ones,
+    since they cost more time than the scores.
+    """
+    finite = [layer for layer, values in sorted(features.items()) if np.isfinite(values).all()]
+    broken = sorted(set(features) - set(finite))
+    if broken:
+        log.warning("layers %s hold activations that are not finite, and get no score", broken)
+    scores, folds = [], []
+    for rows, matrix, targets in response_blocks(responses, stimuli):
+        found = None
+        if finite:
+            layers = np.stack([features[layer][rows] for layer in finite])
+            found = _encode(layers, matrix, rows, stimuli, settings, device)
+            scores.append(
+                _scores(found, finite, targets).merge(
+                    _alignment(layers, finite, matrix, targets), how="left"
+                )
+            )
+            folds.append(_folds(found, finite, targets))
+        scores.append(_missing(broken, targets))
+    table = pd.concat(scores, ignore_index=True)
+    table = table.merge(
+        ceiling[["region", "participant", "ceiling"]], on=["region", "participant"], how="left"
+    )
+    table["score_normalized"] = normalize(table["score"], table["ceiling"])
+    table = table.sort_values("layer", kind="stable", ignore_index=True)
+    detail = pd.concat(folds, ignore_index=True) if folds else pd.DataFrame(columns=FOLD_COLUMNS)
+    return table, detail
+
+
+def encode_voxels(
+    features: Features,
+    voxels: Voxels,
+    stimuli: pd.DataFrame,
+    settings: Mapping[str, Any],
+    device: str = "cpu",
+) -> dict[int, NDArray[np.float64]]:
+    """Layer → the score of every voxel of one participant, fitted as regions are.
+
+    Every voxel has penalties of its own. There is no null: permutations of 10,000 voxels would take
+    longer than the rest of a run.
+    """
+    settings = {**settings, "permutations": 0}
+    scores = {}
+    for layer, values in sorted(features.items()):
+        if np.isfinite(values).all():
+            found = _encode(
+                values[voxels.rows], voxels.matrix, voxels.rows, stimuli, settings, device
+            )
+            scores[layer] = found.score[0]
+        else:
+            log.warning("layer %d holds activations that are not finite, and gets no score", layer)
+            scores[layer] = np.full(len(voxels.positions), np.nan)
+    return scores
+
+
+def _encode(
+    features: NDArray[np.float32],
+    responses: NDArray[np.floating[Any]],
+    rows: NDArray[np.intp],
+    stimuli: pd.DataFrame,
+    settings: Mapping[str, Any],
+    device: str,
+) -> Encoding:
+    """`geomod.ridge.encode` by the section `encoding` of the config; `rows` of the sentences."""
+    chosen = cross_validation(settings, stimuli, rows)
+    return encode(
+        features, responses, permutations=settings["permutations"], device=device, **chosen
+    )
+
+
+def cross_validation(
+    settings: Mapping[str, Any], stimuli: pd.DataFrame, rows: NDArray[np.intp]
+) -> dict[str, Any]:
+    """What `geomod.ridge.encode` and `geomod.ridge.ladder` are told alike, by the config."""
+    alphas = settings["alphas"]
+    names = ("folds", "inner_folds", "standardize", "match_width", "seed")
+    return {
+        "alphas": np.logspace(alphas["low"], alphas["high"], alphas["count"]),
+        "groups": groups_of(stimuli, settings["group_by"], rows),
+        **{name: settings[name] for name in names},
+    }
+
+
+FOLD_COLUMNS = ["layer", "region", "participant", "fold", "r", "r2", "alpha"]
+
+
+def _scores(found: Encoding, layers: Sequence[int], targets: pd.DataFrame) -> pd.DataFrame:
+    p = found.p_permutation
+    return _rows(layers, targets).assign(
+        score=found.score.ravel(),
+        score_sd=found.r.std(axis=1, ddof=1).ravel(),
+        alpha_median=np.median(found.alpha, axis=1).ravel(),
+        p_permutation=np.nan if p is None else p.ravel(),
+    )
+
+
+def _alignment(
+    features: NDArray[np.float32],
+    layers: Sequence[int],
+    responses: NDArray[np.float64],
+    targets: pd.DataFrame,
+) -> pd.DataFrame:
+    """RSA, its geo-topological variant and linear CKA of every layer and averaged region."""
+    columns = np.flatnonzero(targets["participant"] == AVERAGE)
+    regions = [(responses[:, [k]], _arranged(responses[:, k].tobytes())) for k in columns]
+    rows = []
+    for values in features:
+        layer = arrange(values)
+        for response, region in regions:
+            rows.append(
+                {
+                    "rsa": layer.alike(region),
+                    "trsa": layer.alike(region, near=True),
+                    "cka": linear_cka(values, response),
+                }
+            )
+    measures = pd.DataFrame(rows, columns=["rsa", "trsa", "cka"], dtype=float)
+    return pd.concat([_rows(layers, targets.iloc[columns]), measures], axis=1)
+
+
+@lru_cache(maxsize=16)
+def _arranged(response: bytes) -> Arrangement:
+    """How one region arranges the sentences: the same for all checkpoints of a job."""
+    return arrange(np.frombuffer(response)[:, None], "euclidean")
+
+
+def _folds(found: Encoding, layers: Sequence[int], targets: pd.DataFrame) -> pd.DataFrame:
+    count = found.r.shape[1]
+    table = _rows(layers, targets).loc[lambda rows: rows.index.repeat(count)]
+    return table.reset_index(drop=True).assign(
+        fold=np.tile(np.arange(count), len(layers) * len(targets)),
+        **{
+            name: np.swapaxes(values, 1, 2).ravel()
+            for name, values in (("r", found.r), ("r2", found.r2), ("alpha", found.alpha))
+        },
+    )
+
+
+def _missing(layers: Sequence[int], targets: pd.DataFrame) -> pd.DataFrame:
+    names = ["score", "score_sd", "alpha_median", "p_permutation", "rsa", "trsa", "cka"]
+    nothing = dict.fromkeys(names, np.nan)
+    return _rows(layers, targets).assign(**nothing)
+
+
+def _rows(layers: Sequence[int], targets: pd.DataFrame) -> pd.DataFrame:
+    """A row for every layer and target, targets running fastest."""
+    table = pd.concat([targets] * len(layers), ignore_index=True) if layers else targets.iloc[:0]
+    return table.assign(layer=np.repeat(np.asarray(layers, dtype=np.int64), len(targets)))

@@ -1,0 +1,56 @@
+"""Which measures there are: those of `sentence.py`, and those of the user's own files."""
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import geomod.geometry.sentence  # noqa: F401  (importing it registers its measures)
+from geomod.base import plugins
+from geomod.base.errors import InputError
+from geomod.geometry import registry
+from geomod.geometry.registry import Metrics, Variant
+
+
+def names() -> Metrics:
+    """Every metric that is known, and its variants."""
+    return {metric: list(variants) for metric, variants in registry.REGISTRY.items()}
+
+
+def load_plugins(path: str | Path) -> Metrics:
+    """Run a Python file of the user's, whose `@metric` functions are then known; give their names.
+
+    Called again with the same file it only gives the names.
+    """
+    own: Metrics = {}
+    for metric, variant in plugins.load_plugins(path, _pairs, "@metric"):
+        own.setdefault(metric, []).append(variant)
+    return own
+
+
+def _pairs() -> list[tuple[str, str]]:
+    return [(metric, variant) for metric, variants in names().items() for variant in variants]
+
+
+def select(metrics: Mapping[str, Sequence[str]]) -> list[Variant]:
+    """The variants called by name, as in the config: {entropy: [raw, centred], …}."""
+    known = names()
+    for name, variants in metrics.items():
+        if name not in known:
+            raise InputError(f"no metric `{name}`; {_hint(name, known)}")
+        for variant in variants:
+            if variant not in known[name]:
+                hint = _hint(variant, known[name])
+                raise InputError(f"no variant `{variant}` of `{name}`; {hint}")
+    return [
+        registry.REGISTRY[name][variant]
+        for name, variants in metrics.items()
+        for variant in variants
+    ]
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=3)
+    if close:
+        return f"did you mean {' or '.join(f'`{near}`' for near in close)}?"
+    listed = [f"`{each}`" for each in known]
+    return f"there are {', '.join(listed[:12])}{' …' if len(listed) > 12 else ''}"

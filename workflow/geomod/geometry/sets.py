@@ -1,0 +1,189 @@
+"""The geometry of a set of sentences at a layer, from their pooled features [sentences, width].
+
+Each measure of a spectrum is named by the spectrum it takes: `singular` values of the features as
+they are, or `eigenvalues` of their covariance, whose mean over sentences is taken off.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from geomod.geometry.grams import Floats
+from geomod.geometry.sentence import NOISE, entropy_of, ratio
+
+Rows = NDArray[np.float32] | Floats
+
+# α-ReQ fits the eigenvalues of these ranks, the first of which are left to the few strong ones.
+FIRST_RANK, LAST_RANK = 11, 100
+FEWEST_RANKS = 10
+# TwoNN leaves out this share of the sentences, those with the largest ratio.
+DISCARDED = 0.1
+# Rows of the sentences' Gram that are held at once when layers are compared: 25 layers of 1,000
+# sentences take 50 MB.
+BLOCK = 256
+
+
+def measure_population(features: Mapping[int, Rows]) -> pd.DataFrame:
+    """Every measure of the sentence set at every layer.
+
+    Columns: layer, metric, variant, value, n (the sentences that it rests on), n_nonfinite (those
+    left out because their features are infinite or NaN). `value` is NaN where n does not suffice.
+    """
+    rows = []
+    for layer, states in features.items():
+        whole = np.isfinite(states).all(axis=1)
+        finite = np.asarray(states[whole], dtype=np.float64)
+        n, left_out = len(finite), int((~whole).sum())
+        raw, covariance = eigenvalues(smaller_product(finite)), covariance_spectrum(finite)
+        slope, r2 = alpha_req(covariance)
+        dimension, distinct = two_nn(finite @ finite.T)
+        rows += [
+            (layer, "rankme", "singular", rankme(np.sqrt(raw)), n, left_out),
+            (layer, "rankme", "eigenvalues", rankme(covariance), n, left_out),
+            (layer, "alpha_req", "alpha", slope, n, left_out),
+            (layer, "alpha_req", "r2", r2, n, left_out),
+            (layer, "set_participation_ratio", "raw", participation(covariance), n, left_out),
+            (layer, "twonn", "raw", dimension, distinct, left_out),
+        ]
+    return pd.DataFrame(rows, columns=["layer", "metric", "variant", "value", "n", "n_nonfinite"])
+
+
+def eigenvalues(gram: Floats) -> Floats:
+    """Eigenvalues of a Gram, largest first, without those that are rounding noise."""
+    values = np.linalg.eigvalsh(gram)[::-1]
+    return values[values > NOISE * values.max(initial=0)]
+
+
+def smaller_product(rows: Floats) -> Floats:
+    """X Xᵀ or XᵀX, which share their eigenvalues: whichever has fewer of them to find."""
+    return rows.T @ rows if rows.shape[1] < len(rows) else rows @ rows.T
+
+
+def covariance_spectrum(rows: Floats) -> Floats:
+    """The eigenvalues of n times the covariance; a row within rounding noise of the mean is 0."""
+    n = max(1, len(rows))
+    apart = rows - rows.sum(axis=0) / n
+    distinct = np.square(apart).sum(axis=1) > NOISE * np.square(rows).sum() / n
+    return eigenvalues(smaller_product(np.where(distinct[:, None], apart, 0)))
+
+
+def rankme(spectrum: Floats) -> float:
+    """exp(−Σ p ln p), p the spectrum scaled to the sum 1: r equal values give r.
+
+    Garrido, Balestriero, Najman and LeCun 2023 take the singular values; other code eigenvalues.
+    """
+    if len(spectrum) == 0:
+        return np.nan
+    return float(np.exp(entropy_of((spectrum / spectrum.sum())[None])[0]))
+
+
+def participation(spectrum: Floats) -> float:
+    """(Σλ)² / Σλ², in dimensions: r equal eigenvalues give r."""
+    if len(spectrum) == 0:
+        return np.nan
+    return float(spectrum.sum() ** 2 / np.square(spectrum).sum())
+
+
+def alpha_req(spectrum: Floats) -> tuple[float, float]:
+    """α of the power law λ_i ∝ i^−α, and the R² of its fit.
+
+    −slope of ln λ_i on ln i over ranks 11 … 100, least squares weighted by 1/i so that each octave
+    counts alike. Agrawal, Mondal, Ghosh and Richards 2022. NaN with fewer than ten of those ranks.
+    """
+    ranks = np.arange(FIRST_RANK, min(LAST_RANK, len(spectrum)) + 1)
+    if len(ranks) < FEWEST_RANKS:
+        return np.nan, np.nan
+    x, y, weight = np.log(ranks), np.log(spectrum[ranks - 1]), 1 / ranks
+    x = x - np.average(x, weights=weight)
+    y = y - np.average(y, weights=weight)
+    xy, xx, yy = (float((weight * a * b).sum()) for a, b in ((x, y), (x, x), (y, y)))
+    return -xy / xx, xy**2 / (xx * yy) if yy > 0 else np.nan
+
+
+def two_nn(gram: Floats) -> tuple[float, int]:
+    """Intrinsic dimension by the two nearest neighbours, and the sentences it rests on.
+
+    With μ = r2 / r1 the ratio of the distances to the second and the first neighbour, and F its
+    empirical distribution, −ln(1 − F) = d ln μ: d is the slope through the origin, the top tenth
+    of μ discarded. Facco, d'Errico, Rodriguez and Laio 2017. It grows with the number of sentences
+    where the dimension is high, so compare equal numbers only. Sentences that repeat an earlier
+    one are left out, and so not counted.
+    """
+    squared = np.diagonal(gram)
+    distances = squared[:, None] + squared[None, :] - 2 * gram
+    same = distances <= NOISE * squared.sum() / max(1, len(gram))
+    new = ~np.tril(same, -1).any(axis=1)
+    n = int(new.sum())
+    kept = int(n * (1 - DISCARDED))
+    if n < 3 or kept < 2:
+        return np.nan, n
+    distances = distances[new][:, new]
+    np.fill_diagonal(distances, np.inf)
+    first, second = np.partition(distances, 1, axis=1)[:, :2].T
+    x = np.log(np.sort(np.sqrt(second / first))[:kept])
+    y = -np.log1p(-np.arange(1, kept + 1) / n)
+    return float(ratio(x @ y, x @ x)), n
+
+
+def depth_similarity(features: Mapping[int, Rows]) -> pd.DataFrame:
+    """Linear CKA of each pair of layers: the block structure of depth.
+
+    Columns: layer, other, cka, cka_debiased, n. With centred Grams K and L of the sentences,
+    cka = ⟨K, L⟩ / |K||L| (Kornblith, Norouzi, Lee and Hinton 2019), which lies too high where
+    sentences are not many more than dimensions; the debiased form puts the unbiased estimator of
+    HSIC in place of each product (Song et al. 2012) and can fall below 0. Sentences that are not
+    finite at some layer are left out.
+    """
+    layers = list(features)
+    whole = np.all([np.isfinite(features[layer]).all(axis=1) for layer in layers], axis=0)
+    states = [np.asarray(features[layer][whole], dtype=np.float64) for layer in layers]
+    n = int(whole.sum())
+    states = [_unit(x - x.mean(axis=0)) if n else x for x in states]
+    products = np.zeros((len(layers), len(layers)))
+    off_diagonal = np.zeros_like(products)
+    sums = np.zeros((len(layers), n))
+    for start in range(0, n, BLOCK):
+        rows = np.arange(start, min(start + BLOCK, n))
+        grams = np.stack([x[rows] @ x.T for x in states])
+        products += _inner(grams)
+        grams[:, np.arange(len(rows)), rows] = 0
+        off_diagonal += _inner(grams)
+        sums[:, rows] = grams.sum(axis=2)
+    totals = sums.sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        unbiased = (
+            off_diagonal
+            + np.outer(totals, totals) / ((n - 1) * (n - 2))
+            - 2 / (n - 2) * sums @ sums.T
+            if n > 3
+            else np.full_like(products, np.nan)
+        )
+        cka, debiased = _normalized(products), _normalized(unbiased)
+    first, second = (axis.ravel() for axis in np.meshgrid(layers, layers, indexing="ij"))
+    return pd.DataFrame(
+        {
+            "layer": first,
+            "other": second,
+            "cka": cka.ravel(),
+            "cka_debiased": debiased.ravel(),
+            "n": n,
+        }
+    )
+
+
+def _unit(rows: Floats) -> Floats:
+    """Rows scaled so that their mean square norm is 1: CKA does not see it, rounding does."""
+    size = np.sqrt(np.square(rows).sum() / max(1, len(rows)))
+    return rows / size if size > 0 else rows
+
+
+def _inner(grams: Floats) -> Floats:
+    flat = grams.reshape(len(grams), -1)
+    return flat @ flat.T
+
+
+def _normalized(products: Floats) -> Floats:
+    norms = np.sqrt(np.diagonal(products))
+    return products / np.outer(norms, norms)

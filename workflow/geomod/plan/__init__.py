@@ -1,0 +1,4 @@
+"""What a config asks for: its keys, its grid of models and steps, its paths, its folder.
+
+Start with `config.py`, then `grid.py`. No other wing knows of this one.
+"""

@@ -1,0 +1,294 @@
+"""What a config asks of the world, held against it before any job starts.
+
+`check` runs in the process that plans and in no job. It knows what is cheap to know: names of files
+and folders, headers of tables, coordinates of assemblies. What is still to be downloaded, or takes
+long to read, is left to the job that reads it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from geomod.base.devices import has_gpu
+from geomod.base.errors import InputError
+from geomod.brain.glances import glance
+from geomod.brain.inputs import check_participants, names_on_disk
+from geomod.brain.regions import match_regions, region_numbers
+from geomod.brain.sheets import listed, nearest, require_columns
+from geomod.plan.config import Config, FolderSuite, HubSuite
+from geomod.plan.grid import Grid, known_steps, width_of
+from geomod.toy.shapes import TOY_REGIONS
+
+Dataset = Mapping[str, Any]  # the section `dataset`, as `datasets.as_files` describes it
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the files of a dataset are seen to hold; None where it is not to be seen."""
+
+    source: str
+    participants: list[str] | None = None
+    sentences: int | None = None
+    groups: int | None = None  # how many different ones; 0 where sentences have none
+    columns: list[str] = field(default_factory=list)  # of the sentences, as their file calls them
+
+
+def check(config: Config, dataset: Dataset) -> None:
+    """Refuse, all at once, what is known to end in an error later."""
+    problems = []
+    for one in (check_steps, check_width, check_maps, check_tested_regions):
+        try:
+            one(config)
+        except InputError as error:
+            problems.append(str(error))
+    try:
+        known = look(config, dataset)
+    except InputError as error:
+        problems.append(str(error))
+    else:
+        for other in (check_people, check_grouping, check_folds):
+            try:
+                other(config, known)
+            except InputError as error:
+                problems.append(str(error))
+    if problems:
+        raise InputError("\n".join(dict.fromkeys(problems)))
+
+
+# --- Checkpoints --------------------------------------------------------------------------------
+
+
+def check_steps(config: Config) -> None:
+    """Refuse a step that a suite is known not to have."""
+    for name, suite in config.suites.items():
+        if isinstance(suite, FolderSuite):
+            _check_folders(name, suite)
+            continue
+        known = known_steps(suite)
+        missing = sorted(set(suite.steps) - known) if known is not None else []
+        if known and missing:
+            near = min(known, key=lambda step: (abs(step - missing[0]), step))
+            where = suite.repo if isinstance(suite, HubSuite) else "the training of toy models"
+            raise InputError(
+                f"`suites.{name}.steps`: {where} has no step {missing[0]}; the nearest is {near}"
+            )
+
+
+def _check_folders(name: str, suite: FolderSuite) -> None:
+    for size in suite.sizes:
+        for step in sorted(suite.steps):
+            folder = Path(suite.path.format(size=size, step=step))
+            if folder.is_dir():
+                continue
+            there = names_on_disk(suite.path.replace("{size}", size), "step")
+            steps = [found for found in there if found.isdecimal()]
+            if steps:
+                raise InputError(
+                    f"`suites.{name}.steps`: there is no folder {folder}, so {size} has no step "
+                    f"{step}; it has {listed(steps)}"
+                )
+            above = next(parent for parent in folder.parents if parent.is_dir())
+            inside = sorted(path.name for path in above.iterdir() if path.is_dir())
+            raise InputError(
+                f"`suites.{name}.path`: there is no folder {folder}; the folders in {above} are "
+                f"{listed(inside)}"
+            )
+
+
+def check_width(config: Config) -> None:
+    """Refuse to match a width that a model is known not to have."""
+    wanted = config.features.match_width
+    for name, suite in config.suites.items():
+        for model, (size, _) in suite.models(name).items():
+            width = width_of(suite, size)
+            if wanted is not None and width is not None and wanted > width:
+                raise InputError(
+                    f"`features.match_width` is {wanted}, but {model} is {width} wide: set it to "
+                    f"{width} or less, or to null to encode from all"
+                )
+
+
+def check_maps(config: Config) -> None:
+    """Refuse a map of a model, step or layer that the run does not have, or of responses that are
+    no voxels."""
+    if config.maps is None:
+        return
+    if config.dataset.responses:
+        raise InputError("`maps`: a table of responses has no voxels; leave `maps` out")
+    models = {model.name: model for model in Grid(config).models}
+    for name in config.maps.models:
+        if name not in models:
+            raise InputError(
+                f"`maps.models`: there is no model {name!r}; the run has {', '.join(models)}"
+            )
+        steps, layers = models[name].steps, models[name].layers
+        for step in config.maps.steps:
+            if step not in steps:
+                raise InputError(
+                    f"`maps.steps`: {name} has no step {step}; it has {', '.join(map(str, steps))}"
+                )
+        if layers is not None and max(config.maps.layers) > layers:
+            raise InputError(
+                f"`maps.layers`: {name} has no layer {max(config.maps.layers)}; "
+                f"it has 0 to {layers}"
+            )
+
+
+def check_device(config: Config) -> None:
+    """Refuse `device: cuda` on a machine that shows no GPU, where jobs run on this machine.
+
+    Not part of `check`: whether they do, or go to a cluster, is known once they start.
+    """
+    if config.device == "cuda" and not has_gpu():
+        raise InputError("`device` is 'cuda', but this machine has no GPU; set it to auto or cpu")
+
+
+# --- Data ---------------------------------------------------------------------------------------
+
+
+def check_tested_regions(config: Config) -> None:
+    """Refuse a claim about regions that are not encoded. The defaults ask for nothing."""
+    regions = config.dataset.regions
+    asked = {"temporal", "frontal", "network"} & config.inference.model_fields_set
+    lacking = [
+        f"`inference.{key}`: {region!r} is not among `dataset.regions`.{nearest(region, regions)} "
+        f"They are {listed(regions)}"
+        for key in sorted(asked)
+        for region in getattr(config.inference, key)
+        if region not in regions
+    ]
+    if lacking:
+        raise InputError("\n".join(lacking))
+
+
+def look(config: Config, dataset: Dataset) -> Known:
+    """What the files of the dataset hold, refusing what they are seen to lack."""
+    if config.dataset.simulate:
+        _look_for_toy_regions(dataset)
+        made = config.dataset.simulate
+        return Known("the simulated brain", dataset["participants"], made.sentences, 0)
+    if dataset.get("assembly"):
+        return _look_at_assembly(dataset)
+    known = _look_at_sentences(dataset)
+    people = _look_at_images(config, dataset) if dataset.get("nifti") else _look_at_table(dataset)
+    source = str(dataset.get("responses") or dataset["nifti"]["betas"])
+    return Known(source, people, known.sentences, known.groups, known.columns)
+
+
+def _look_for_toy_regions(dataset: Dataset) -> None:
+    unknown = [region for region in dataset["regions"] if region not in TOY_REGIONS]
+    if unknown:
+        raise InputError(
+            f"`dataset.regions`: a simulated brain has no region {unknown[0]!r}; "
+            f"it has {', '.join(TOY_REGIONS)}"
+        )
+
+
+def _look_at_sentences(dataset: Dataset) -> Known:
+    path = Path(dataset["sentences"])
+    seen = glance(path, dataset, ["item_id", "group"], where_present=True)
+    if seen is None:
+        return Known(str(path))
+    require_columns(seen.columns, path, ["item_id", "sentence"])
+    groups = len(set(seen.values.get("group", ())))
+    return Known(str(path), None, len(set(seen.values["item_id"])), groups, seen.columns)
+
+
+def _look_at_table(dataset: Dataset) -> list[str] | None:
+    """The participants in a table of responses; none where it has no such column."""
+    path = Path(dataset["responses"])
+    seen = glance(path, dataset, ["region", "participant"])
+    if seen is None:
+        return None
+    require_columns(seen.columns, path, ["item_id"])
+    tidy = [name for name in ("region", "response") if name in seen.columns]
+    require_columns(seen.columns, path, ["region", "response"] if tidy else [])
+    require_columns(seen.columns, path, ["participant"] if dataset.get("participants") else [])
+    regions = seen.values["region"] if tidy else seen.columns
+    match_regions(dataset["regions"], regions, path, dataset.get("region_prefix"))
+    return sorted(set(seen.values.get("participant", ())))
+
+
+def _look_at_images(config: Config, dataset: Dataset) -> list[str] | None:
+    """The participants of whom there are images; None where those are still to come."""
+    labels = dataset["nifti"].get("labels")
+    if labels and Path(labels).is_file():
+        region_numbers(dataset)
+    if config.dataset.download:
+        return None
+    return names_on_disk(dataset["nifti"]["betas"], "participant")
+
+
+def _look_at_assembly(dataset: Dataset) -> Known:
+    path = Path(dataset["assembly"])
+    if not path.is_file():
+        return Known(str(path))
+    from geomod.brain.assembly import glance as glance_at_assembly
+
+    seen = glance_at_assembly(dataset)
+    groups = len(set(seen.groups or ()))
+    return Known(str(path), seen.participants, len(seen.sentences), groups, seen.coordinates)
+
+
+def check_people(config: Config, known: Known) -> None:
+    """Refuse participants whom the data lack, or whose name stands for something else."""
+    if known.participants is None:
+        return
+    if not config.dataset.responses:
+        check_participants(config.dataset.participants or known.participants, known.source)
+    wanted = {"dataset.participants": config.dataset.participants or []}
+    if config.maps:
+        wanted["maps.participants"] = config.maps.participants
+    for key, names in wanted.items():
+        there = known.participants
+        if key == "maps.participants":
+            there = config.dataset.participants or there
+        for name in names:
+            if name not in there:
+                raise InputError(
+                    f"`{key}`: {known.source} has no participant {name!r}."
+                    f"{nearest(name, there)} It has {listed(there)}"
+                )
+
+
+def check_grouping(config: Config, known: Known) -> None:
+    """Refuse to group sentences by what they do not have."""
+    column = config.encoding.group_by
+    if column is None or known.sentences is None:
+        return
+    if column == "group" and not known.groups:
+        raise InputError(
+            "`encoding.group_by` is 'group', but the sentences have none. Where a column of yours "
+            "says what belongs together, say so in `dataset.columns`: {group: <your name>}"
+        )
+    if column not in SENTENCES:
+        name = column if column in known.columns else "<your name>"
+        raise InputError(
+            f"`encoding.group_by` is {column!r}, which is no column of the sentences as geomod "
+            "reads them. What belongs together (passages, stories) is called `group` here: say "
+            f"`encoding.group_by: group`, and, where it has another name in your file, "
+            f"`dataset.columns: {{group: {name}}}`"
+        )
+
+
+# The columns of `geomod.brain.stimuli.read_stimuli`.
+SENTENCES = ("item_id", "sentence", "group", "n_words", "n_characters", "position")
+
+
+def check_folds(config: Config, known: Known) -> None:
+    """Refuse more folds than there are sentences, or groups of them, to deal."""
+    encoding, count, what = config.encoding, known.sentences, "sentences"
+    if encoding.group_by == "group":
+        count, what = known.groups, "groups of sentences"
+    if not count:
+        return
+    if encoding.folds > count:
+        raise InputError(f"`encoding.folds` is {encoding.folds}, but there are {count} {what}")
+    left = count - -(-count // encoding.folds)  # where the largest fold is tested
+    inner = encoding.inner_folds
+    if inner != "loo" and encoding.group_by is None and inner > left:
+        raise InputError(
+            f"`encoding.inner_folds` is {inner}, but with `folds` {encoding.folds} of {count} "
+            f"{what} {left} are left to train on"
+        )

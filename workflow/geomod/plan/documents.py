@@ -1,0 +1,87 @@
+"""The documents that are made from the config's models: its JSON schema, the tables of its README.
+
+`make documents` writes them; a test holds them to what the code says.
+"""
+
+import json
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from geomod.plan.config import (
+    Alphas,
+    Config,
+    Dataset,
+    Download,
+    Encoding,
+    Features,
+    FolderSuite,
+    Geometry,
+    HubSuite,
+    Inference,
+    Jobs,
+    Maps,
+    Modules,
+    Nifti,
+    Simulation,
+    TrainSuite,
+)
+
+
+def json_schema() -> str:
+    """The JSON schema of a config, as text."""
+    return json.dumps(Config.model_json_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def readme_tables() -> str:
+    """Every key, its type, default and meaning, as Markdown tables."""
+    sections: dict[str, type[BaseModel]] = {
+        "(top level)": Config,
+        "suites.*, provider train": TrainSuite,
+        "suites.*, provider hub": HubSuite,
+        "suites.*, provider folder": FolderSuite,
+        "dataset": Dataset,
+        "dataset.nifti": Nifti,
+        "dataset.simulate": Simulation,
+        "dataset.download": Download,
+        "features": Features,
+        "geometry": Geometry,
+        "encoding": Encoding,
+        "encoding.alphas": Alphas,
+        "jobs": Jobs,
+        "modules": Modules,
+        "inference": Inference,
+        "maps": Maps,
+    }
+    return "\n".join(_readme_table(title, section) for title, section in sections.items())
+
+
+def _readme_table(title: str, section: type[BaseModel]) -> str:
+    schema = section.model_json_schema()
+    lines = [f"### `{title}`", "", "| key | default | meaning |", "|---|---|---|"]
+    for key, field in schema["properties"].items():
+        required = key in schema.get("required", [])
+        default = "*required*" if required else f"`{json.dumps(field.get('default'))}`"
+        if isinstance(field.get("default"), dict) or (not required and "default" not in field):
+            default = "see below" if isinstance(field.get("default"), dict) else "`{}`"
+        choices = field.get("enum")
+        meaning = field["description"]
+        if choices:
+            meaning += f" ({', '.join(f'`{choice}`' for choice in choices)})"
+        lines.append(f"| `{key}` | {default} | {meaning} |")
+    return "\n".join([*lines, ""])
+
+
+README_MARK = "<!-- keys: made by `python -m geomod.plan.documents`, not by hand -->"
+
+
+def write_documents(root: Path) -> None:
+    """Write the JSON schema and the tables of config/README.md below `root`."""
+    (root / "workflow/schemas/config.schema.json").write_text(json_schema(), encoding="utf-8")
+    readme = root / "config/README.md"
+    head = readme.read_text(encoding="utf-8").split(README_MARK)[0]
+    readme.write_text(f"{head}{README_MARK}\n\n{readme_tables()}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write_documents(Path(__file__).parents[3])

@@ -1,0 +1,221 @@
+"""The grid of models, steps and layers, and the one place where a path is built."""
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from geomod.base.errors import InputError
+from geomod.base.files import read_json
+from geomod.plan.config import AnySuite, Config, FolderSuite, HubSuite, TrainSuite
+from geomod.toy.shapes import LAST_STEP, TOY_SIZES
+
+RESOURCES = Path(__file__).parents[3] / "resources"
+
+
+@dataclass(frozen=True)
+class Model:
+    """One size (and seed) of one suite: `layers` blocks, so layers 0 … `layers`."""
+
+    name: str
+    suite: str
+    size: str
+    seed: int | None
+    steps: tuple[int, ...]
+    layers: int | None
+
+
+@dataclass(frozen=True)
+class Block:
+    """Steps of one suite that one job measures together, and what tells the block from others.
+
+    Where every step is a job of its own, one block stands for all of them: its only step is the
+    wildcard "{step}", so that a suite of 154 steps takes one rule a stage, not 154.
+    """
+
+    suite: str
+    label: str
+    steps: tuple[int, ...] | tuple[str]
+
+
+ANY_STEP = "{step}"
+Plan = Mapping[str, Sequence[Sequence[int]]]
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Every path of a run. Arguments may be Snakemake wildcards such as "{model}"."""
+
+    run: str
+    moved: str | None = None  # where a workflow that uses this one as a module puts the results
+
+    @property
+    def root(self) -> str:
+        return self.moved or f"results/{self.run}"
+
+    def at(self, name: str) -> str:
+        """A file of the whole run, such as `stimuli.parquet` or `brain/ceiling.parquet`."""
+        return f"{self.root}/{name}"
+
+    def table(self, name: str) -> str:
+        return f"{self.root}/tables/{name}.parquet"
+
+    def figure(self, name: str, suffix: str) -> str:
+        return f"{self.root}/figures/{name}.{suffix}"
+
+    def step(self, model: str, step: int | str, name: str) -> str:
+        """A file of one checkpoint, such as `features.safetensors`."""
+        return f"{self.root}/{model}/step{step}/{name}"
+
+    def steps(self, model: str, steps: Sequence[int], name: str) -> list[str]:
+        return [self.step(model, step, name) for step in steps]
+
+    def voxels(self, model: str, step: int | str, participant: str, layer: int, suffix: str) -> str:
+        """The voxels of one participant, scored from one layer."""
+        return f"{self.root}/maps/{model}/step{step}/sub-{participant}_layer{layer:02d}.{suffix}"
+
+    def weights(self, model: str, step: int | str) -> str:
+        """Folder of a checkpoint that was trained here."""
+        return f"{self.root}/checkpoints/{model}/step{step}"
+
+    def log(self, name: str) -> str:
+        return f"logs/{self.run}/{name}.log"
+
+
+class Grid:
+    """Which models, steps and layers a config asks for, and how they are dealt into jobs."""
+
+    def __init__(
+        self, config: Config, planned: Plan | None = None, trained: Plan | None = None
+    ) -> None:
+        """`planned` and `trained`: the blocks of an earlier start, by suite, to be left alone."""
+        self.config = config
+        self.models = [
+            Model(model, name, size, seed, tuple(sorted(suite.steps)), _layers(name, suite, size))
+            for name, suite in config.suites.items()
+            for model, (size, seed) in suite.models(name).items()
+        ]
+        self._planned, self._trained = planned or {}, trained or {}
+
+    def model(self, name: str) -> Model:
+        return next(model for model in self.models if model.name == name)
+
+    def models_of(self, suite: str) -> list[str]:
+        return [model.name for model in self.models if model.suite == suite]
+
+    def checkpoints(self) -> Iterator[tuple[str, int]]:
+        """Every (model, step), in order."""
+        for model in self.models:
+            for step in model.steps:
+                yield model.name, step
+
+    def blocks(self) -> list[Block]:
+        """The steps of every suite, dealt into jobs of `steps_per_job`."""
+        grain = self.config.jobs.steps_per_job
+        if grain == 1:
+            return [Block(name, ANY_STEP, (ANY_STEP,)) for name in self.config.suites]
+        return [
+            Block(name, str(index), steps)
+            for name, suite in self.config.suites.items()
+            for index, steps in enumerate(deal(suite.steps, grain, self._planned.get(name, [])))
+        ]
+
+    def training(self) -> list[Block]:
+        """The steps of the suites that are trained here, all in one job, since training to the last
+        passes by every other; steps that come later are a job of their own."""
+        return [
+            Block(name, str(index), steps)
+            for name, suite in self.config.suites.items()
+            if isinstance(suite, TrainSuite)
+            for index, steps in enumerate(
+                deal(suite.steps, len(suite.steps), self._trained.get(name, []))
+            )
+        ]
+
+    def layer_blocks(self, model: str) -> list[str]:
+        """The layers of a model, dealt into jobs of `layers_per_job`, as "first-last"."""
+        grain, layers = self.config.jobs.layers_per_job, self.model(model).layers
+        if grain == "all" or layers is None:
+            return ["all"]
+        starts = range(0, layers + 1, grain)
+        return [f"{start}-{min(start + grain - 1, layers)}" for start in starts]
+
+
+def deal(
+    steps: Sequence[int], per_job: int, planned: Sequence[Sequence[int]] = ()
+) -> list[tuple[int, ...]]:
+    """Deal steps into blocks of at most `per_job`, leaving blocks that were planned before alone.
+
+    A new step thus gets a block of its own in place of shifting every later one, whose jobs would
+    then run again for nothing.
+    """
+    wanted = set(steps)
+    kept = [tuple(step for step in block if step in wanted) for block in planned]
+    kept = [block for block in kept if 0 < len(block) <= per_job]
+    rest = sorted(wanted.difference(*kept))
+    return kept + [tuple(rest[i : i + per_job]) for i in range(0, len(rest), per_job)]
+
+
+def known_steps(suite: TrainSuite | HubSuite) -> set[int] | None:
+    """Every step that a suite has, where that is known without a network."""
+    if isinstance(suite, TrainSuite):
+        return set(range(LAST_STEP + 1))
+    return _suite_steps().get(suite.repo)
+
+
+def width_of(suite: AnySuite, size: str) -> int | None:
+    """Width of a model's layers, where it is known without a network."""
+    if isinstance(suite, TrainSuite):
+        return TOY_SIZES[size].width if size in TOY_SIZES else None
+    if isinstance(suite, FolderSuite):
+        return _in_folder(suite, size, "hidden_size")
+    return _suite_models().get((suite.repo, size), {}).get("width")
+
+
+@cache
+def _suite_steps() -> dict[str, set[int]]:
+    """Steps of the suites that resources/steps.tsv knows: lists and ranges `first:last:stride`."""
+    steps: dict[str, set[int]] = {}
+    with (RESOURCES / "steps.tsv").open(encoding="utf-8", newline="") as lines:
+        for row in csv.DictReader(lines, delimiter="\t"):
+            for part in row["steps"].split(","):
+                first, last, stride = (*part.split(":"), *part.split(":")[:1], "1")[:3]
+                steps.setdefault(row["repo"], set()).update(
+                    range(int(first), int(last) + 1, int(stride))
+                )
+    return steps
+
+
+@cache
+def _suite_models() -> dict[tuple[str, str], dict[str, int]]:
+    """Repository and size → blocks and width of the models that resources/suites.tsv knows."""
+    with (RESOURCES / "suites.tsv").open(encoding="utf-8", newline="") as lines:
+        rows = csv.DictReader(lines, delimiter="\t")
+        return {
+            (row["repo"], row["size"]): {name: int(row[name]) for name in ("blocks", "width")}
+            for row in rows
+        }
+
+
+def _layers(name: str, suite: AnySuite, size: str) -> int | None:
+    """Number of blocks of a model, known without a network: None where it is not."""
+    if isinstance(suite, TrainSuite):
+        if size not in TOY_SIZES:
+            raise InputError(
+                f"`suites.{name}.sizes`: there is no toy size {size!r}; "
+                f"there are {', '.join(TOY_SIZES)}"
+            )
+        return TOY_SIZES[size].blocks
+    if size in suite.layers:
+        return suite.layers[size]
+    if isinstance(suite, FolderSuite):
+        return _in_folder(suite, size, "num_hidden_layers")
+    return _suite_models().get((suite.repo, size), {}).get("blocks")
+
+
+def _in_folder(suite: FolderSuite, size: str, key: str) -> int | None:
+    """A number in the `config.json` of a model's first checkpoint, where that has it."""
+    path = Path(suite.path.format(size=size, step=min(suite.steps))) / "config.json"
+    found = read_json(path).get(key) if path.is_file() else None
+    return found if isinstance(found, int) else None

@@ -1,0 +1,114 @@
+"""A run's own folder: whose it is, how its jobs were dealt, and who is working in it now."""
+
+import fcntl
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from geomod.base.errors import InputError
+from geomod.base.files import whole
+
+Record = dict[str, Any]
+TEMPORARY = re.compile(r"\.(\d+)\..")  # as `files.whole` and `training.whole_folder` name them
+_held: dict[Path, IO[str]] = {}
+
+
+def read_record(root: str | Path) -> Record:
+    """What an earlier start wrote into `root`, empty where there was none."""
+    path = Path(root) / "run.json"
+    if not path.is_file():
+        return {}
+    record: Record = json.loads(path.read_text(encoding="utf-8"))
+    return record
+
+
+def write_record(root: str | Path, config_files: Sequence[str], **plans: Mapping[str, Any]) -> None:
+    """Remember which config files own the run, and which steps share a job."""
+    record = {"config_files": list(config_files), "places": _places(config_files), **plans}
+    with whole(Path(root) / "run.json") as temporary:
+        temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+
+def check_place(folder: str | Path) -> None:
+    """Refuse to work from a folder in whose path Snakemake would see wildcards."""
+    if set(str(folder)) & set("{}"):
+        raise InputError(
+            f"{folder}: the path of the workflow has braces in it, which Snakemake takes for "
+            "wildcards. Move it to a folder without."
+        )
+
+
+def check_owner(record: Record, run: str, config_files: Sequence[str]) -> None:
+    """Refuse a run whose name another config has taken: their results would mix in one folder.
+
+    A config is the same by its relative path or by its place on the disk: the first holds where
+    both move together, the second where the folder moves and a config outside of it does not.
+    """
+    owner = record.get("config_files", list(config_files))
+    if owner != list(config_files) and record.get("places") != _places(config_files):
+        raise InputError(
+            f"`run` is {run!r}, and results/{run} was made from {', '.join(owner)}, not from "
+            f"{', '.join(config_files)}. Give this config another `run`, or delete results/{run}."
+        )
+
+
+def hold(root: str | Path) -> IO[str]:
+    """Lock `root` for this process. The lock goes with the process, however that ends.
+
+    Snakemake's own lock stays behind when the process is killed, and asks for `--unlock`.
+    """
+    path = Path(root).resolve() / ".lock"
+    if path in _held:
+        return _held[path]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = path.open("w", encoding="utf-8")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        handle.close()
+        raise InputError(f"another snakemake works in {root} now; wait for it to end") from None
+    _held[path] = handle
+    return handle
+
+
+def sweep(root: str | Path) -> None:
+    """Remove what writers left half done in `root` when they were killed; those alive go on."""
+    for path in list(Path(root).rglob(".*")):
+        writer = TEMPORARY.match(path.name)
+        if writer and not _is_alive(int(writer[1])):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def one_after_another(
+    first: Callable[[], object], second: Callable[[Any], object]
+) -> Callable[[Any], None]:
+    """One handler for Snakemake from two."""
+
+    def both(log: Any) -> None:
+        first()
+        second(log)
+
+    return both
+
+
+def _places(config_files: Sequence[str]) -> list[str]:
+    return [os.path.abspath(path) for path in config_files]
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it is somebody else's
+        return True
+    except OverflowError:  # no process has such a number
+        return False
+    return True

@@ -1,0 +1,197 @@
+"""The figures of the report: what each is called, what it shows, which tables it is drawn from.
+
+A figure whose tables have nothing to show is left out, with a sentence that says what it needs.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+Tables = Mapping[str, pd.DataFrame]
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a figure cannot do without: in words, and asked of its tables."""
+
+    words: str
+    met: Callable[[Tables], bool]
+
+
+@dataclass(frozen=True)
+class Plate:
+    """A figure in the report. `tables` are the names of its tables in `tables/`.
+
+    `tests` are those whose outcome it shows; one that exceeds its level is named under it.
+    """
+
+    title: str
+    caption: str
+    tables: tuple[str, ...]
+    need: Need
+    tests: tuple[str, ...] = ()
+
+    def lacking(self, tables: Tables) -> str:
+        """A sentence that says what the figure needs; empty where its tables have that."""
+        return "" if self.need.met(tables) else f"Left out: this figure needs {self.need.words}."
+
+
+def lacking(tables: Tables) -> dict[str, str]:
+    """The figures that are left out, and the sentence that stands in their place."""
+    sentences = {name: plate.lacking(tables) for name, plate in GALLERY.items()}
+    return {name: sentence for name, sentence in sentences.items() if sentence}
+
+
+def any_value(words: str, table: str, column: str) -> Need:
+    """At least one number in a column."""
+    return Need(words, lambda tables: bool(tables[table][column].notna().any()))
+
+
+def two_steps(words: str, table: str, column: str) -> Need:
+    """A model with numbers at two steps or more: without them there is no training to see."""
+
+    def met(tables: Tables) -> bool:
+        seen = tables[table].dropna(subset=[column])
+        steps = seen.groupby("model")["step"].nunique()
+        return bool((steps > 1).any())
+
+    return Need(words, met)
+
+
+def two_choices(tables: Tables) -> bool:
+    """Whether a quantity can be estimated under two specifications or more."""
+    seen = tables["specification_curve"].dropna(subset=["estimate"])
+    return bool((seen.groupby("quantity").size() > 1).any())
+
+
+GALLERY = {
+    "learning": Plate(
+        "Models learn",
+        "Mean surprisal of the stimuli's own tokens over training, one line a model. Where it "
+        "falls, the model comes to expect what the participants read.",
+        ("tokens",),
+        two_steps("a model of the next token at two steps or more", "tokens", "surprisal"),
+    ),
+    "geometry": Plate(
+        "Geometry of every layer over training",
+        "Von Neumann entropy of the token Gram matrix (nats) and curvature of the token trajectory "
+        "(degrees), means over sentences, and any further metric of the config. Rows are layers, "
+        "the embedding at the bottom; columns are checkpoints, and where each model has one alone, "
+        "a line stands for them.",
+        ("geometry",),
+        any_value("a sentence with a geometry", "geometry", "mean"),
+    ),
+    "modules": Plate(
+        "Modules of layers",
+        "Top: each layer's module, from k-means on its standardized entropy and curvature. Bottom: "
+        "silhouette of the partition, filled where it beats a smooth gradient over depth (p < "
+        ".05). Two clusters can always be drawn; filled points say that they are more than a "
+        "gradient. Dark lines: where entropy and curvature change their level from one block to "
+        "the next, or one step to the next (a steep gradient is cut into levels too).",
+        ("modules", "change_points", "tokens"),
+        any_value("a checkpoint that counts as evidence, with its geometry", "modules", "module"),
+        ("silhouette against a smooth gradient",),
+    ),
+    "encoding": Plate(
+        "Encoding scores",
+        "Pearson r between predicted and held-out responses of the language network (region netw "
+        "where there is one, else the mean over regions; mean over folds). Rows are layers, "
+        "columns are checkpoints. Grey: the prediction is the same for all sentences, as from an "
+        "embedding where all end in the same token.",
+        ("encoding",),
+        two_steps(
+            "a model at two steps or more; one step stands in “Scores over depth”",
+            "encoding",
+            "score",
+        ),
+    ),
+    "profiles": Plate(
+        "Scores over depth",
+        "Score of every region at each layer, at the last step of each model (mean over folds). "
+        "Layer 0 is the embedding; it has no point where its prediction is the same for all "
+        "sentences.",
+        ("encoding",),
+        any_value("a layer with an encoding score", "encoding", "score"),
+    ),
+    "low_high": Plate(
+        "Which module aligns better",
+        "Mean score of the blocks of low complexity less that of the blocks of high complexity, as "
+        "partitioned at each step. The band is the interval of the language network, over "
+        "participants and sentence folds; of a model with one step, each region has its own. A gap "
+        "says that there was no second module.",
+        ("low_high", "tokens"),  # the latter for the order of the models
+        any_value(
+            "a checkpoint whose blocks form a module of low and one of high complexity",
+            "low_high",
+            "low_minus_high",
+        ),
+    ),
+    "emergence": Plate(
+        "When regions emerge",
+        "Score of each region over training, mean over blocks, one panel a model. The vertical "
+        "line is the half-time t50 of a fitted rise, the band its interval (the wider of a "
+        "bootstrap over steps and a jackknife over participants). Curves that never level off have "
+        "none, nor those that rise no more than noise drifts.",
+        ("encoding", "emergence"),
+        two_steps("a model at two steps or more (five for a half-time)", "encoding", "score"),
+        ("rise of a region beyond drift",),
+    ),
+    "ceilings": Plate(
+        "Scores and noise ceilings",
+        "Best score over checkpoints and blocks (points, a model each) under the noise ceiling of "
+        "each region (bar, with its bootstrap interval). The best of many scores is biased "
+        "upwards; it is shown to be held against the ceiling, not to be tested.",
+        ("encoding", "ceiling"),
+        any_value(
+            "a noise ceiling: two participants or more, or a table named by `dataset.ceiling`",
+            "ceiling",
+            "ceiling",
+        ),
+    ),
+    "coupling": Plate(
+        "Geometry and alignment",
+        "Encoding score of the language network against curvature, one point a block and "
+        "checkpoint, coloured by training step; r is their partial correlation given log10(step + "
+        "1), the paper's, where there is more than one step. Points of one curve are not "
+        "independent; the claims are tested on whole curves.",
+        ("geometry", "encoding", "correlations"),
+        any_value("blocks with an encoding score", "encoding", "score"),
+    ),
+    "baselines": Plate(
+        "What layers explain that baselines do not",
+        "Top: encoding score of the language network, mean over blocks, beside that of simple "
+        "predictors (dashed): the sentence's length, its position, and the same layer before "
+        "training, where step 0 was measured. Bottom: explained variance that the layer adds to "
+        "each of them, in the same colour and dashes. Below 0 the added features cost more than "
+        "they bring.",
+        ("baselines",),
+        any_value(
+            "a baseline beside the layers (`encoding.baselines`)", "baselines", "score_baseline"
+        ),
+    ),
+    "multiverse": Plate(
+        "Which choices matter",
+        "The headline quantities under every pair of an entropy and a curvature variant, sorted; "
+        "dots below say which pair. Lines are intervals, colours the verdict that each pair alone "
+        "would give, its p paying for no other. The ring marks the variants of the claims; the "
+        "title counts the pairs that share their verdict.",
+        ("specification_curve",),
+        Need(
+            "a headline quantity that can be estimated under two variants or more of entropy or "
+            "curvature (`geometry.entropy`, `geometry.curvature`)",
+            two_choices,
+        ),
+        ("module labels, signs of depth waves flipped", "signs of depth waves flipped"),
+    ),
+    "sets": Plate(
+        "The sentences as a set, and layers compared",
+        "Top: dimensions that the sentences' features fill, by the entropy of the covariance's "
+        "eigenvalues (RankMe) and by nearest neighbours (TwoNN). Bottom: debiased linear CKA of "
+        "each pair of layers at the first and, where there are more, the last step; a bright block "
+        "is a stretch of depth over which the representation hardly changes. Grey: features of all "
+        "sentences are equal, as in the embedding where all end in the same token.",
+        ("population", "depth_similarity"),
+        any_value("features that differ between sentences", "population", "value"),
+    ),
+}

@@ -1,0 +1,53 @@
+"""Voxel maps on a brain: glass-brain projections and slices, drawn without a download."""
+
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from matplotlib.figure import Figure
+from nilearn import plotting
+
+from geomod.base.errors import InputError
+from geomod.base.files import whole
+
+
+def draw_map(
+    source: str | Path,
+    path: str | Path,
+    *,
+    title: str = "",
+    label: str = "Pearson r",
+    limit: float | None = None,
+) -> None:
+    """Draw a map in MNI space as a glass brain above slices through its highest voxel.
+
+    `limit` is the top of the color scale, so that maps can be compared; without it, it is the
+    map's highest value. The glass brain shows the highest value along each line of sight. Scores
+    of 0 and below explain nothing and are not drawn.
+    """
+    image: Any = nib.load(source)
+    values = np.asarray(image.dataobj, dtype=np.float32)
+    if values.ndim != 3:
+        raise InputError(f"{source} has the shape {values.shape}; one 3-D map is drawn at a time.")
+    if not np.isfinite(values).any():
+        raise InputError(f"{source} holds no value in any voxel.")
+    positive = nib.Nifti1Image(np.clip(np.nan_to_num(values), 0, None), image.affine)
+    peak = np.unravel_index(np.nanargmax(values), values.shape)
+    figure = Figure(figsize=(9, 5))
+    upper, lower = figure.subplots(2, 1, gridspec_kw={"top": 0.88, "bottom": 0.02, "hspace": 0.02})
+    shared = {
+        "cmap": "magma_r",
+        "vmin": 0,
+        "vmax": limit or max(float(np.nanmax(values)), 1e-6),
+        "threshold": 1e-9,
+        "figure": figure,
+    }
+    plotting.plot_glass_brain(positive, axes=upper, colorbar=True, **shared)
+    cut = nib.affines.apply_affine(image.affine, peak)
+    plotting.plot_stat_map(
+        positive, axes=lower, colorbar=False, cut_coords=cut, draw_cross=False, **shared
+    )
+    figure.suptitle(f"{title}\n{label}" if title else label, fontsize=11)
+    with whole(path) as temporary:
+        figure.savefig(temporary, dpi=150)

@@ -1,0 +1,325 @@
+"""Ridge encoding models by nested cross-validation, for all layers, targets and permutations.
+
+The model of a target y minimizes |y − b − Xw|² + α|w|², with a free intercept b.
+How one factorization (`geomod.ridge.factor`) answers for every penalty and inner fold: see
+`geomod.ridge.held_out`.
+"""
+
+import logging
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from geomod.base.workers import in_threads
+from geomod.ridge.blas import product
+from geomod.ridge.factor import Factor, factorize, solve
+from geomod.ridge.folds import Rows, Scheme, Split, inner_blocks, outer_folds, permuted_rows
+from geomod.ridge.held_out import fit_in
+from geomod.ridge.penalties import best_penalties
+
+logger = logging.getLogger(__name__)
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """Scores of every layer, outer fold and target, arrays `[layers, folds, targets]`.
+
+    A prediction or a response that does not vary explains nothing: its r is 0 by definition, and
+    so is the R² of a constant response. `constant` counts how often that was so.
+    """
+
+    r: Floats
+    r2: Floats
+    alpha: Floats
+    alphas: Floats
+    constant: int
+    p_permutation: Floats | None = None  # [layers, targets]
+    null: Floats | None = None  # [layers, permutations, targets]
+    predictions: Floats | None = None  # [layers, n, targets], each row by the fold that tests it
+
+    @property
+    def score(self) -> Floats:
+        """Mean over the outer folds of Pearson r, `[layers, targets]`."""
+        return self.r.mean(axis=1)
+
+    @property
+    def score_sd(self) -> Floats:
+        """SD over the outer folds of Pearson r (ddof 1), `[layers, targets]`."""
+        return self.r.std(axis=1, ddof=1)
+
+    @property
+    def alpha_median(self) -> Floats:
+        """Median over the outer folds of the penalty, `[layers, targets]`."""
+        return np.median(self.alpha, axis=1)
+
+    @property
+    def at_edge(self) -> tuple[int, int]:
+        """How many penalties were chosen at the grid's lowest and at its highest value."""
+        low, high = self.alphas.min(), self.alphas.max()
+        return int((self.alpha == low).sum()), int((self.alpha == high).sum())
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One layer in one outer fold: what each target's best penalty makes of the test rows."""
+
+    best: Tensor  # [targets], index of the penalty
+    gain: Tensor  # [targets], squared error saved over the mean, on the inner held-out rows
+    explained: Tensor  # [test rows, targets], prediction minus the mean of the training rows
+
+
+def encode(
+    features: ArrayLike,
+    responses: ArrayLike,
+    *,
+    alphas: ArrayLike,
+    folds: int = 5,
+    inner_folds: int | Literal["loo"] = 5,
+    scheme: Scheme = "shuffled",
+    groups: ArrayLike | None = None,
+    standardize: bool = True,
+    match_width: int | None = None,
+    permutations: int = 0,
+    seed: int = 0,
+    device: str = "cpu",
+    memory_mb: float = 512,
+    keep_predictions: bool = False,
+) -> Encoding:
+    """Predict `responses` `[n, targets]` from `features` `[n, width]` or `[layers, n, width]`.
+
+    Features are centred, and with `standardize` divided by their SD, on the rows of each outer
+    training fold; `match_width` then keeps that many principal components of those rows. Within
+    an outer fold every target gets the penalty of least squared error, summed over the inner
+    held-out rows (the first of `alphas` that attains it), is refitted on all training rows and
+    scored on the test rows. Folds are grouped where `groups` are given.
+
+    With `permutations`, the rows of the responses are permuted (whole groups where folds are
+    grouped) and refitted with the penalties that the real responses chose. Layers and folds are
+    dealt to as many cores as torch may use.
+    """
+    x, y, grid = checked(features, responses, alphas)
+    if groups is not None:
+        scheme = "grouped"
+    splits = outer_folds(len(y), folds, seed, scheme=scheme, groups=groups)
+    inner = [inner_blocks(t, inner_folds, seed, scheme=scheme, groups=groups) for t, _ in splits]
+    orders = torch.as_tensor(permuted_rows(len(y), permutations, seed, groups).T, device=device)
+    targets = torch.as_tensor(y, device=device)
+    penalties = torch.as_tensor(grid, device=device)
+
+    workers = torch.get_num_threads() if device == "cpu" else 1
+    memory = memory_mb / workers
+
+    def outcome(task: tuple[int, int]) -> tuple[Fit, Floats, Floats, int, Floats]:
+        layer, fold = task
+        split, blocks = splits[fold], inner[fold]
+        x_train, x_test = standardized(x[layer], split, scale=standardize, device=device)
+        y_train = targets[split[0]]
+        fit, factor = fit_fold(x_train, x_test, y_train, penalties, blocks, memory, match_width)
+        r, r2, constant = scores(fit.explained, targets, split)
+        chosen = factor.penalties(penalties)[fit.best]
+        drawn = _null_r(factor, x_train, x_test, targets, split, orders, chosen, memory)
+        return fit, r, r2, constant, drawn
+
+    shape = (len(x), len(splits), y.shape[1])
+    r, r2, alpha = np.empty(shape), np.empty(shape), np.empty(shape)
+    null = np.zeros((len(x), permutations, y.shape[1]))
+    predictions = np.empty((len(x), *y.shape)) if keep_predictions else None
+    constant = 0
+    tasks = list(np.ndindex(shape[:2]))
+    for task, found in zip(tasks, in_threads(outcome, tasks, workers), strict=True):
+        fit, r[task], r2[task], undefined, drawn = found
+        alpha[task] = grid[fit.best.cpu().numpy()]
+        constant += undefined
+        null[task[0]] += drawn / len(splits)
+        if predictions is not None:
+            train, test = splits[task[1]]
+            predictions[task[0], test] = (targets[train].mean(dim=0) + fit.explained).cpu()
+
+    encoding = Encoding(
+        r=r,
+        r2=r2,
+        alpha=alpha,
+        alphas=grid,
+        constant=constant,
+        p_permutation=p_values(r.mean(axis=1), null) if permutations else None,
+        null=null if permutations else None,
+        predictions=predictions,
+    )
+    _warn(encoding)
+    return encoding
+
+
+def fit_fold(
+    x_train: Tensor,
+    x_test: Tensor,
+    y_train: Tensor,
+    alphas: Tensor,
+    blocks: list[Rows],
+    memory_mb: float = 512,
+    components: int | None = None,
+) -> tuple[Fit, Factor]:
+    """Choose a penalty for each target by the inner `blocks`, and predict the test rows with it.
+
+    `components` are principal components to keep. Returns the factor too, for more fits like it.
+    """
+    y = centred(y_train)[0]
+    few = y.shape[1] <= len(x_test)
+    factor = factorize(x_train, components, fast=few)
+    penalties = factor.penalties(alphas)
+    best, gain = best_penalties(
+        factor, y, penalties, blocks, memory_mb, lambda: factorize(x_train, components)
+    )
+    chosen = penalties[best]
+    if few:
+        return Fit(best, gain, product(x_test, solve(factor, x_train, y, chosen))), factor
+    # With thousands of targets the products are the cost, and float32 is enough for them.
+    bulk = torch.float32 if y.shape[1] > len(y) else torch.float64
+    u = factor.u.to(bulk)
+    dual = product(u, product(u.T, y.to(bulk)) / (factor.s[:, None] + chosen).to(bulk))
+    return Fit(best, gain, product(product(x_test, x_train.T).to(bulk), dual).double()), factor
+
+
+def scores(explained: Tensor, targets: Tensor, split: Split) -> tuple[Floats, Floats, int]:
+    """Pearson r and R² of predictions of the test rows; and of how many targets r is undefined."""
+    actual, mean = centred(targets[split[1]])
+    r, varies = pearson(explained, actual)
+    spread = (actual**2).sum(dim=0)
+    missed = ((actual + mean - targets[split[0]].mean(dim=0) - explained) ** 2).sum(dim=0)
+    r2 = torch.where(spread > 0, 1 - missed / spread.where(spread > 0, 1.0), 0.0)
+    return r.cpu().numpy(), r2.cpu().numpy(), int((~varies).sum())
+
+
+def _null_r(
+    factor: Factor,
+    x_train: Tensor,
+    x_test: Tensor,
+    targets: Tensor,
+    split: Split,
+    orders: Tensor,
+    chosen: Tensor,
+    memory_mb: float,
+) -> Floats:
+    """Test-row correlations of permuted targets, `[permutations, targets]`, in float32.
+
+    `chosen` are the targets' penalties. Targets that share one share a smoother, which makes
+    predictions from responses, whatever their order.
+    """
+    null = np.empty((orders.shape[1], targets.shape[1]))
+    if not len(null):
+        return null
+    train, test = split
+    basis = torch.linalg.multi_dot([x_test, x_train.T, factor.u.double()]).float()
+    u, y = factor.u.float(), targets.float()
+    # A permuted target is held as rows, and its test rows four times more while it is scored.
+    together = orders.split(fit_in(memory_mb, 4 * (len(train) + 5 * len(test))), dim=1)
+    rows = [(order[train].flatten(), order[test].flatten()) for order in together]
+    for alpha in chosen.unique():
+        smoother = product(basis / (factor.s + alpha).float(), u.T)
+        for target in torch.nonzero(chosen == alpha).flatten().tolist():
+            column, r = y[:, target].contiguous(), []
+            for fitted, scored in rows:
+                shuffled = column.index_select(0, fitted).view(len(train), -1)
+                actual, _ = centred(column.index_select(0, scored).view(len(test), -1))
+                r.append(pearson(product(smoother, shuffled), actual)[0])
+            null[:, target] = torch.cat(r).cpu().numpy()
+    return null
+
+
+def pearson(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Correlation of the columns of `a` with those of `b`, which are centred already.
+
+    Where either does not vary the correlation is 0; the second result says where both do.
+    """
+    a = a - a.mean(dim=0)
+    size = (a**2).sum(dim=0).sqrt() * (b**2).sum(dim=0).sqrt()
+    varies = size > 0
+    return torch.where(varies, (a * b).sum(dim=0) / size.where(varies, 1.0), 0.0), varies
+
+
+def centred(y: Tensor) -> tuple[Tensor, Tensor]:
+    """Columns minus their mean, 0 where they vary by no more than rounding; and the mean."""
+    mean = y.mean(dim=0)
+    deviation = y - mean
+    rounding = len(y) * torch.finfo(y.dtype).eps * mean.abs()
+    return deviation * ((deviation**2).mean(dim=0).sqrt() > rounding), mean
+
+
+def standardized(
+    rows: NDArray[np.floating], split: Split, *, scale: bool = True, device: str = "cpu"
+) -> tuple[Tensor, Tensor]:
+    """Training and test rows in units of the training rows' mean and SD (ddof 0), in float64.
+
+    A column whose SD is within the rounding of its own numbers is constant and becomes 0, since
+    dividing by such an SD would turn rounding errors into a feature.
+    """
+    source = torch.as_tensor(rows, device=device)
+    chosen, held_out = (torch.as_tensor(part, device=device) for part in split)
+    train = source.new_empty((len(chosen), rows.shape[1]), dtype=torch.float64)
+    # By parts that stay in a processor's cache: copies of all rows would take longer than the sums.
+    parts, largest, total = train.split(128), *train.new_zeros(2, rows.shape[1])
+    for part, some in zip(parts, chosen.split(128), strict=True):
+        part.copy_(source[some])
+        total += part.sum(dim=0)
+        largest = torch.maximum(largest, part.abs().amax(dim=0))
+    mean = total / len(train)
+    ulp, sums = torch.finfo(source.dtype).eps, len(train) * torch.finfo(train.dtype).eps
+    rounding = torch.maximum(ulp * largest, sums * mean.abs())
+    squares = sum((part.sub_(mean) ** 2).sum(dim=0) for part in parts)
+    sd = (squares / len(train)).sqrt()
+    factor = torch.where(sd > rounding, 1 / sd if scale else torch.ones_like(sd), 0.0)
+    return train.mul_(factor), source[held_out].double().sub_(mean).mul_(factor)
+
+
+def p_values(observed: Floats, null: Floats) -> Floats:
+    """(1 + #{null ≥ observed}) / (1 + permutations), over the second axis of `null`.
+
+    The null is computed in float32: closer than its rounding counts as equal.
+    """
+    return (1 + (null >= observed[:, None] - 1e-6).sum(axis=1)) / (1 + null.shape[1])
+
+
+def normalize(score: ArrayLike, ceiling: ArrayLike) -> Floats:
+    """Score over noise ceiling, not clipped; NaN where the ceiling is not above 0."""
+    top = np.asarray(ceiling, dtype=np.float64)
+    return np.asarray(score, dtype=np.float64) / np.where(top > 0, top, np.nan)
+
+
+def checked(
+    features: ArrayLike, responses: ArrayLike, alphas: ArrayLike
+) -> tuple[NDArray[np.floating], Floats, Floats]:
+    x = np.asarray(features)
+    if not np.issubdtype(x.dtype, np.floating):
+        x = x.astype(np.float64)
+    x = x[None] if x.ndim == 2 else x
+    y = np.asarray(responses, dtype=np.float64)
+    grid = np.asarray(alphas, dtype=np.float64)
+    if x.ndim != 3 or y.ndim != 2 or x.shape[1] != y.shape[0]:
+        raise ValueError(
+            "features [n, width] or [layers, n, width] and responses [n, targets] must have the "
+            f"same n, but their shapes are {np.shape(features)} and {np.shape(responses)}"
+        )
+    if grid.ndim != 1 or not len(grid) or not (np.isfinite(grid) & (grid > 0)).all():
+        raise ValueError("alphas must be a list of finite penalties above 0")
+    for name, values in (("features", x), ("responses", y)):
+        if not np.isfinite(values).all():
+            bad = np.argwhere(~np.isfinite(values))[0]
+            raise ValueError(f"{name} must be finite, but row {bad[-2]}, column {bad[-1]} is not")
+    return x, y, grid
+
+
+def _warn(found: Encoding) -> None:
+    low, high = found.at_edge
+    if low or high:
+        logger.warning(
+            "of %d chosen penalties %d are the grid's smallest (%g) and %d its largest (%g): "
+            "a wider grid may choose otherwise",
+            *(found.alpha.size, low, found.alphas.min(), high, found.alphas.max()),
+        )
+    if found.constant:
+        logger.warning("%d constant predictions or responses scored 0", found.constant)

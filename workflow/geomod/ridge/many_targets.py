@@ -1,0 +1,62 @@
+"""What penalties save for thousands of targets, where to apply a matrix to each is the cost.
+
+The matrix of a penalty, z ↦ p, predicts held-out rows (`held_out.py`). It is made in float64,
+and applied to all targets in float32.
+"""
+
+import torch
+from torch import Tensor
+
+from geomod.ridge.blas import product
+from geomod.ridge.factor import Factor
+from geomod.ridge.folds import Rows
+from geomod.ridge.held_out import (
+    Gains,
+    affordable,
+    fit_in,
+    mean_error,
+    roots,
+    single,
+    spectral_weights,
+    unexplained,
+)
+
+# Predictions are made for as many targets at a time as stay in a processor's cache.
+CACHE_MB = 8
+
+# A sum of products in float32 is trusted to this share of its terms.
+FLOAT32_ROUNDING = 2e-6
+
+
+def benign(factor: Factor, rows: int, blocks: list[Rows]) -> bool:
+    """Whether operators can be applied in float32: no smoother is close to interpolating."""
+    fitted = rows - max(len(block) for block in blocks)
+    return not single(blocks) and (factor.is_full or len(factor.s) < fitted)
+
+
+def gains_of_many(
+    factor: Factor, y: Tensor, alphas: Tensor, blocks: list[Rows], memory_mb: float
+) -> Gains:
+    """`held_out_gains` of thousands of targets, in float32."""
+    gains = torch.zeros(len(alphas), y.shape[1], dtype=torch.float64, device=y.device)
+    power = torch.zeros_like(gains)
+    u = factor.u.to(y.dtype)
+    z = product(u.T, y)
+    rest, weights = spectral_weights(factor, alphas)
+    everything = torch.arange(len(alphas), device=alphas.device)
+    together = affordable(factor, max(map(len, blocks)), memory_mb)
+    for block in blocks:
+        error, rows = mean_error(y, block), factor.u[block]
+        filled = z - product(u[block].T, error)
+        for some in everything.split(together):
+            root = roots(unexplained(factor, rows, rest[some]))
+            operators = product(torch.cholesky_inverse(root), rows * weights[some, None])
+            stacked = operators.to(y.dtype).flatten(end_dim=1)
+            step = fit_in(min(memory_mb / 2, CACHE_MB), 4 * len(stacked))
+            for start in range(0, y.shape[1], step):
+                t = slice(start, start + step)
+                p = product(stacked, filled[:, t]).view(len(some), len(block), -1)
+                gains[some, t] += 2 * (error[:, t] * p).sum(dim=1)
+                power[some, t] += p.square_().sum(dim=1)
+    rounding = FLOAT32_ROUNDING * (power + y.double().norm(dim=0) * power.sqrt())
+    return Gains(gains - power, rounding, torch.zeros_like(gains))

@@ -1,0 +1,4 @@
+"""Can it be trusted? False positives, power, known answers, other choices.
+
+Start with `calibration.py`.
+"""

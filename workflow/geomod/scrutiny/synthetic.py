@@ -1,0 +1,331 @@
+"""Sweeps with known answers, on a given grid and with noise like that of given data.
+
+What the calibration and the coverage of the intervals are measured on. Nothing is read from
+files and no model runs: these are tables' worth of numbers, thousands of sweeps in minutes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from geomod.coupling.within_depth import within_depth
+from geomod.curves.curves import (
+    AVERAGE,
+    Curves,
+    last_decade,
+    log_step,
+    mean_ignoring_nan,
+    relative_depth,
+)
+from geomod.emergence.noise import autoregressive, lag_one
+from geomod.emergence.sigmoids import fit_logistic
+from geomod.modules.partition import split
+
+Array = NDArray[np.float64]
+
+PLATEAU = 0.2  # r; the scale of the simulated scores
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The grid of one model."""
+
+    model: str
+    parameters: float
+    steps: tuple[int, ...]
+    layers: int
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """How curves of layers differ, in units of the rise of their mean curve."""
+
+    smooth: float  # SD over depth of what follows depth smoothly
+    rough: float  # SD over layers of what lasts through training
+    noise: float  # SD over steps of what does not
+    rho: float  # autocorrelation of the noise from step to step
+    rho_depth: float  # correlation of rough and noise from block to block
+
+
+@dataclass(frozen=True)
+class Design:
+    """Everything about a sweep except its answers."""
+
+    frames: tuple[Frame, ...]
+    regions: tuple[str, ...]
+    participants: int
+    geometry: Scatter
+    score: Scatter
+    person: float  # SD of a participant's own noise, in units of the rise
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The answers. Nothing planted is the null of every claim."""
+
+    separation: float = 0.0  # height of the step between two modules, in units of the rise
+    advantage: float = 0.0  # score of the lower module above the other, share of the plateau
+    lead: float = 0.0  # decades by which temporal regions precede frontal ones
+    coupling: float = 0.0  # Fisher z of curvature and score, sign of the paper turned positive
+    growth: float = 0.0  # its increase per tenfold parameters
+
+
+def simulate(
+    design: Design,
+    truth: Truth,
+    rng: np.random.Generator,
+    *,
+    noise: np.random.Generator | None = None,
+    temporal: Sequence[str] = ("AntTemp", "PostTemp"),
+    frontal: Sequence[str] = ("IFG", "IFGorb"),
+) -> list[Curves]:
+    """One sweep: the curves of all its models.
+
+    `rng` draws what the models are (midpoints, shapes over depth), `noise` how they deviate from
+    it; the same `rng` with another `noise` is the same experiment done again.
+    """
+    noise = rng if noise is None else noise
+    sizes = np.log10([frame.parameters for frame in design.frames])
+    late_by = dict.fromkeys(frontal, truth.lead / 2) | dict.fromkeys(temporal, -truth.lead / 2)
+    blocks = []
+    for frame, size in zip(design.frames, sizes, strict=True):
+        z = truth.coupling + truth.growth * (size - sizes.mean())
+        blocks.append(_simulate_model(design, frame, truth, float(np.tanh(z)), late_by, rng, noise))
+    return blocks
+
+
+def _simulate_model(
+    design: Design,
+    frame: Frame,
+    truth: Truth,
+    coupling: float,
+    late_by: dict[str, float],
+    rng: np.random.Generator,
+    noise: np.random.Generator,
+) -> Curves:
+    time, n = log_step(frame.steps), len(frame.steps)
+    lower = (np.arange(frame.layers) >= frame.layers // 2).astype(float)
+
+    def rise(t50: float, width: float) -> Array:
+        return expit((time - t50) / width)[:, None]
+
+    def midpoint() -> float:
+        return float(rng.uniform(0.4, 0.7) * time[-1])
+
+    # The two metrics share the shape over depth, as they do in real models, not the deviations.
+    profile = 1 + design.geometry.smooth * smooth_profile(frame.layers, rng)
+    when = rise(midpoint(), 0.3)
+    metrics = {}
+    deviations = {}
+    for metric in ("entropy", "curvature"):
+        deviations[metric] = deviate(design.geometry, n, frame.layers, noise)
+        metrics[metric] = 2 - when * (profile + truth.separation * lower) + deviations[metric]
+
+    # Deviations of the score: curvature's own, turned over, and independent ones of equal size.
+    own = deviate(design.score, n, frame.layers, noise)
+    shared = deviations["curvature"] * _ratio(design.score, design.geometry)
+    common = -coupling * shared + np.sqrt(1 - coupling**2) * own
+    over_depth = 1 + design.score.smooth * smooth_profile(frame.layers, rng)
+    over_depth = over_depth + truth.advantage * lower
+    t50 = midpoint()
+    score = np.empty((n, frame.layers, len(design.regions)))
+    for r, region in enumerate(design.regions):
+        score[..., r] = rise(t50 + late_by.get(region, 0.0), 0.3) * over_depth + common
+        # A region's own deviations are small beside what all regions share.
+        score[..., r] += 0.3 * deviate(design.score, n, frame.layers, noise)
+    own_scatter = Scatter(0.0, 0.0, design.person, design.score.rho, design.score.rho_depth)
+    people = np.array(
+        [
+            score
+            + np.stack([deviate(own_scatter, n, frame.layers, noise) for _ in design.regions], -1)
+            for _ in range(design.participants)
+        ]
+    ).reshape(design.participants, *score.shape)
+    if design.participants:
+        score = people.mean(axis=0)
+    return Curves(
+        model=frame.model,
+        steps=np.array(frame.steps, dtype=np.int64),
+        layers=np.arange(1, frame.layers + 1),
+        regions=design.regions,
+        entropy=metrics["entropy"],
+        curvature=metrics["curvature"],
+        score=PLATEAU * score,
+        participants=tuple(str(i) for i in range(design.participants)),
+        people=PLATEAU * people,
+        folds=np.empty((0, *score.shape)),
+        parameters=frame.parameters,
+    )
+
+
+def at_steps(curves: Curves, steps: Sequence[int] | NDArray[np.int64]) -> Curves:
+    """The same model, had only these checkpoints been saved."""
+    keep = np.isin(curves.steps, steps)
+    return replace(
+        curves,
+        steps=curves.steps[keep],
+        entropy=curves.entropy[keep],
+        curvature=curves.curvature[keep],
+        score=curves.score[keep],
+        people=curves.people[:, keep],
+        folds=curves.folds[:, keep],
+        controls={name: values[keep] for name, values in curves.controls.items()},
+    )
+
+
+def smooth_profile(layers: int, rng: np.random.Generator) -> Array:
+    """A random smooth shape over depth, a Gaussian process of length .4 and variance 1.
+
+    Deliberately not a parabola, which is what the tests take out.
+    """
+    depth = relative_depth(layers)
+    covariance = np.exp(-0.5 * ((depth[:, None] - depth) / 0.4) ** 2) + 1e-9 * np.eye(layers)
+    return np.linalg.cholesky(covariance) @ rng.standard_normal(layers)
+
+
+def deviate(scatter: Scatter, steps: int, layers: int, rng: np.random.Generator) -> Array:
+    """Deviations [steps, layers]: a lasting part and an AR(1) over steps, both AR(1) over depth."""
+    lasting = autoregressive(scatter.rho_depth, (1, layers), rng, axis=1)
+    passing = autoregressive(scatter.rho_depth, (steps, layers), rng, axis=1)
+    for step in range(1, steps):
+        passing[step] = (
+            scatter.rho * passing[step - 1] + np.sqrt(1 - scatter.rho**2) * passing[step]
+        )
+    return scatter.rough * lasting + scatter.noise * passing
+
+
+def _ratio(numerator: Scatter, denominator: Scatter) -> float:
+    return float(
+        np.hypot(numerator.rough, numerator.noise) / np.hypot(denominator.rough, denominator.noise)
+    )
+
+
+def label_modules(curves: Sequence[Curves]) -> pd.DataFrame:
+    """Two modules at every step of the last decade: the columns that the claims need."""
+    rows = []
+    for c in curves:
+        for i in np.flatnonzero(last_decade(c.steps)):
+            cloud = np.stack([c.entropy[i], c.curvature[i]], axis=-1)
+            labels = split(cloud, 2)
+            names = np.where(labels == 0, "low", "high") if labels.any() else "all"
+            rows.append(
+                pd.DataFrame(
+                    {"model": c.model, "step": c.steps[i], "layer": c.layers, "module": names}
+                )
+            )
+    return pd.concat(rows, ignore_index=True).assign(agreement=np.nan, method="kmeans")
+
+
+def as_tables(curves: Sequence[Curves]) -> dict[str, pd.DataFrame]:
+    """The tables geometry, encoding and models that would have been gathered to these curves.
+
+    The embedding (layer 0) is in them, as in real tables: with the geometry of the first block and
+    scores of 0, since one and the same last token predicts nothing.
+    """
+    geometry, encoding = [], []
+    for c in curves:
+        everyone = [(AVERAGE, c.score), *zip(c.participants, c.people, strict=True)]
+        for (i, step), (k, layer) in product(enumerate(c.steps), enumerate([0, *c.layers])):
+            j, where = max(k - 1, 0), (c.model, step, layer)
+            geometry.append((*where, "entropy", "raw", c.entropy[i, j]))
+            geometry.append((*where, "curvature", "hosseini", c.curvature[i, j]))
+            encoding += [
+                (*where, region, name, scores[i, j, r] * (layer > 0))
+                for name, scores in everyone
+                for r, region in enumerate(c.regions)
+            ]
+    names = ["model", "step", "layer"]
+    sizes = [(c.model, c.parameters) for c in curves]
+    return {
+        "geometry": pd.DataFrame(geometry, columns=[*names, "metric", "variant", "mean"]),
+        "encoding": pd.DataFrame(encoding, columns=[*names, "region", "participant", "score"]),
+        "models": pd.DataFrame(sizes, columns=["model", "parameters"]),
+    }
+
+
+def design_like(curves: Sequence[Curves]) -> Design:
+    """The grid of these curves, with noise and autocorrelations estimated from them."""
+    frames = tuple(
+        Frame(
+            c.model,
+            c.parameters if np.isfinite(c.parameters) else 10.0 ** (6 + i),
+            tuple(int(step) for step in c.steps),
+            len(c.layers),
+        )
+        for i, c in enumerate(curves)
+    )
+    geometry = [scatter_of(values, c.time) for c in curves for values in (c.entropy, c.curvature)]
+    score = [scatter_of(c.of([region]), c.time) for c in curves for region in c.regions]
+    people = [len(c.participants) for c in curves]
+    return Design(
+        frames=frames,
+        regions=curves[0].regions,
+        participants=min(people),
+        geometry=_middle(geometry),
+        score=_middle(score),
+        person=_person(curves),
+    )
+
+
+def scatter_of(values: Array, time: Array) -> Scatter | None:
+    """Scatter of the curves of layers [steps, layers]; None where they are too few or constant."""
+    whole = np.isfinite(values).all(axis=1)
+    values, time = values[whole], time[whole]
+    if values.shape[0] < 4 or values.shape[1] < 4:
+        return None
+    mean = values.mean(axis=1)
+    rise = max(float(fit_logistic(time, np.stack([mean, -mean])).rise.max()), float(mean.std()))
+    if rise <= 1e-9 * np.abs(values).max():
+        return None
+    rest = within_depth(values) / rise
+    smooth = (values - mean[:, None]) / rise - rest
+    lasting = rest.mean(axis=0)
+    passing = rest - lasting
+    return Scatter(
+        smooth=float(smooth[-1].std()),
+        rough=float(lasting.std()),
+        noise=float(passing.std()),
+        rho=unbiased_lag_one(passing.T),
+        rho_depth=unbiased_lag_one(rest),
+    )
+
+
+def unbiased_lag_one(values: Array) -> float:
+    """Autocorrelation at lag 1 along the last axis, freed of most of its small-sample bias.
+
+    A series of n about its own mean underestimates ρ by about (1 + 3ρ)/n (Kendall 1954).
+    """
+    n = values.shape[-1]
+    rho = lag_one(values) * n / (n - 1)
+    return float(np.clip((rho + 1 / n) / max(1 - 3 / n, 0.1), 0.0, 0.95))
+
+
+def _middle(found: Sequence[Scatter | None]) -> Scatter:
+    known = [each for each in found if each is not None]
+    if not known:
+        # Nothing could be estimated; these are the values that the shipped demo shows.
+        return Scatter(smooth=0.3, rough=0.1, noise=0.1, rho=0.5, rho_depth=0.3)
+    names = ("smooth", "rough", "noise", "rho", "rho_depth")
+    middle = {name: float(np.median([getattr(each, name) for each in known])) for name in names}
+    middle["noise"] = max(middle["noise"], 1e-3)
+    return Scatter(**middle)
+
+
+def _person(curves: Sequence[Curves]) -> float:
+    """Median SD of participants about their mean, in units of the score's spread over training."""
+    shares = []
+    for c in curves:
+        course = mean_ignoring_nan(c.score, axis=1)
+        course = course[np.isfinite(course).all(axis=1)]
+        spread = float(course.std(axis=0).max(initial=0.0)) if len(course) else 0.0
+        if len(c.participants) > 1 and spread > 0:
+            offsets = c.people - mean_ignoring_nan(c.people, axis=0)
+            # Lasting differences between people are no noise of a curve.
+            offsets = offsets - mean_ignoring_nan(offsets, axis=1)[:, None]
+            shares.append(float(offsets[np.isfinite(offsets)].std()) / spread)
+    return float(np.median(shares)) if shares else 0.1
