@@ -47,9 +47,11 @@ for block in BLOCKS:
         params:
             source=lambda wildcards: source(wildcards.model),
             store=MOVED.at("checkpoints/hub"),
+            reading=CONFIG.dataset.reading,
             features=FEATURES.model_dump(
                 include={"pooling", "bos", "first_token", "last_layer"}
             ),
+            long=CONFIG.dataset.long,
             blocks=FEATURES.blocks,
             dtype=FEATURES.dtype,
             spread=FEATURES.spread,

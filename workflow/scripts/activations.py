@@ -12,14 +12,14 @@ from geomod.checkpoints.listings import source_of
 from geomod.checkpoints.opening import open_checkpoints
 from geomod.models.forward import read
 from geomod.models.loading import load_model, parameters_of, vocabulary_of
-from geomod.models.reading import Settings, load_readings
-from geomod.models.sentences import Sentences
+from geomod.models.reading import Settings, load_readings, reading_of
 
 with job(snakemake.log[0], snakemake.threads):
     inputs, params, limits = snakemake.input, snakemake.params, snakemake.resources
-    stimuli, settings = read_table(inputs.stimuli), Settings(**params.features)
+    stimuli = read_table(inputs.stimuli)
+    settings = Settings(**params.features, long=params.long)
     own = [kind for path in inputs.plugins for kind in load_readings(path).values()]
-    readings = [kind(stimuli, settings) for kind in (Sentences, *own)]
+    readings = [kind(stimuli, settings) for kind in (reading_of(params.reading), *own)]
     behind = derived(params.provenance, inputs)
     device = pick(params.device)
     source = source_of(**params.source)

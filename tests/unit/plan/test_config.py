@@ -235,6 +235,13 @@ def test_a_file_of_readings_that_is_none_is_refused(tmp_path: Path) -> None:
     assert "own.py: no class stands under `@reading`" in message
 
 
+def test_what_becomes_of_long_passages_is_asked_where_there_are_passages() -> None:
+    assert "`long` is for `context: passage`" in complaint(changed("dataset.long", "cut"))
+    dataset = parse_config(changed("dataset.context", "passage")).dataset
+    assert (dataset.reading, dataset.long) == ("passages", "refuse")
+    assert parse_config(changed("run", "r")).dataset.reading == "sentences"
+
+
 def test_any_metric_is_a_key_of_geometry() -> None:
     geometry = parse_config(changed("geometry.first_token_norm", ["ratio"])).geometry
     expected = {"entropy": ["raw"], "curvature": ["hosseini"], "first_token_norm": ["ratio"]}

@@ -8,8 +8,10 @@ from geomod.plan.config import Dataset
 
 def as_files(dataset: Dataset, world: str) -> dict[str, Any]:
     """The dataset section as plain values. A simulated one is described by the files it writes
-    into the folder `world`, and from there on read like any other."""
-    values = dataset.model_dump(exclude={"simulate", "download"}, exclude_none=True)
+    into the folder `world`, and from there on read like any other. How models read its sentences is
+    not part of it: another context makes no response anew."""
+    left_out = {"simulate", "download", "context", "long"}
+    values = dataset.model_dump(exclude=left_out, exclude_none=True)
     if dataset.simulate:
         values["sentences"] = f"{world}/sentences.csv"
         values["nifti"] = {
