@@ -230,3 +230,12 @@ def test_nothing_of_a_passage_depends_on_the_others(neox):
     for layer in range(DEPTH + 1):
         assert np.array_equal(whole.features[layer][-4:], alone.features[layer])
     assert torch.is_grad_enabled()
+
+
+def test_fragments_are_counted_in_the_unit_that_they_are_of(neox):
+    units = ["the zebra ran", "it ran", "a gnu and an emu"]  # a: a letter alone
+    found = passages(*neox, {"zoo": units})
+    assert found.tokens["n_fragments"].tolist() == [1, 0, 4]
+    alone = Sentences(table({"zoo": units}))
+    read(*neox, [alone])
+    assert alone.tokens["n_fragments"].tolist() == [1, 0, 4]

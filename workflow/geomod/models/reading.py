@@ -119,5 +119,5 @@ def load_readings(path: str | Path) -> dict[str, type[Reading]]:
 
 def _import_own() -> None:
     """Register those of this wing: here, since their files import this one."""
-    import geomod.models.sentences  # isort: skip
-    import geomod.models.passages  # noqa: F401
+    import geomod.models.passages
+    import geomod.models.sentences  # noqa: F401
