@@ -77,8 +77,8 @@ def run_extract(
     """The forward pass of this repository."""
     import torch
 
-    from geomod.models.activations import extract
     from geomod.models.loading import load_model
+    from geomod.models.sentences import extract
 
     torch.set_num_threads(threads)
     started = time.process_time()

@@ -4,7 +4,8 @@
 
 Takes a small model that is trained here, one of random weights in the shape of Pythia-70m, and the
 same with outlier dimensions, as large models have them; or `--folder` with any checkpoint of your
-own. The Grams are in float64 in every case: what differs is the precision of the model.
+own. The Grams are in float64 in every case: what differs is the precision of the model. Encoding
+scores are those of planted responses: linear in the middle layer of the float32 model, with noise.
 """
 
 import argparse
@@ -12,13 +13,22 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.documented import document
+from geomod.base.layers import Features
+from geomod.geometry.grams import Floats
+from geomod.geometry.measure import measure
+from geomod.geometry.sets import measure_population
+from geomod.models.loading import load_model
+from geomod.models.sentences import Sentences, extract
+from geomod.ridge.engine import encode
 
 TRAINED = ("m", 512)  # size and step of the small model
 SENTENCES = 200
+TARGETS = 20  # planted responses
 MEASURES = {
     "entropy": ["raw", "raw-drop1", "centred", "normed", "clamped"],
     "curvature": ["hosseini", "hosseini-drop1", "folded", "states", "lag2"],
@@ -29,32 +39,51 @@ MEASURES = {
 }
 
 
+INDEX = ["metric", "variant", "layer", "item_id"]
+
+
+def measure_all(found: Sentences, targets: Floats) -> pd.Series:
+    """Every measure of one pass, by INDEX; what has no item of its own has one called `set`."""
+    items = [str(row) for row in range(len(found.tokens))]
+    of_set = measure_population(found.features).assign(item_id="set")
+    predicted = found.tokens[["surprisal", "predictive_entropy"]].assign(item_id=items)
+    tokens = predicted.melt("item_id", var_name="metric").assign(variant="output", layer=-1)
+    layers = np.stack([found.features[layer] for layer in sorted(found.features)])
+    scores = pd.DataFrame(encode(layers, targets, alphas=np.logspace(-2, 8, 21)).score)
+    encoded = scores.melt(ignore_index=False, var_name="item_id").reset_index(names="layer")
+    encoded = encoded.assign(metric="encoding", variant="score")
+    tables = [measure(found.grams, items, MEASURES), of_set, tokens, encoded]
+    whole = pd.concat([table[[*INDEX, "value"]].astype({"item_id": str}) for table in tables])
+    return whole.astype({"metric": str, "variant": str}).set_index(INDEX)["value"]
+
+
+def plant(features: Features) -> Floats:
+    """Responses that are linear in the middle layer, with as much noise."""
+    rng = np.random.default_rng(0)
+    states = features[max(features) // 2].astype(np.float64)
+    signal = (states - states.mean(axis=0)) @ rng.normal(size=(states.shape[1], TARGETS))
+    signal /= signal.std(axis=0)
+    return signal + rng.normal(size=signal.shape)
+
+
 def compare(name: str, folder: Path, sentences: list[str]) -> pd.DataFrame:
     """For each measure: its range over layers in float32, and how far either format moves it."""
-    import torch
-
-    from geomod.geometry.measure import measure
-    from geomod.models.activations import extract
-    from geomod.models.loading import load_model
-
-    items = [str(row) for row in range(len(sentences))]
     tables = {}
-    for dtype in (torch.float32, torch.float16, torch.bfloat16):
-        model, tokenizer = load_model(folder, dtype=dtype)
-        grams = extract(model, tokenizer, sentences).grams
-        table = measure(grams, items, MEASURES)
-        tables[dtype] = table.set_index(["metric", "variant", "layer", "item_id"])["value"]
-    exact = tables.pop(torch.float32)
+    for dtype in ("float32", "float16", "bfloat16"):
+        found = extract(*load_model(folder, dtype=dtype), sentences)
+        if dtype == "float32":
+            targets = plant(found.features)
+        tables[dtype] = measure_all(found, targets)
+    exact = tables.pop("float32")
     by = ["metric", "variant"]
-    layers = exact.groupby([*by, "layer"], observed=True, sort=False).mean()
-    grouped = layers.groupby(by, observed=True, sort=False)
+    layers = exact.groupby([*by, "layer"], sort=False).mean()
+    grouped = layers.groupby(by, sort=False)
     columns = {"lowest layer": grouped.min(), "highest layer": grouped.max()}
     for dtype, values in tables.items():
         apart = values - exact
-        shift = apart.groupby([*by, "layer"], observed=True, sort=False).mean().abs()
-        short = str(dtype).removeprefix("torch.")
-        columns[f"{short}: largest shift of a layer"] = shift.groupby(by, observed=True).max()
-        columns[f"{short}: largest of a sentence"] = apart.abs().groupby(by, observed=True).max()
+        shift = apart.groupby([*by, "layer"], sort=False).mean().abs()
+        columns[f"{dtype}: largest shift of a layer"] = shift.groupby(by, sort=False).max()
+        columns[f"{dtype}: largest of a sentence"] = apart.abs().groupby(by, sort=False).max()
     table = pd.DataFrame(columns).map(lambda value: f"{value:.2g}").reset_index()
     return table.assign(model=name)[["model", *table.columns]]
 

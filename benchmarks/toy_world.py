@@ -13,8 +13,8 @@ import pandas as pd
 from documented import document
 
 from geomod.emergence.onsets import emergence
-from geomod.models.activations import extract
 from geomod.models.loading import load_model
+from geomod.models.sentences import extract
 from geomod.scrutiny.recovery import probe_curves
 from geomod.toy.language import EARLY, LATE, make_language, sample_stimuli
 from geomod.toy.shapes import TOY_SIZES

@@ -1,6 +1,15 @@
 # One forward pass a checkpoint. A checkpoint is fetched, verified, read and evicted inside the job.
 # One rule a block of steps, since outputs cannot be functions of wildcards.
 
+FEATURES = CONFIG.features
+READING_PLUGINS = [FEATURES.plugins] if FEATURES.plugins else []
+READING_FILES = [
+    name
+    for path in READING_PLUGINS
+    for reading in load_readings(path).values()
+    for name in reading.files
+]
+
 
 for block in BLOCKS:
 
@@ -11,11 +20,17 @@ for block in BLOCKS:
             stimuli=PATHS.at("stimuli.parquet"),
             weights=weights_of(block.suite, "{model}", block.steps),
             listing=listing_of(block.suite, "{model}"),
+            plugins=here(READING_PLUGINS),
         output:
             features=PATHS.steps("{model}", block.steps, "features.safetensors"),
             grams=PATHS.steps("{model}", block.steps, "grams.safetensors"),
             tokens=PATHS.steps("{model}", block.steps, "tokens.parquet"),
             sketches=PATHS.steps("{model}", block.steps, "sketch.safetensors"),
+            own=[
+                path
+                for name in READING_FILES
+                for path in PATHS.steps("{model}", block.steps, name)
+            ],
         log:
             PATHS.log(f"{{model}}/activations_{block.label}"),
         wildcard_constraints:
@@ -27,15 +42,20 @@ for block in BLOCKS:
             gpu=GPU,
             gpu_here=gpu_here,
             # Limits that change no number; as parameters, a new one would run every job again.
-            store_mb=int(1000 * CONFIG.features.max_disk_gb),
-            downloads=CONFIG.features.downloads,
+            store_mb=int(1000 * FEATURES.max_disk_gb),
+            downloads=FEATURES.downloads,
         params:
             source=lambda wildcards: source(wildcards.model),
             training=lambda wildcards: training_of(wildcards.model),
             store=MOVED.at("checkpoints/hub"),
-            features=CONFIG.features.model_dump(
-                exclude={"max_disk_gb", "downloads", "match_width"}
+            reading=CONFIG.dataset.reading,
+            features=FEATURES.model_dump(
+                include={"pooling", "bos", "first_token", "last_layer"}
             ),
+            long=CONFIG.dataset.long,
+            blocks=FEATURES.blocks,
+            dtype=FEATURES.dtype,
+            spread=FEATURES.spread,
             device=CONFIG.device,
             code=code("activations.py"),
             provenance=provenance("activations.py"),

@@ -14,6 +14,7 @@ from geomod.base.devices import gpus_per_job
 from geomod.base.errors import InputError
 from geomod.base.files import to_make_anew
 from geomod.brain.inputs import published_ceilings, response_files, sentence_file
+from geomod.models.reading import load_readings
 from geomod.plan import runs
 from geomod.plan.checks import check, check_device
 from geomod.plan.config.suites import HubSuite, TrainSuite

@@ -15,8 +15,8 @@ from geomod.brain.ceiling import ceilings, read_published
 from geomod.brain.dataset import Dataset
 from geomod.brain.responses import read_responses, response_blocks
 from geomod.brain.stimuli import read_stimuli
-from geomod.models.activations import extract
 from geomod.models.loading import load_model
+from geomod.models.sentences import extract
 from geomod.ridge.engine import encode
 from geomod.toy.training import train
 

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from geomod.base import plugins
 from geomod.base.errors import InputError
-from geomod.geometry import catalogue, registry
 from geomod.geometry import measure as measuring
+from geomod.geometry import registry
 from geomod.geometry.catalogue import load_plugins, names
 from geomod.geometry.grams import Grams
 from geomod.geometry.measure import left_out, measure, summarize
@@ -252,7 +253,7 @@ class TestRegistry:
         names()
         copy = {name: dict(variants) for name, variants in registry.REGISTRY.items()}
         monkeypatch.setattr(registry, "REGISTRY", copy)
-        monkeypatch.setattr(catalogue, "_loaded", {})
+        monkeypatch.setattr(plugins, "_loaded", {})
 
     def test_plugin_is_one_function_in_a_file(self, tmp_path, clean_registry):
         plugin = tmp_path / "mine.py"

@@ -193,6 +193,19 @@ def test_what_an_assembly_lacks_is_refused(
     assert words in refusal(dataset={**assembly, **change})
 
 
+def test_passages_need_a_column_that_says_which(
+    tables: dict[str, Any], assembly: dict[str, Any]
+) -> None:
+    read_in_passages = {"context": "passage"}
+    for dataset in (tables, assembly):
+        checked(dataset={**dataset, **read_in_passages})
+    Path("s.csv").write_text(Path("s.csv").read_text().replace("group", "passage"))
+    for dataset in (tables, MADE_UP):
+        message = refusal(dataset={**dataset, **read_in_passages})
+        assert "`dataset.context` is 'passage', but the sentences have no `group`" in message
+    checked(dataset={**tables, "columns": {"group": "passage"}, **read_in_passages})
+
+
 def test_what_belongs_together_is_called_group(
     tables: dict[str, Any], assembly: dict[str, Any]
 ) -> None:

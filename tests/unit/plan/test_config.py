@@ -227,6 +227,21 @@ def test_a_metric_that_is_not_known_is_refused(geometry: dict[str, Any], words: 
     assert words in complaint(changed("geometry", geometry))
 
 
+def test_a_file_of_readings_that_is_none_is_refused(tmp_path: Path) -> None:
+    message = complaint(changed("features.plugins", "absent.py"))
+    assert "`features.plugins` names absent.py: there is no such file" in message
+    (tmp_path / "own.py").write_text("x = 1", encoding="utf-8")
+    message = complaint(changed("features.plugins", str(tmp_path / "own.py")))
+    assert "own.py: no class stands under `@reading`" in message
+
+
+def test_what_becomes_of_long_passages_is_asked_where_there_are_passages() -> None:
+    assert "`long` is for `context: passage`" in complaint(changed("dataset.long", "cut"))
+    dataset = parse_config(changed("dataset.context", "passage")).dataset
+    assert (dataset.reading, dataset.long) == ("passages", "refuse")
+    assert parse_config(changed("run", "r")).dataset.reading == "sentences"
+
+
 def test_any_metric_is_a_key_of_geometry() -> None:
     geometry = parse_config(changed("geometry.first_token_norm", ["ratio"])).geometry
     expected = {"entropy": ["raw"], "curvature": ["hosseini"], "first_token_norm": ["ratio"]}

@@ -176,9 +176,9 @@ def test_modules_of_one_name_in_two_packages_are_two(made: Made) -> None:
 @pytest.mark.parametrize(
     ("script", "needed", "not_needed"),
     [
-        ("encoding", "ridge", "figures gallery config activations geometry"),
-        ("geometry", "geometry", "models activations ridge checkpoints"),
-        ("activations", "models", "fingerprint config"),
+        ("encoding", "ridge", "figures gallery config models geometry"),
+        ("geometry", "geometry", "models models.forward ridge checkpoints"),
+        ("activations", "models.passages", "fingerprint config"),
     ],
 )
 def test_scripts_import_narrowly(root: Path, script: str, needed: str, not_needed: str) -> None:

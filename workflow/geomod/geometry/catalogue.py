@@ -1,11 +1,11 @@
 """Which measures there are: those of `sentence.py`, and those of the user's own files."""
 
 import difflib
-import importlib.util
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import geomod.geometry.sentence  # noqa: F401  (importing it registers its measures)
+from geomod.base import plugins
 from geomod.base.errors import InputError
 from geomod.geometry import registry
 from geomod.geometry.registry import Metrics, Variant
@@ -21,26 +21,14 @@ def load_plugins(path: str | Path) -> Metrics:
 
     Called again with the same file it only gives the names.
     """
-    file = Path(path).resolve()
-    if not file.is_file():
-        raise InputError(f"{path}: there is no such file")
-    if file not in _loaded:
-        before = names()
-        spec = importlib.util.spec_from_file_location(file.stem, file)
-        if spec is None or spec.loader is None:
-            raise InputError(f"{path}: this is no Python file (.py)")
-        try:
-            spec.loader.exec_module(importlib.util.module_from_spec(spec))
-        except (SyntaxError, ImportError, InputError) as error:
-            raise InputError(f"{path}: {error}") from error
-        own = {m: [v for v in names()[m] if v not in before.get(m, [])] for m in names()}
-        _loaded[file] = {metric: variants for metric, variants in own.items() if variants}
-        if not _loaded[file]:
-            raise InputError(f"{path}: no function stands under `@metric`")
-    return _loaded[file]
+    own: Metrics = {}
+    for metric, variant in plugins.load_plugins(path, _pairs, "@metric"):
+        own.setdefault(metric, []).append(variant)
+    return own
 
 
-_loaded: dict[Path, Metrics] = {}
+def _pairs() -> list[tuple[str, str]]:
+    return [(metric, variant) for metric, variants in names().items() for variant in variants]
 
 
 def select(metrics: Mapping[str, Sequence[str]]) -> list[Variant]:

@@ -1,4 +1,5 @@
 """An open checkpoint: its weights, its tokens, and what is kept of one forward pass.
 
-Start with `loading.py`, then `activations.py`.
+Start with `reading.py`, which says what a reading is, then `sentences.py`, which is one;
+`forward.py` gives any number of them what `loading.py` opened.
 """

@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 import transformers
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from torch import nn
 from transformers import (
@@ -34,16 +36,18 @@ def load_model(
     *,
     tokenizer: str | Path | None = None,
     device: str | torch.device = "cpu",
-    dtype: torch.dtype = torch.float32,
+    dtype: str | torch.dtype = torch.float32,
+    spread: bool = False,
 ) -> tuple[Any, Any]:
     """The model in a local folder, ready to be read from, and its tokenizer.
 
     A model with a language-modelling head is loaded with it, for surprisal; any other, an encoder
     too, as its bare body. `dtype` is always explicit: left to itself transformers takes the one
     that the file was stored in, float16 for Pythia. `tokenizer` is the folder of the tokenizer,
-    where it is not the model's own.
+    where it is not the model's own. With `spread` its blocks are laid over all GPUs in sight.
     """
     folder, tokens = Path(folder), Path(tokenizer or folder)
+    dtype = getattr(torch, dtype) if isinstance(dtype, str) else dtype
     if not (folder / "config.json").is_file():
         raise InputError(f"{folder}: no config.json; expected the folder of a transformers model")
     _check_description(read_json(folder / "config.json"), folder / "config.json")
@@ -53,7 +57,9 @@ def load_model(
     local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     how: dict[str, Any] = {"dtype": dtype, "output_loading_info": True}
     how["ignore_mismatched_sizes"] = True  # they are reported below, by name
-    weights = read_weights(folder, dtype)
+    if spread and not transformers.utils.is_accelerate_available():
+        raise InputError("features.spread: true needs the package accelerate; install it")
+    weights = {} if spread else read_weights(folder, dtype)
     with _in_words(f"{folder}: no model can be made of its config.json and its weights"):
         config = AutoConfig.from_pretrained(folder, **local)
         door: Any = AutoModelForCausalLM if _has_head(config) else AutoModel
@@ -62,14 +68,16 @@ def load_model(
                 family = type(door.from_config(config))
             model, report = family.from_pretrained(None, config=config, state_dict=weights, **how)
         else:
-            model, report = door.from_pretrained(folder, **how, **local)
+            place = {"device_map": "auto"} if spread else {}
+            model, report = door.from_pretrained(folder, **place, **how, **local)
+    check_it_fits(model, folder)
     _check_shapes(report, folder)
     # A weight that the file lacks is drawn at random by transformers, and only warned about.
     missing = sorted(key for key in report["missing_keys"] if "pooler" not in key)
     if missing:
         raise InputError(f"{folder}: the weights lack {', '.join(missing[:5])} (of {len(missing)})")
     model.config.use_cache = False
-    model.to(device).eval().requires_grad_(False)
+    (model if spread else model.to(device)).eval().requires_grad_(False)
     with _in_words(f"{tokens}: its tokenizer cannot be read"):
         return model, AutoTokenizer.from_pretrained(tokens, **local)
 
@@ -111,6 +119,22 @@ def _in_words(what: str) -> Iterator[None]:
     except Exception as error:  # whatever a library makes of a file that it did not expect
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise InputError(f"{what} ({lines[0]})") from error
+
+
+def check_it_fits(model: Any, folder: str | Path) -> None:
+    """Weights that lie beside the GPUs would be carried to them again for every batch."""
+    places = {str(place) for place in getattr(model, "hf_device_map", {}).values()}
+    if len(places) > 1 and places & {"cpu", "disk"}:
+        raise InputError(
+            f"{folder}: the model does not fit into the GPUs of this machine; "
+            "features.dtype: bfloat16 takes half the room of float32"
+        )
+
+
+def parameters_of(model: nn.Module) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    """Name and values of every weight."""
+    for name, weight in model.named_parameters():
+        yield name, weight.detach().float().cpu().numpy()
 
 
 def read_weights(folder: Path, dtype: torch.dtype) -> dict[str, torch.Tensor]:
@@ -175,7 +199,7 @@ def _text_config(model: Any) -> Any:
 def check_vocabulary(model: Any, ids: Sequence[Sequence[int]]) -> None:
     """Refuse tokens that the model has no embedding of."""
     rows = int(model.get_input_embeddings().weight.shape[0])
-    largest = max(max(tokens) for tokens in ids)
+    largest = max((max(tokens) for tokens in ids), default=-1)
     if largest >= rows:
         raise InputError(
             f"the tokenizer gives the token {largest}, but the model has embeddings of {rows} "
@@ -256,3 +280,33 @@ def tokenize(
                 f"{limit}: {sentences[row][:60]!r}…"
             )
     return words
+
+
+def tokenize_with_places(
+    tokenizer: Any, texts: Sequence[str], *, bos: Bos = "none"
+) -> Iterator[tuple[list[int], NDArray[np.int64], int]]:
+    """Token ids of each text as `tokenize` gives them, where they lie in it, how many precede it.
+
+    A place is a token's first character and its last one + 1; both are 0 for special tokens.
+    """
+    if not tokenizer.is_fast:
+        raise InputError(
+            f"{type(tokenizer).__name__} does not say which characters a token stands for, so that "
+            "units cannot be found in their passage; give the suite a tokenizer that has a "
+            "tokenizer.json, or read the sentences alone"
+        )
+    found = tokenizer(
+        list(texts),
+        add_special_tokens=bos == "tokenizer",
+        return_offsets_mapping=True,
+        return_special_tokens_mask=True,
+    )
+    start = [tokenizer.bos_token_id] if bos == "add" else []
+    for ids, places, special in zip(
+        found["input_ids"], found["offset_mapping"], found["special_tokens_mask"], strict=True
+    ):
+        head = len(start) + (special.index(0) if 0 in special else 0)
+        places = [(0, 0)] * len(start) + [
+            (0, 0) if s else p for p, s in zip(places, special, strict=True)
+        ]
+        yield [*start, *ids], np.array(places, dtype=np.int64), head

@@ -45,7 +45,7 @@ def check(config: Config, dataset: Dataset) -> None:
     except InputError as error:
         problems.append(str(error))
     else:
-        for other in (check_people, check_grouping, check_folds):
+        for other in (check_people, check_context, check_grouping, check_folds):
             try:
                 other(config, known)
             except InputError as error:
@@ -248,6 +248,16 @@ def check_people(config: Config, known: Known) -> None:
                     f"`{key}`: {known.source} has no participant {name!r}."
                     f"{nearest(name, there)} It has {listed(there)}"
                 )
+
+
+def check_context(config: Config, known: Known) -> None:
+    """Refuse to read sentences in passages where no column says which passage is whose."""
+    if config.dataset.context == "passage" and known.sentences is not None and not known.groups:
+        raise InputError(
+            "`dataset.context` is 'passage', but the sentences have no `group`, which says what "
+            "passage each is of. Where a column of yours does, say so in `dataset.columns`: "
+            "{group: <your name>}"
+        )
 
 
 def check_grouping(config: Config, known: Known) -> None:

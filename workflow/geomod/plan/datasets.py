@@ -9,8 +9,10 @@ from geomod.plan.config.dataset import Dataset as Section
 
 def as_files(section: Section, world: str) -> Dataset:
     """The section `dataset` as its readers are told of it. A simulated one is described by the
-    files it writes into the folder `world`, and from there on read like any other."""
-    values = section.model_dump(exclude={"simulate", "download"}, exclude_none=True)
+    files it writes into the folder `world`, and from there on read like any other. How models read
+    its sentences is not part of it: another context makes no response anew."""
+    left_out = {"simulate", "download", "context", "long"}
+    values = section.model_dump(exclude=left_out, exclude_none=True)
     if section.simulate:
         values["nifti"] = {
             "betas": f"{world}/sub-{{participant}}.nii.gz",

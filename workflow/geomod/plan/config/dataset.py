@@ -1,6 +1,6 @@
 """Section `dataset`: sentences, and what brains did while they were read."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_serializer, field_validator, model_validator
@@ -106,6 +106,13 @@ class Dataset(Section):
     join: str | None = Field(
         None, description="coordinate of an assembly whose words make one sentence: `sentence_id`"
     )
+    context: Literal["alone", "passage"] = Field(
+        "alone",
+        description="what a model has read before a sentence: nothing, or its `group` so far",
+    )
+    long: Literal["refuse", "cut"] = Field(
+        "refuse", description="a passage longer than the model: an error, or only its last tokens"
+    )
     ceiling: str = Field(
         "participants",
         description="noise ceiling: from `participants`, from `split_half`, or a table's path",
@@ -131,4 +138,11 @@ class Dataset(Section):
             raise ValueError("`join` is for an `assembly`; leave it out")
         if self.simulate and self.participants:
             raise ValueError("`simulate` makes its own participants; leave `participants` out")
+        if self.long != "refuse" and self.context != "passage":
+            raise ValueError("`long` is for `context: passage`; leave it out")
         return self
+
+    @property
+    def reading(self) -> str:
+        """How a model reads the sentences: a name of `geomod.models.reading`."""
+        return {"alone": "sentences", "passage": "passages"}[self.context]

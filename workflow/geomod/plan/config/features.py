@@ -2,9 +2,10 @@
 
 from typing import Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, field_validator
 
-from geomod.plan.config.section import Section
+from geomod.models.reading import load_readings
+from geomod.plan.config.section import Section, checked
 
 
 class Features(Section):
@@ -26,5 +27,19 @@ class Features(Section):
         None,
         description="principal components to encode from, at any width; `null`: all",
     )
+    dtype: Literal["float32", "bfloat16", "float16"] = Field(
+        "float32", description="precision of the model; docs/geometry.md says what it costs"
+    )
+    spread: bool = Field(
+        False, description="lay a model that is too large for one GPU over all (needs accelerate)"
+    )
+    plugins: str | None = Field(
+        None, description="Python file with readings of your own (docs/readings.md)"
+    )
     max_disk_gb: float = Field(20, gt=0, description="room for checkpoints in flight, GB")
     downloads: PositiveInt = Field(2, description="downloads of checkpoints at once")
+
+    @field_validator("plugins")
+    @classmethod
+    def _plugins_can_be_run(cls, path: str | None) -> str | None:
+        return checked(load_readings, path)

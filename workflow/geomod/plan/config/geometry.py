@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from geomod.base.errors import InputError
 from geomod.geometry.catalogue import load_plugins, select
-from geomod.plan.config.section import Section
+from geomod.plan.config.section import Section, checked
 
 Variants = Annotated[list[str], Field(min_length=1)]
 
@@ -29,12 +29,7 @@ class Geometry(Section):
     @field_validator("plugins")
     @classmethod
     def _plugins_can_be_run(cls, path: str | None) -> str | None:
-        try:
-            if path is not None:
-                load_plugins(path)
-        except InputError as error:
-            raise ValueError(f"names {error}") from None
-        return path
+        return checked(load_plugins, path)
 
     @model_validator(mode="after")
     def _metrics_are_known(self) -> Self:

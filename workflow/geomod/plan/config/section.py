@@ -1,8 +1,11 @@
 """What all sections of a config share."""
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from geomod.base.errors import InputError
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
@@ -22,3 +25,13 @@ class Section(BaseModel):
     """A part of the config: unknown keys are errors, numbers in quotes too, nan and infinity."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+def checked(load: Callable[[str], object], path: str | None) -> str | None:
+    """`path`, of which `load` knows whether it holds what it should."""
+    try:
+        if path is not None:
+            load(path)
+    except InputError as error:
+        raise ValueError(f"names {error}") from None
+    return path

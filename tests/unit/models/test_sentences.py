@@ -1,115 +1,35 @@
-"""The forward pass, against transformers' own hidden states, one sentence at a time."""
+"""Sentences, against transformers' own hidden states, one sentence at a time."""
 
 import json
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+import transformers
 from safetensors.torch import load_file, save_file
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers import (
-    BertConfig,
-    BertForMaskedLM,
-    GPT2Config,
-    GPT2LMHeadModel,
-    GPTNeoXConfig,
-    GPTNeoXForCausalLM,
-    GPTNeoXModel,
-    LlamaConfig,
-    LlamaForCausalLM,
-    Olmo2Config,
-    Olmo2ForCausalLM,
-    OlmoConfig,
-    OlmoForCausalLM,
-    PreTrainedTokenizerFast,
-    T5Config,
-    T5Model,
-)
+from transformers import GPTNeoXConfig, GPTNeoXModel, T5Config, T5Model
 
 from geomod.base.errors import InputError
 from geomod.base.layers import read_features, read_header
+from geomod.base.tables import read_table
 from geomod.geometry.catalogue import names
 from geomod.geometry.grams import read_grams
 from geomod.geometry.measure import measure, summarize
-from geomod.models.activations import batches, extract, write_activations
-from geomod.models.loading import find_blocks, load_model, tokenize
-
-WORDS = ["the", "a", "it", "cat", "dog", "mat", "house", "sat", "ran"]
-WORDS += ["on", "under", "big", "red", "of", "and"]
-SENTENCES = [
-    "the cat sat on the mat",
-    "dog",
-    "it ran",
-    "a big red dog ran under the house and sat",
-    "the the the the",
-    "a dog and a cat ran on",
-    "it sat on it",
-]
-DEPTH, WIDTH = 3, 32
-
-SIZES = {"num_hidden_layers": DEPTH, "hidden_size": WIDTH, "num_attention_heads": 4}
-MORE = {"vocab_size": len(WORDS) + 4, "intermediate_size": 64, "max_position_embeddings": 16}
-# A pad token inside the vocabulary: that of Llama and OLMo lies outside so small a one.
-PAD = {"pad_token_id": 1, "eos_token_id": 0, "bos_token_id": 0}
-FAMILIES = {
-    "gpt-neox": lambda: GPTNeoXForCausalLM(GPTNeoXConfig(**SIZES, **MORE)),
-    "gpt2": lambda: GPT2LMHeadModel(
-        GPT2Config(n_layer=DEPTH, n_embd=WIDTH, n_head=4, vocab_size=19, n_positions=16, **PAD)
-    ),
-    "llama": lambda: LlamaForCausalLM(LlamaConfig(**SIZES, **MORE, **PAD)),
-    "olmo": lambda: OlmoForCausalLM(OlmoConfig(**SIZES, **MORE, **PAD)),
-    "olmo2": lambda: Olmo2ForCausalLM(Olmo2Config(**SIZES, **MORE, **PAD)),
-    "bert": lambda: BertForMaskedLM(BertConfig(**SIZES, **MORE)),
-}
-DECODERS = [name for name in FAMILIES if name != "bert"]
-
-
-def make_tokenizer(bos=True):
-    """A word a token; a decoder's has a BOS, BERT's puts [CLS] and [SEP] around a sentence."""
-    specials = ["<bos>", "[UNK]", "[CLS]", "[SEP]"]
-    vocabulary = {word: i for i, word in enumerate([*specials, *WORDS])}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    if not bos:
-        tokenizer.post_processor = processors.TemplateProcessing(
-            single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
-        )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, unk_token="[UNK]", **({"bos_token": "<bos>"} if bos else {})
-    )
-
-
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory):
-    """A folder of each family, weights in float16 as Pythia's, spread enough to differ by layer."""
-    root = tmp_path_factory.mktemp("models")
-    for name, make in FAMILIES.items():
-        torch.manual_seed(0)
-        model = make()
-        for weights in model.parameters():
-            if weights.ndim == 2:
-                torch.nn.init.normal_(weights, std=0.2)
-        model.half().save_pretrained(root / name)
-        make_tokenizer(bos=name != "bert").save_pretrained(root / name)
-    return root
-
-
-@pytest.fixture
-def neox(folders):
-    return load_model(folders / "gpt-neox")
-
-
-def one_by_one(model, ids):
-    """transformers' hidden states [tokens, width] of a sentence, the last one before the norm."""
-    last = []
-    hook = find_blocks(model)[-1].register_forward_hook(lambda *call: last.append(call[-1]))
-    with torch.inference_mode():
-        output = model(torch.tensor([ids]), output_hidden_states=True)
-    hook.remove()
-    raw = last[0][0] if isinstance(last[0], tuple) else last[0]
-    states = [*output.hidden_states[:-1], raw, output.hidden_states[-1]]
-    return [state[0].numpy() for state in states], output
+from geomod.models.forward import read
+from geomod.models.loading import check_it_fits, find_blocks, load_model, parameters_of, tokenize
+from geomod.models.sentences import Sentences, extract
+from tests.unit.models.small_models import (
+    DECODERS,
+    DEPTH,
+    FAMILIES,
+    MORE,
+    SENTENCES,
+    SIZES,
+    WIDTH,
+    one_by_one,
+)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -230,19 +150,19 @@ def test_a_diverged_checkpoint_is_reported_and_ends_well(neox, tmp_path, bad, ca
     find_blocks(model)[1].mlp.dense_4h_to_h.bias.data[0] = bad
     found = extract(model, tokenizer, SENTENCES)
     assert "not finite in layers [2, 3]" in caplog.text
-    write_activations(found, tmp_path / "f.safetensors", tmp_path / "g.safetensors")
-    grams = read_grams(tmp_path / "g.safetensors")
-    table = summarize(measure(grams, [str(i) for i in range(len(SENTENCES))], names()))
+    table = summarize(measure(found.grams, [str(i) for i in range(len(SENTENCES))], names()))
     assert table.query("layer <= 1")["n_nonfinite"].eq(0).all()
     assert table.query("layer == 2")["n_nonfinite"].eq(len(SENTENCES)).all()
     assert table.query("layer == 2")["mean"].isna().all()
 
 
 def test_files_hold_what_was_extracted(neox, tmp_path):
-    model, tokenizer = neox
-    found = extract(model, tokenizer, SENTENCES)
-    features, grams = tmp_path / "features.safetensors", tmp_path / "grams.safetensors"
-    write_activations(found, features, grams, {"sha": "abc"})
+    stimuli = pd.DataFrame({"item_id": list("abcdefg"), "sentence": SENTENCES})
+    found = Sentences(stimuli)
+    read(*neox, [found])
+    place = {"model": "m", "step": 3, "parameters": 12, "vocabulary": 19}
+    found.write(tmp_path, place, {"sha": "abc"})
+    features, grams, tokens = (tmp_path / name for name in Sentences.files)
     for layer, expected in read_features(features).items():
         assert expected.dtype == np.float32
         assert np.array_equal(found.features[layer], expected)
@@ -251,6 +171,10 @@ def test_files_hold_what_was_extracted(neox, tmp_path):
         assert np.array_equal(gram.lengths, found.tokens["n_tokens"])
         assert gram.width == WIDTH
     assert read_header(features) == read_header(grams) == {"sha": "abc"}
+    table = read_table(tokens)
+    assert table["item_id"].tolist() == list("abcdefg")
+    assert table["surprisal"].equals(found.tokens["surprisal"])
+    assert table[list(place)].to_dict("records") == [place] * len(SENTENCES)
 
 
 def test_repeated_tokens_stand_still(neox):
@@ -261,18 +185,6 @@ def test_repeated_tokens_stand_still(neox):
     # With nothing but "the" to attend to, no layer can tell one from the next.
     assert still["value"].tolist() == [3.0] * (DEPTH + 1)
     assert table.loc[table["metric"] == "curvature", "value"].isna().all()
-
-
-def test_no_hook_is_left_behind(neox):
-    model, tokenizer = neox
-    extract(model, tokenizer, SENTENCES, last_layer="normed")
-    assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
-
-
-def test_batches_hold_equal_lengths_within_the_budget():
-    lengths = np.array([3, 5, 3, 3, 9, 5, 3])
-    found = [rows.tolist() for rows in batches(lengths, 8)]
-    assert found == [[4], [1], [5], [0, 2], [3, 6]]
 
 
 class TestLoading:
@@ -356,12 +268,32 @@ class TestLoading:
         with pytest.raises(InputError, match=r"no config\.json"):
             load_model(tmp_path)
 
-    def test_precision_is_explicit(self, folders):
-        model, tokenizer = load_model(folders / "gpt-neox", dtype=torch.bfloat16)
-        assert model.dtype == torch.bfloat16
+    @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+    def test_precision_is_explicit(self, folders, dtype):
+        model, tokenizer = load_model(folders / "gpt-neox", dtype=dtype)
+        assert str(model.dtype) == f"torch.{dtype}"
         found = extract(model, tokenizer, SENTENCES)
         assert found.features[1].dtype == np.float32
         assert found.grams[1].values.dtype == np.float64
+        exact = extract(*load_model(folders / "gpt-neox"), SENTENCES)
+        for layer, features in exact.features.items():
+            apart = np.abs(found.features[layer] - features).max() / np.abs(features).max()
+            assert 0 < apart < 0.05 or layer == 0
+        np.testing.assert_allclose(found.tokens["surprisal"], exact.tokens["surprisal"], atol=0.1)
+        assert all(values.dtype == np.float32 for _, values in parameters_of(model))
+
+    def test_models_over_many_devices_need_accelerate(self, folders, neox):
+        if not transformers.utils.is_accelerate_available():
+            with pytest.raises(InputError, match="needs the package accelerate; install it"):
+                load_model(folders / "gpt-neox", spread=True)
+            return
+        spread = extract(*load_model(folders / "gpt-neox", spread=True), SENTENCES)
+        assert spread.tokens.equals(extract(*neox, SENTENCES).tokens)
+
+    def test_a_model_that_does_not_fit_is_told(self, neox):
+        neox[0].hf_device_map = {"gpt_neox": 0, "embed_out": "cpu"}
+        with pytest.raises(InputError, match="does not fit into the GPUs of this machine"):
+            check_it_fits(neox[0], "folder")
 
 
 def damaged(folders, tmp_path, change):

@@ -1,0 +1,123 @@
+"""What is wanted of a forward pass: its texts, what is kept of each layer, the files it leaves.
+
+A *reading* is one class, known by its name from the moment that its file is imported:
+
+    @reading("norms")
+    class Norms(Reading):
+        files = ("norms.parquet",)
+        ...
+
+`read` of `forward.py` takes a loaded model and any number of readings, and knows nothing else of
+them; docs/readings.md says how to add one.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+
+from numpy.typing import NDArray
+
+from geomod.base import plugins
+from geomod.base.errors import InputError
+
+if TYPE_CHECKING:  # planning the jobs needs the names of files, and need not wait for torch
+    from torch import Tensor
+
+    from geomod.models.forward import Opened
+
+Inputs = NDArray[Any]  # whole numbers: places in the list that `begin` gave
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How texts become features: keys of the config's section `features`.
+
+    `first_token: drop` leaves the first token of an input out of features and Grams; the model
+    reads it all the same. `long` says what becomes of a passage that the model cannot take whole.
+    """
+
+    pooling: Literal["last", "mean"] = "last"
+    bos: Literal["none", "add", "tokenizer"] = "none"
+    first_token: Literal["keep", "drop"] = "keep"
+    last_layer: Literal["raw", "normed"] = "raw"
+    long: Literal["refuse", "cut"] = "refuse"
+
+
+class Reading(ABC):
+    """What is wanted of a forward pass over some texts.
+
+    A pass calls `begin` once; then for every batch `keep` for layers 0, 1, … L in turn and, where
+    the reading wants logits, `predict`; then `end`. A reading gets its own inputs alone, all of one
+    length and in no promised order, and whatever else the batch holds changes nothing for it. The
+    next `begin` starts anew, so that one object serves many checkpoints.
+    """
+
+    files: ClassVar[tuple[str, ...]] = ()
+    """Names of the files that `write` leaves in the folder of a checkpoint."""
+
+    logits: bool = False
+    """Whether the next-token logits are wanted. Where no reading does, no head is computed."""
+
+    last_layer: Literal["raw", "normed"] = "raw"
+    """Whether layer L is the raw output of the last block, or what the final norm makes of it."""
+
+    @abstractmethod
+    def begin(self, opened: "Opened") -> Sequence[Sequence[int]]:
+        """Token ids of every input, each to be passed through the model of `opened`."""
+
+    @abstractmethod
+    def keep(self, layer: int, inputs: Inputs, states: "Tensor") -> None:
+        """Reduce `states` [k, tokens, width], a layer of `inputs` [k]; hold no more than needed."""
+
+    def predict(self, inputs: Inputs, ids: "Tensor", logits: "Tensor") -> None:  # noqa: B027
+        """Use the `logits` [k, tokens, vocabulary] of `inputs` [k], whose tokens are `ids`.
+
+        Not called for a model without a head.
+        """
+
+    def end(self) -> None:  # noqa: B027
+        """Finish, after the last batch."""
+
+    @abstractmethod
+    def write(self, folder: Path, place: Mapping[str, Any], provenance: Mapping[str, Any]) -> None:
+        """Write `files` into `folder`. `place` holds the columns that say whose they are."""
+
+
+Kind = TypeVar("Kind", bound=type[Reading])
+
+READINGS: dict[str, type[Reading]] = {}
+
+
+def reading(name: str) -> Callable[[Kind], Kind]:
+    """Register the class below as the reading `name`."""
+
+    def registered(kind: Kind) -> Kind:
+        if name in READINGS:
+            raise InputError(f"reading {name} is registered twice")
+        READINGS[name] = kind
+        return kind
+
+    return registered
+
+
+def reading_of(name: str) -> type[Reading]:
+    """The class that is registered under `name`."""
+    _import_own()
+    if name not in READINGS:
+        raise InputError(f"no reading `{name}`; there are {', '.join(READINGS)}")
+    return READINGS[name]
+
+
+def load_readings(path: str | Path) -> dict[str, type[Reading]]:
+    """Run a Python file of the user's, whose `@reading` classes are then known; give them."""
+    _import_own()
+    names = plugins.load_plugins(path, READINGS.keys, "@reading", "class")
+    return {name: READINGS[name] for name in names}
+
+
+def _import_own() -> None:
+    """Register those of this wing: here, since their files import this one."""
+    import geomod.models.passages
+    import geomod.models.sentences  # noqa: F401
