@@ -33,7 +33,7 @@ def compare(name: str, folder: Path, sentences: list[str]) -> pd.DataFrame:
     """For each measure: its range over layers in float32, and how far either format moves it."""
     import torch
 
-    from geomod.geometry.measure import measure
+    from geomod.geometry.measuring import measure
     from geomod.models.activations import extract
     from geomod.models.loading import load_model
 

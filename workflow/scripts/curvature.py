@@ -5,7 +5,7 @@ from geomod.base.provenance import derived
 from geomod.base.tables import read_table, write_table
 from geomod.geometry.catalogue import load_plugins
 from geomod.geometry.grams import read_grams
-from geomod.geometry.measure import measure
+from geomod.geometry.measuring import measure
 
 with job(snakemake.log[0], snakemake.threads):
     params = snakemake.params

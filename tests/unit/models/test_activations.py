@@ -31,7 +31,7 @@ from geomod.base.errors import InputError
 from geomod.base.layers import read_features, read_header
 from geomod.geometry.catalogue import names
 from geomod.geometry.grams import read_grams
-from geomod.geometry.measure import measure, summarize
+from geomod.geometry.measuring import measure, summarize
 from geomod.models.activations import batches, extract, write_activations
 from geomod.models.loading import find_blocks, load_model, tokenize
 
