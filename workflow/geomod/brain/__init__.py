@@ -10,6 +10,7 @@ from geomod.base.handing_on import hand_on
 
 if TYPE_CHECKING:
     from geomod.brain.ceiling import ceilings as ceilings
+    from geomod.brain.ceiling import noise_ceiling as noise_ceiling
     from geomod.brain.responses import Responses as Responses
     from geomod.brain.responses import read_responses as read_responses
     from geomod.brain.responses import read_voxels as read_voxels
@@ -23,6 +24,7 @@ __getattr__ = hand_on(
         "Responses": ".responses",
         "Voxels": ".voxels",
         "ceilings": ".ceiling",
+        "noise_ceiling": ".ceiling",
         "read_responses": ".responses",
         "read_stimuli": ".stimuli",
         "read_voxels": ".responses",
