@@ -15,12 +15,11 @@ def hand_on(wing: str, files: Mapping[str, str]) -> Callable[[str], Any]:
 
         __getattr__ = hand_on(__name__, {"encode": ".engine"})
 
-    `dir` and `import *` know the names too. A name must not be that of a file of the wing: once
+    `dir` and `import *` know these names, and no others. A name must not be that of a file of the wing: once
     imported, the file would stand in its place.
     """
     package = sys.modules[wing]
-    names = sorted(files)
-    vars(package).update(__all__=names, __dir__=lambda: sorted({*vars(package), *names}))
+    vars(package).update(__all__=sorted(files), __dir__=lambda: sorted(files))
 
     def find(name: str) -> Any:
         if name not in files:
