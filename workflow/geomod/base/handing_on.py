@@ -15,8 +15,8 @@ def hand_on(wing: str, files: Mapping[str, str]) -> Callable[[str], Any]:
 
         __getattr__ = hand_on(__name__, {"encode": ".engine"})
 
-    `dir` and `import *` know these names, and no others. A name must not be that of a file of the wing: once
-    imported, the file would stand in its place.
+    `dir` and `import *` know these names, and no others. A name must not be that of a file of the
+    wing: once imported, the file would stand in its place.
     """
     package = sys.modules[wing]
     vars(package).update(__all__=sorted(files), __dir__=lambda: sorted(files))
