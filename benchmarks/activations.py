@@ -145,7 +145,7 @@ def alone(function: Callable[..., Any], *arguments: Any) -> Any:
 def run_geometry(grams: dict[int, Any], features: dict[int, Any]) -> dict[str, float]:
     """Seconds that all variants of all measures take, of sentences and of their set."""
     from geomod.geometry.catalogue import names
-    from geomod.geometry.measure import measure, summarize
+    from geomod.geometry.measuring import measure, summarize
     from geomod.geometry.sets import measure_population
 
     items = [str(row) for row in range(len(features[0]))]

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.documented import document
 from geomod.base.layers import Features
 from geomod.geometry.grams import Floats
-from geomod.geometry.measure import measure
+from geomod.geometry.measuring import measure
 from geomod.geometry.sets import measure_population
 from geomod.models.loading import load_model
 from geomod.models.sentences import Sentences, extract

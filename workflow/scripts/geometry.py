@@ -7,7 +7,7 @@ from geomod.base.provenance import derived
 from geomod.base.tables import read_table, write_table
 from geomod.geometry.catalogue import load_plugins
 from geomod.geometry.grams import read_grams
-from geomod.geometry.measure import measure, summarize
+from geomod.geometry.measuring import measure, summarize
 from geomod.geometry.sets import depth_similarity, measure_population
 from geomod.plan.place import Place
 

@@ -7,7 +7,7 @@ from geomod.base.jobs import job
 from geomod.base.seals import read_json, read_svg
 from geomod.base.tables import read_table
 from geomod.curves.sound import not_counted
-from geomod.geometry.measure import left_out
+from geomod.geometry.measuring import left_out
 from geomod.models.tokens import unfamiliar
 from geomod.report.gallery import lacking
 from geomod.report.page import render

@@ -14,6 +14,7 @@ from geomod.brain.ceiling import (
     ceilings,
     dataset_ceilings,
     halves,
+    noise_ceiling,
     read_published,
     resamples,
     split_half_reliability,
@@ -149,6 +150,20 @@ def test_without_participants_there_is_no_ceiling_but_a_published_one_counts() -
     assert (row["ceiling"], row["method"]) == (0.45, "published")
     both = ceilings(tidy(values), seed=0, published={"IFG": 0.45}, draws=5)
     assert list(both["method"]) == ["published", *["participants"] * 3]
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+def test_the_ceiling_of_an_array_is_that_of_its_table(missing: float) -> None:
+    _, values = noisy(60, 4, 0.8)
+    values[np.random.default_rng(1).random(values.shape) < missing] = np.nan
+    values[7] = np.nan  # a sentence that nobody read
+    row = ceilings(tidy(values), seed=0, draws=2).iloc[0]
+    assert noise_ceiling(values) == pytest.approx(row["ceiling"], abs=1e-12)
+
+
+def test_the_ceiling_of_one_participant_is_refused_in_words() -> None:
+    with pytest.raises(InputError, match=r"two participants or more.*shape is \(30, 1\)"):
+        noise_ceiling(np.zeros((30, 1)))
 
 
 def test_nobody_shares_a_sentence() -> None:

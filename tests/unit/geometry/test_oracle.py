@@ -7,7 +7,7 @@ import pytest
 
 from geomod.geometry.catalogue import names
 from geomod.geometry.grams import Grams
-from geomod.geometry.measure import measure
+from geomod.geometry.measuring import measure
 
 LENGTHS = (1, 2, 3, 4, 5, 9, 12)
 WIDTH = 6

@@ -16,7 +16,7 @@ from geomod.base.layers import read_features, read_header
 from geomod.base.tables import read_table
 from geomod.geometry.catalogue import names
 from geomod.geometry.grams import read_grams
-from geomod.geometry.measure import measure, summarize
+from geomod.geometry.measuring import measure, summarize
 from geomod.models.forward import read
 from geomod.models.loading import check_it_fits, find_blocks, load_model, parameters_of, tokenize
 from geomod.models.sentences import Sentences, extract

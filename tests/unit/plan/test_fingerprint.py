@@ -163,6 +163,28 @@ def test_an_edit_elsewhere_does_not_count(made: Made) -> None:
     assert fingerprint(made({})) == before
 
 
+DOOR = """
+from typing import TYPE_CHECKING
+from geomod.lazily import hand
+if TYPE_CHECKING:
+    from geomod.w.one import x as x
+__getattr__ = hand(__name__, {"x": ".one"})
+"""
+
+
+@pytest.mark.parametrize(("script", "counts"), [("w import x", True), ("w.two import z", False)])
+def test_what_a_door_hands_on_counts_for_those_who_go_through(
+    made: Made, script: str, counts: bool
+) -> None:
+    """Else a new public name of a wing would run its forward passes again."""
+    files = {f"geomod/{name}.py": "" for name in ("lazily", "w/one", "w/two")}
+    script_file = {"script.py": f"from geomod.{script}"}
+    before = fingerprint(made({**files, **script_file, "geomod/w/__init__.py": DOOR}))
+    forget()
+    moved = DOOR.replace('".one"}', '".two", "more": ".one"}').replace("x as x", "more as more")
+    assert (fingerprint(made({"geomod/w/__init__.py": moved})) != before) == counts
+
+
 def test_modules_of_one_name_in_two_packages_are_two(made: Made) -> None:
     """Were base names hashed, what is in a.one and in b.one could change places unseen."""
     both = {"script.py": "from geomod.a import one\nfrom geomod.c import one as other"}

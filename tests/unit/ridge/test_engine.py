@@ -367,7 +367,8 @@ def test_p_values_count_the_observed_among_the_null() -> None:
     ("change", "message"),
     [
         ({"features": np.ones((9, 2))}, "same n"),
-        ({"responses": np.ones(10)}, "same n"),
+        ({"responses": np.ones((10, 2, 2))}, "same n"),
+        ({"features": {0: np.ones((10, 3)), 1: np.ones((9, 3))}}, "same n"),
         ({"features": np.array([[np.nan, 1.0]] * 10)}, "features must be finite.*row 0, column 0"),
         ({"responses": np.array([[1.0, np.inf]] * 10)}, "responses must be finite.*column 1"),
         ({"alphas": [0.0, 1.0]}, "above 0"),

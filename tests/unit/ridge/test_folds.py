@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
-from sklearn.model_selection import GroupKFold, KFold
+from sklearn.model_selection import (
+    GroupKFold,
+    KFold,
+    LeaveOneGroupOut,
+    LeaveOneOut,
+    RepeatedKFold,
+    ShuffleSplit,
+)
 
 from geomod.base.errors import InputError
 from geomod.ridge.folds import inner_blocks, outer_folds, permuted_rows
@@ -106,11 +113,76 @@ def test_impossible_folds_are_refused(arguments: dict, message: str) -> None:
         outer_folds(10, seed=0, **arguments)
 
 
-@pytest.mark.parametrize("folds", [KFold(5), 2.5, "5", True, None])
-def test_folds_are_a_number(folds: Any) -> None:
-    with pytest.raises(InputError, match=r"folds must be a whole number, such as 5, not .*KFold"):
+@pytest.mark.parametrize("folds", [2.5, "5", True, None])
+def test_folds_are_a_number_a_splitter_or_pairs(folds: Any) -> None:
+    with pytest.raises(InputError, match=r"folds must be a number, such as 5, a splitter .*KFold"):
         outer_folds(30, folds, 0)
     assert len(outer_folds(30, np.int64(5), 0)) == 5
+
+
+@pytest.mark.parametrize("scheme", ["shuffled", "contiguous"])
+def test_a_splitter_and_its_pairs_are_taken_as_they_are(scheme: Any) -> None:
+    splitter = ShuffleSplit(4, test_size=7, random_state=1)
+    pairs = list(splitter.split(np.empty(30)))
+    for folds in (splitter, pairs, ((list(train), list(test)) for train, test in pairs)):
+        for found, expected in zip(outer_folds(30, folds, 0, scheme=scheme), pairs, strict=True):
+            assert_array_equal(found[0], expected[0])
+            assert_array_equal(found[1], expected[1])
+
+
+def test_a_splitter_is_given_the_groups() -> None:
+    groups = np.repeat(list("abcde"), 4)
+    found = outer_folds(20, LeaveOneGroupOut(), 0, scheme="grouped", groups=groups)
+    assert [set(groups[test]) for _, test in found] == [{name} for name in "abcde"]
+
+
+@pytest.mark.parametrize(
+    ("folds", "message"),
+    [
+        ([], "empty list"),
+        ([(range(5), range(4, 9))], "fold 0: row 4 is fitted on and tested too"),
+        ([(range(5), [5]), (range(5), [10])], "fold 1: its test rows must lie within 0 and 9"),
+        ([([-1, 2], [5])], "fold 0: its training rows must lie within"),
+        ([([1, 1], [5])], "fold 0: one of its training rows is there twice"),
+        ([([1, 2], [])], "fold 0: its test rows are no list of row numbers"),
+        ([(np.arange(10) < 5, np.arange(10) >= 5)], "training rows are no list of row numbers"),
+        ([range(5)], "a list of .train, test. pairs"),
+        (KFold(11), "cannot part 10 rows"),
+    ],
+)
+def test_own_folds_that_cannot_be_are_refused_in_words(folds: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        outer_folds(10, folds, 0)
+
+
+@pytest.mark.parametrize("folds", [KFold(5), [(range(1, 20), [0])]])
+def test_own_folds_may_not_part_a_group(folds: Any) -> None:
+    with pytest.raises(InputError, match=r"fold 0: group [ab] is on both sides"):
+        outer_folds(20, folds, 0, scheme="grouped", groups=list("baaaaabbbbcccccddddd"))
+
+
+def test_inner_folds_may_be_a_splitter() -> None:
+    train = np.arange(5, 25)
+    splitter = KFold(4, shuffle=True, random_state=9)
+    expected = [test for _, test in splitter.split(train)]
+    for block, theirs in zip(inner_blocks(train, splitter, 0), expected, strict=True):
+        assert_array_equal(block, theirs)
+    rows = [block.tolist() for block in inner_blocks(train, LeaveOneOut(), 0)]
+    assert rows == [block.tolist() for block in inner_blocks(train, "loo", 0)]
+
+
+@pytest.mark.parametrize(
+    ("folds", "message"),
+    [
+        (ShuffleSplit(3), "does not hold out each row once"),
+        (RepeatedKFold(n_splits=3, n_repeats=2), "does not hold out each row once"),
+        ([([0, 1], [2])], "differ from outer fold to outer fold"),
+        ("all", "a number, 'loo', or a splitter"),
+    ],
+)
+def test_inner_folds_hold_out_each_row_once(folds: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        inner_blocks(np.arange(20), folds, 0)
 
 
 def test_more_folds_than_rows_are_refused_in_words() -> None:

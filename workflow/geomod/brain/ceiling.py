@@ -18,6 +18,7 @@ from zlib import crc32
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from geomod.base.errors import InputError
 from geomod.brain.dataset import Dataset
@@ -109,6 +110,23 @@ def ceiling(ncsnr: np.ndarray, n: np.ndarray) -> np.ndarray:
     """√(ncsnr² / (ncsnr² + 1/n)), the ceiling in r of a mean over n participants."""
     with np.errstate(divide="ignore"):  # no signal: 1 / inf
         return np.sqrt(1 / (1 + 1 / (n * ncsnr**2)))
+
+
+def noise_ceiling(responses: ArrayLike) -> float:
+    """The ceiling in r of the mean of `responses` [sentences, participants], NaN where missing.
+
+    The value that `ceilings` gives the average by its method `participants`.
+    """
+    values = np.asarray(responses, dtype=np.float64)
+    if values.ndim != 2 or values.shape[1] < 2:
+        raise InputError(
+            "responses [sentences, participants] of two participants or more are needed, but the "
+            f"shape is {values.shape}"
+        )
+    present = ~np.isnan(values).all(axis=1)
+    parts = variances(values[present], np.ones((1, int(present.sum()))))
+    with np.errstate(divide="ignore"):
+        return float(ceiling(parts.sd_signal / parts.sd_noise, parts.participants)[0])
 
 
 def resamples(items: int, draws: int, rng: np.random.Generator) -> np.ndarray:

@@ -1,4 +1,4 @@
 """The five claims, each from curves to a finding, and the judge of all.
 
-Start with `judge.py`.
+Open `judge.py` first: what becomes of a finding.
 """

@@ -197,9 +197,8 @@ def curvature(path: Path, *, lag: int = 1, folded: bool = False) -> Floats:
     if not isinstance(path, Path):
         raise InputError(
             f"curvature takes what `displacements` makes of Grams, not {type(path).__name__}. "
-            "Of the states x [T, width] of one sentence: "
-            "curvature(displacements((x @ x.T)[None], x.shape[1], first=0)); of a file of Grams: "
-            "geomod.geometry.registry.measure"
+            "Of the states x [tokens, width] of one sentence: geomod.geometry.curvature(x); "
+            "of Grams: geomod.geometry.measure"
         )
     dots = np.diagonal(path.inner, offset=lag, axis1=-2, axis2=-1)
     squared = squared_norms(path.inner)

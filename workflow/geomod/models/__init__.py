@@ -1,5 +1,29 @@
 """An open checkpoint: its weights, its tokens, and what is kept of one forward pass.
 
-Start with `reading.py`, which says what a reading is, then `sentences.py`, which is one;
+Open `reading.py` first, which says what a reading is, then `sentences.py`, which is one;
 `forward.py` gives any number of them what `loading.py` opened.
 """
+
+from typing import TYPE_CHECKING
+
+from geomod.base.handing_on import hand_on
+
+if TYPE_CHECKING:
+    from geomod.models.forward import read as read
+    from geomod.models.loading import load_model as load_model
+    from geomod.models.passages import Passages as Passages
+    from geomod.models.reading import Reading as Reading
+    from geomod.models.sentences import Sentences as Sentences
+    from geomod.models.sentences import extract as extract
+
+__getattr__ = hand_on(
+    __name__,
+    {
+        "Passages": ".passages",
+        "Reading": ".reading",
+        "Sentences": ".sentences",
+        "extract": ".sentences",
+        "load_model": ".loading",
+        "read": ".forward",
+    },
+)

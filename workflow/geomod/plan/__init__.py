@@ -1,4 +1,26 @@
 """What a config asks for: its keys, its grid of models and steps, its paths, its folder.
 
-Start with `config/`, then `grid.py`. No other wing knows of this one.
+Open `config/` first, then `grid.py`. No other wing knows of this one.
 """
+
+from typing import TYPE_CHECKING
+
+from geomod.base.handing_on import hand_on
+
+if TYPE_CHECKING:
+    from geomod.plan.config.whole import Config as Config
+    from geomod.plan.grid import Grid as Grid
+    from geomod.plan.grid import Paths as Paths
+    from geomod.plan.reading import parse_config as parse_config
+    from geomod.plan.reading import read_configs as read_configs
+
+__getattr__ = hand_on(
+    __name__,
+    {
+        "Config": ".config.whole",
+        "Grid": ".grid",
+        "Paths": ".grid",
+        "parse_config": ".reading",
+        "read_configs": ".reading",
+    },
+)

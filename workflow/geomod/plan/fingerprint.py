@@ -92,7 +92,18 @@ def _read(path: Path) -> tuple[ast.Module, list[ast.Import | ast.ImportFrom | as
 
 @cache
 def _code(path: Path) -> str:
-    return hashlib.sha256(ast.dump(_read(path)[0]).encode()).hexdigest()
+    """Hash of what a file does; what a package would hand on, if asked, is followed, not hashed."""
+    body = [line for line in _read(path)[0].body if not _hands_on(line)]
+    return hashlib.sha256(ast.dump(ast.Module(body, [])).encode()).hexdigest()
+
+
+def _hands_on(line: ast.stmt) -> bool:
+    match line:
+        case ast.Assign(targets=[ast.Name(id="__getattr__")]):
+            return True
+        case ast.If(test=test, orelse=[]):
+            return _last_name(test) == "TYPE_CHECKING"
+    return False
 
 
 @cache

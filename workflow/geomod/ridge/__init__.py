@@ -1,5 +1,29 @@
 """Ridge regression for encoding models: one factorization, every penalty, target and draw.
 
-Start with `engine.py`, whose `encode` does it all; `tests/unit/ridge/ridge_oracle.py` is the same
-in forty plain lines.
+Open `engine.py` first, whose `encode` does it all; `tests/unit/ridge/ridge_oracle.py` is the same
+in forty plain lines. `banded.py` has the ladder over a baseline, `folds.py` what is fitted on what.
 """
+
+from typing import TYPE_CHECKING
+
+from geomod.base.handing_on import hand_on
+
+if TYPE_CHECKING:
+    from geomod.ridge.banded import Ladder as Ladder
+    from geomod.ridge.banded import ladder as ladder
+    from geomod.ridge.engine import ALPHAS as ALPHAS
+    from geomod.ridge.engine import Encoding as Encoding
+    from geomod.ridge.engine import encode as encode
+    from geomod.ridge.engine import normalize as normalize
+
+__getattr__ = hand_on(
+    __name__,
+    {
+        "ALPHAS": ".engine",
+        "Encoding": ".engine",
+        "Ladder": ".banded",
+        "encode": ".engine",
+        "ladder": ".banded",
+        "normalize": ".engine",
+    },
+)

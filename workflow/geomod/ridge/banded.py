@@ -12,9 +12,9 @@ which penalizes the baseline's weights by α/β and the layer's by α. β = 1 is
 held-out rows, as in `engine.py`: exact nested cross-validation, one factorization for each β.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -22,9 +22,9 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from geomod.base.workers import Result, in_threads
-from geomod.ridge.engine import Fit, checked, fit_fold, scores, standardized
+from geomod.ridge.engine import ALPHAS, Fit, checked, fit_fold, scores, standardized
 from geomod.ridge.factor import leading
-from geomod.ridge.folds import Scheme, inner_blocks, outer_folds
+from geomod.ridge.folds import Folds, InnerFolds, Scheme, inner_blocks, outer_folds
 
 Floats = NDArray[np.float64]
 Rung = Literal["baseline", "layer", "joint"]
@@ -59,14 +59,14 @@ class Ladder:
 
 
 def ladder(
-    baseline: ArrayLike,
-    features: ArrayLike,
+    baseline: ArrayLike | Mapping[Any, ArrayLike],
+    features: ArrayLike | Mapping[Any, ArrayLike],
     responses: ArrayLike,
     *,
-    alphas: ArrayLike,
+    alphas: ArrayLike = ALPHAS,
     balances: Sequence[float] = BALANCES,
-    folds: int = 5,
-    inner_folds: int | Literal["loo"] = 5,
+    folds: Folds = 5,
+    inner_folds: InnerFolds = 5,
     scheme: Scheme = "shuffled",
     groups: ArrayLike | None = None,
     standardize: bool = True,

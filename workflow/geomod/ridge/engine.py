@@ -6,24 +6,39 @@ How one factorization (`geomod.ridge.factor`) answers for every penalty and inne
 """
 
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from geomod.base.arrays import as_array
+from geomod.base.errors import InputError
 from geomod.base.workers import in_threads
 from geomod.ridge.blas import product
 from geomod.ridge.factor import Factor, factorize, solve
-from geomod.ridge.folds import Rows, Scheme, Split, inner_blocks, outer_folds, permuted_rows
+from geomod.ridge.folds import (
+    Folds,
+    InnerFolds,
+    Rows,
+    Scheme,
+    Split,
+    inner_blocks,
+    outer_folds,
+    permuted_rows,
+)
 from geomod.ridge.held_out import fit_in
 from geomod.ridge.penalties import best_penalties
 
 logger = logging.getLogger(__name__)
 
 Floats = NDArray[np.float64]
+Layers = Sequence[NDArray[np.floating]]  # [n, width] each; widths may differ
+
+ALPHAS = tuple(np.logspace(-2, 8, 21))  # the config's default too
 
 
 @dataclass(frozen=True)
@@ -41,7 +56,8 @@ class Encoding:
     constant: int
     p_permutation: Floats | None = None  # [layers, targets]
     null: Floats | None = None  # [layers, permutations, targets]
-    predictions: Floats | None = None  # [layers, n, targets], each row by the fold that tests it
+    # [layers, n, targets], each row by the fold that tests it, NaN where none does
+    predictions: Floats | None = None
 
     @property
     def score(self) -> Floats:
@@ -75,12 +91,12 @@ class Fit:
 
 
 def encode(
-    features: ArrayLike,
+    features: ArrayLike | Mapping[Any, ArrayLike],
     responses: ArrayLike,
     *,
-    alphas: ArrayLike,
-    folds: int = 5,
-    inner_folds: int | Literal["loo"] = 5,
+    alphas: ArrayLike = ALPHAS,
+    folds: Folds = 5,
+    inner_folds: InnerFolds = 5,
     scheme: Scheme = "shuffled",
     groups: ArrayLike | None = None,
     standardize: bool = True,
@@ -93,11 +109,19 @@ def encode(
 ) -> Encoding:
     """Predict `responses` `[n, targets]` from `features` `[n, width]` or `[layers, n, width]`.
 
+    Features may also be layer → `[n, width]`, whose widths may differ: layers then come in the
+    order of the mapping. Responses `[n]` are one target. NumPy arrays and PyTorch tensors will do.
+
     Features are centred, and with `standardize` divided by their SD, on the rows of each outer
     training fold; `match_width` then keeps that many principal components of those rows. Within
     an outer fold every target gets the penalty of least squared error, summed over the inner
     held-out rows (the first of `alphas` that attains it), is refitted on all training rows and
-    scored on the test rows. Folds are grouped where `groups` are given.
+    scored on the test rows.
+
+    `folds` and `inner_folds` are numbers, or splitters of scikit-learn such as
+    `KFold(5, shuffle=True, random_state=0)`; `folds` may be a list of (train, test) pairs of row
+    numbers too, `inner_folds` `"loo"`. Numbers cut rows as `scheme` says, and never a group where
+    `groups` are given.
 
     With `permutations`, the rows of the responses are permuted (whole groups where folds are
     grouped) and refitted with the penalties that the real responses chose. Layers and folds are
@@ -129,7 +153,10 @@ def encode(
     shape = (len(x), len(splits), y.shape[1])
     r, r2, alpha = np.empty(shape), np.empty(shape), np.empty(shape)
     null = np.zeros((len(x), permutations, y.shape[1]))
-    predictions = np.empty((len(x), *y.shape)) if keep_predictions else None
+    predictions = np.full((len(x), *y.shape), np.nan) if keep_predictions else None
+    tested = np.concatenate([test for _, test in splits])
+    if keep_predictions and len(np.unique(tested)) < len(tested):
+        raise InputError("keep_predictions: folds that overlap test some rows twice")
     constant = 0
     tasks = list(np.ndindex(shape[:2]))
     for task, found in zip(tasks, in_threads(outcome, tasks, workers), strict=True):
@@ -291,25 +318,31 @@ def normalize(score: ArrayLike, ceiling: ArrayLike) -> Floats:
 
 
 def checked(
-    features: ArrayLike, responses: ArrayLike, alphas: ArrayLike
-) -> tuple[NDArray[np.floating], Floats, Floats]:
-    x = np.asarray(features)
-    if not np.issubdtype(x.dtype, np.floating):
-        x = x.astype(np.float64)
-    x = x[None] if x.ndim == 2 else x
-    y = np.asarray(responses, dtype=np.float64)
+    features: ArrayLike | Mapping[Any, ArrayLike], responses: ArrayLike, alphas: ArrayLike
+) -> tuple[Layers, Floats, Floats]:
+    """The layers' features `[n, width]`, responses `[n, targets]` in float64, and the penalties."""
+    if isinstance(features, Mapping):
+        x = [as_array(values) for values in features.values()]
+        shape = tuple(layer.shape for layer in x)
+    else:
+        whole = as_array(features)
+        x = list(whole[None] if whole.ndim == 2 else whole)
+        shape = whole.shape
+    y = as_array(responses).astype(np.float64)
+    y = y[:, None] if y.ndim == 1 else y
     grid = np.asarray(alphas, dtype=np.float64)
-    if x.ndim != 3 or y.ndim != 2 or x.shape[1] != y.shape[0]:
+    if not x or y.ndim != 2 or any(layer.ndim != 2 or len(layer) != len(y) for layer in x):
         raise ValueError(
             "features [n, width] or [layers, n, width] and responses [n, targets] must have the "
-            f"same n, but their shapes are {np.shape(features)} and {np.shape(responses)}"
+            f"same n, but their shapes are {shape} and {np.shape(responses)}"
         )
     if grid.ndim != 1 or not len(grid) or not (np.isfinite(grid) & (grid > 0)).all():
         raise ValueError("alphas must be a list of finite penalties above 0")
-    for name, values in (("features", x), ("responses", y)):
-        if not np.isfinite(values).all():
-            bad = np.argwhere(~np.isfinite(values))[0]
-            raise ValueError(f"{name} must be finite, but row {bad[-2]}, column {bad[-1]} is not")
+    for name, arrays in (("features", x), ("responses", [y])):
+        for values in arrays:
+            if not np.isfinite(values).all():
+                row, column = np.argwhere(~np.isfinite(values))[0]
+                raise ValueError(f"{name} must be finite, but row {row}, column {column} is not")
     return x, y, grid
 
 

@@ -1,10 +1,11 @@
 """Which sentences a model is fitted on and which it is scored on."""
 
-from typing import Literal
+import warnings
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.model_selection import GroupKFold, KFold
 
 from geomod.base.errors import InputError
 
@@ -13,31 +14,41 @@ Rows = NDArray[np.intp]
 Split = tuple[Rows, Rows]
 
 
+class Splitter(Protocol):
+    """What cuts rows into folds as scikit-learn's splitters do, such as `KFold(5)`."""
+
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[Split]: ...
+
+
+Folds = int | Splitter | Iterable[tuple[ArrayLike, ArrayLike]]
+InnerFolds = int | Splitter | Literal["loo"]
+
+
 def outer_folds(
     n: int,
-    folds: int,
+    folds: Folds,
     seed: int,
     *,
     scheme: Scheme = "shuffled",
     groups: ArrayLike | None = None,
 ) -> list[Split]:
-    """Training and test rows of every fold; each of the `n` rows is tested exactly once.
+    """Training and test rows of every fold.
 
-    `shuffled` is scikit-learn's `KFold(folds, shuffle=True, random_state=seed)`. `contiguous` cuts
-    the rows into runs, for sentences whose neighbours resemble each other. `grouped` never puts
-    rows of one group on both sides (`GroupKFold`).
+    A number of folds tests each of the `n` rows exactly once. `shuffled` is scikit-learn's
+    `KFold(folds, shuffle=True, random_state=seed)`. `contiguous` cuts the rows into runs, for
+    sentences whose neighbours resemble each other. `grouped` never puts rows of one group on both
+    sides (`GroupKFold`). A splitter of scikit-learn, or (train, test) pairs of row numbers, are
+    taken as they are, whatever the scheme; where there are groups, they must respect them.
     """
-    if isinstance(folds, bool) or not isinstance(folds, int | np.integer):
-        raise InputError(
-            f"folds must be a whole number, such as 5, not {folds!r}: rows are cut by "
-            "KFold(folds, shuffle=True, random_state=seed), or by GroupKFold where groups are given"
-        )
+    if not isinstance(folds, int | np.integer) or isinstance(folds, bool):
+        return _own_folds(n, folds, groups)
+    # Imported when folds are cut: it takes longer than torch, and `import geomod.ridge` needs none.
+    from sklearn.model_selection import GroupKFold, KFold
+
     if scheme == "grouped":
         if groups is None:
             raise ValueError("grouped folds need the group of every row")
-        names = np.asarray(groups)
-        if names.shape != (n,):
-            raise ValueError(f"{n} rows need {n} groups, but there are {names.shape}")
+        names = _names(n, groups)
         distinct = len(np.unique(names))
         if distinct < folds:
             raise InputError(f"{distinct} groups cannot be parted into {folds} folds")
@@ -51,9 +62,70 @@ def outer_folds(
     raise ValueError(f"unknown scheme {scheme!r}: shuffled, contiguous or grouped")
 
 
+def _own_folds(n: int, folds: Any, groups: ArrayLike | None) -> list[Split]:
+    """The folds of a splitter, or those that are given as pairs, checked."""
+    names = None if groups is None else _names(n, groups)
+    if _is_splitter(folds):
+        pairs = _split(folds, n, names)
+    else:
+        try:
+            pairs = [(np.asarray(train), np.asarray(test)) for train, test in folds]
+        except (TypeError, ValueError):
+            raise InputError(
+                f"folds must be a number, such as 5, a splitter of scikit-learn, such as KFold(5), "
+                f"or a list of (train, test) pairs of row numbers, not {folds!r}"
+            ) from None
+    if not pairs:
+        raise InputError("folds: an empty list has no fold")
+    return [_checked(n, k, train, test, names) for k, (train, test) in enumerate(pairs)]
+
+
+def _is_splitter(folds: Any) -> bool:
+    return hasattr(folds, "split") and not isinstance(folds, str)
+
+
+def _split(splitter: Splitter, n: int, names: NDArray[Any] | None) -> list[Split]:
+    rows = np.empty((n, 1))
+    try:
+        with warnings.catch_warnings():  # of KFold, that it pays no heed to groups: see `_checked`
+            warnings.simplefilter("ignore", UserWarning)
+            return list(splitter.split(rows, groups=names))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{splitter!r} cannot part {n} rows: {error}") from error
+
+
+def _checked(
+    n: int, fold: int, train: NDArray[Any], test: NDArray[Any], names: NDArray[Any] | None
+) -> Split:
+    for side, rows in (("training", train), ("test", test)):
+        if rows.ndim != 1 or not len(rows) or not np.issubdtype(rows.dtype, np.integer):
+            raise InputError(f"fold {fold}: its {side} rows are no list of row numbers")
+        if rows.min() < 0 or rows.max() >= n:
+            raise InputError(f"fold {fold}: its {side} rows must lie within 0 and {n - 1}")
+        if len(np.unique(rows)) < len(rows):
+            raise InputError(f"fold {fold}: one of its {side} rows is there twice")
+    both = np.intersect1d(train, test)
+    if len(both):
+        raise InputError(f"fold {fold}: row {both[0]} is fitted on and tested too")
+    if names is not None:
+        split = np.intersect1d(names[train], names[test])
+        if len(split):
+            raise InputError(
+                f"fold {fold}: group {split[0]!s} is on both sides; GroupKFold keeps groups whole"
+            )
+    return train.astype(np.intp), test.astype(np.intp)
+
+
+def _names(n: int, groups: ArrayLike) -> NDArray[Any]:
+    names = np.asarray(groups)
+    if names.shape != (n,):
+        raise ValueError(f"{n} rows need {n} groups, but there are {names.shape}")
+    return names
+
+
 def inner_blocks(
     train: Rows,
-    folds: int | Literal["loo"],
+    folds: InnerFolds,
     seed: int,
     *,
     scheme: Scheme = "shuffled",
@@ -61,16 +133,28 @@ def inner_blocks(
 ) -> list[Rows]:
     """The held-out blocks of the inner folds, as positions within `train`.
 
-    They are cut as the outer folds are, over the training rows alone. `loo` leaves out one row at a
-    time, or one group where the folds are grouped.
+    They are cut as the outer folds are, over the training rows alone, or by a splitter that holds
+    out each row once. `loo` leaves out one row at a time, or one group where the folds are grouped.
     """
     of_train = None if groups is None else np.asarray(groups)[train]
-    if folds == "loo":
+    if isinstance(folds, str) and folds == "loo":
         if scheme == "grouped" and of_train is not None:
             return [np.flatnonzero(of_train == name) for name in np.unique(of_train)]
         return list(np.arange(len(train))[:, None])
+    if not isinstance(folds, int | np.integer) and not _is_splitter(folds):
+        raise InputError(
+            "inner_folds must be a number, 'loo', or a splitter of scikit-learn: the rows that it "
+            f"parts differ from outer fold to outer fold; not {folds!r}"
+        )
     splits = outer_folds(len(train), folds, seed, scheme=scheme, groups=of_train)
-    return [held_out for _, held_out in splits]
+    blocks = [held_out for _, held_out in splits]
+    once = np.array_equal(np.sort(np.concatenate(blocks)), np.arange(len(train)))
+    if not once or any(len(fitted) + len(held) < len(train) for fitted, held in splits):
+        raise InputError(
+            f"inner_folds: {folds!r} does not hold out each row once, fitting on all others; "
+            "KFold and GroupKFold do"
+        )
+    return blocks
 
 
 def permuted_rows(

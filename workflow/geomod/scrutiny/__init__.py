@@ -1,4 +1,4 @@
 """Can it be trusted? False positives, power, known answers, other choices.
 
-Start with `calibration.py`.
+Open `calibration.py` first: how often each test finds what is not there.
 """
