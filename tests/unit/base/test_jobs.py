@@ -56,7 +56,7 @@ def test_a_damaged_file_is_named_and_set_aside(tmp_path: Path, root: Path) -> No
     assert run(read, tmp_path / "a.log", root).returncode == 1
     said = (tmp_path / "a.log").read_text()
     assert f"{path} is damaged or not whole" in said
-    assert "the same command again" in said
+    assert "the same command run again" in said
     assert "Traceback" not in said
     assert [file.name for file in path.parent.iterdir()] == ["tokens.parquet.damaged"]
     assert run(read, tmp_path / "a.log", root).returncode == 1

@@ -14,13 +14,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from geomod.base.layers import read_header
 from geomod.base.tables import read_provenance
-from geomod.base.tensors import Tensors
 
 Record = dict[str, Any]
 
 IDENTITY = ("revision", "commit", "sha256", "tokenizer_sha256")
-READERS = {".parquet": read_provenance, ".safetensors": lambda path: Tensors(path).provenance}
+READERS = {".parquet": read_provenance, ".safetensors": read_header}
 
 
 def of_checkpoint(checkpoint: Any) -> Record:

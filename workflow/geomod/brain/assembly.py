@@ -52,13 +52,8 @@ def read_assembly(dataset: Dataset, stimuli: pd.DataFrame) -> tuple[pd.DataFrame
         for region in dataset.regions:
             chosen = regions[voxels.positions] == region
             if chosen.any():
-                responses = {
-                    "item_id": items,
-                    "region": region,
-                    "participant": participant,
-                    "response": voxels.matrix[:, chosen].mean(axis=1, dtype=np.float64),
-                }
-                tables.append(pd.DataFrame(responses))
+                names = {"item_id": items, "region": region, "participant": participant}
+                tables.append(voxels.mean(chosen, **names))
     if not tables:
         raise InputError(f"{path}: no participant has a neuroid in {listed(dataset.regions)}.")
     return pd.concat(tables, ignore_index=True), notes

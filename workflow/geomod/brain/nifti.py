@@ -51,13 +51,9 @@ def read_nifti(dataset: Dataset, stimuli: pd.DataFrame) -> tuple[pd.DataFrame, l
             if not chosen.any():
                 notes.append(f"{path.name}: region {region} has no usable voxel, and is left out")
                 continue
-            responses = {
-                "item_id": stimuli["item_id"].to_numpy()[voxels.rows],
-                "region": region,
-                "participant": participant,
-                "response": voxels.matrix[:, chosen].mean(axis=1, dtype=np.float64),
-            }
-            tables.append(pd.DataFrame(responses))
+            items = stimuli["item_id"].to_numpy()[voxels.rows]
+            names = {"item_id": items, "region": region, "participant": participant}
+            tables.append(voxels.mean(chosen, **names))
     if not tables:
         raise InputError("no region has a usable voxel: " + "; ".join(notes))
     return pd.concat(tables, ignore_index=True), notes

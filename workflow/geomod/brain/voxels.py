@@ -1,8 +1,9 @@
 """Voxels (or electrodes) as a matrix: which of them say anything."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from geomod.base.errors import InputError
 
@@ -14,6 +15,11 @@ class Voxels(NamedTuple):
     matrix: np.ndarray  # float32 [rows, voxels]; no NaN in it
     positions: np.ndarray  # where each voxel lies: see the reader that made them
     notes: list[str]
+
+    def mean(self, chosen: np.ndarray, **names: Any) -> pd.DataFrame:
+        """The mean over the `chosen` voxels, a row of the matrix a row, beside its `names`."""
+        response = self.matrix[:, chosen].mean(axis=1, dtype=np.float64)
+        return pd.DataFrame({**names, "response": response})
 
 
 def informative(values: np.ndarray, positions: np.ndarray, source: str) -> Voxels:

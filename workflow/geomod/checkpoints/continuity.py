@@ -27,20 +27,20 @@ STILL = 1e-3  # a way shorter than this share of the tensor's norm is rounding, 
 Sketch = dict[str, NDArray[np.float32]]
 
 
-def sketch(tensors: Iterable[tuple[str, NDArray[np.floating]]], seed: int = 0) -> Sketch:
+def sketch(tensors: Iterable[tuple[str, NDArray[np.floating]]]) -> Sketch:
     """A few numbers a tensor that keep distances: ‖S(a) − S(b)‖ ≈ ‖a − b‖.
 
     A tensor, cut into rows of `WIDTH`, is projected on one random vector r of signs: S = r·X. Signs
     are independent, so E‖S‖² = ‖X‖²; where the rows are many and unrelated the relative error of a
     distance is about 1/√(2·WIDTH), 9 %. A tensor of up to `WIDTH` numbers is kept as it is. The
-    signs depend on `seed` and the tensor's name and are the same for every checkpoint. The last
-    number is the exact norm. (Johnson & Lindenstrauss 1984; Achlioptas 2003 for signs.)
+    signs depend on the tensor's name alone and are the same for every checkpoint. The last number
+    is the exact norm. (Johnson & Lindenstrauss 1984; Achlioptas 2003 for signs.)
     """
     found = {}
     for name, tensor in tensors:
         flat = np.asarray(tensor, dtype=np.float32).ravel()
         rows = np.pad(flat, (0, -len(flat) % WIDTH)).reshape(-1, WIDTH)
-        random = np.random.default_rng([seed, crc32(name.encode())])
+        random = np.random.default_rng([0, crc32(name.encode())])
         signs = random.choice(np.array([-1, 1], dtype=np.float32), len(rows))
         norm = np.sqrt(np.einsum("i,i", flat, flat, dtype=np.float64))
         found[name] = np.append(signs @ rows, norm).astype(np.float32)
