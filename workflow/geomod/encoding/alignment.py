@@ -1,10 +1,13 @@
 """Other measures of how alike two sets of responses to the same stimuli are.
 
 Each takes two matrices with a row a stimulus, compares how they arrange the stimuli, and fits
-nothing; their columns need not correspond.
+nothing; their columns need not correspond. A measure is a function under `@measure`; its name is
+then a column of `tables/encoding.parquet`, once schemas/tables.yaml says what the column means.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -125,6 +128,47 @@ def linear_cka(x: ArrayLike, y: ArrayLike) -> float:
         shared = float(np.sum((second.T @ first) ** 2))
         own = float(np.linalg.norm(_gram(first)) * np.linalg.norm(_gram(second)))
     return shared / own if own > 0 else float("nan")
+
+
+class Seen:
+    """A matrix with a row a stimulus, and what is worth knowing once for all that it meets."""
+
+    def __init__(self, values: ArrayLike) -> None:
+        self.values = np.asarray(values)
+
+    @cached_property
+    def arrangement(self) -> Arrangement:
+        """By 1 − r of two rows; by their distance where they have one column."""
+        return arrange(self.values, "euclidean" if self.values.shape[1] == 1 else "correlation")
+
+
+Measure = Callable[[Seen, Seen], float]
+MEASURES: dict[str, Measure] = {}
+
+
+def measure(name: str) -> Callable[[Measure], Measure]:
+    """Register the function below: how alike are a layer and the responses of a region?"""
+
+    def registered(function: Measure) -> Measure:
+        MEASURES[name] = function
+        return function
+
+    return registered
+
+
+@measure("rsa")
+def _rsa(layer: Seen, region: Seen) -> float:
+    return layer.arrangement.alike(region.arrangement)
+
+
+@measure("trsa")
+def _trsa(layer: Seen, region: Seen) -> float:
+    return layer.arrangement.alike(region.arrangement, near=True)
+
+
+@measure("cka")
+def _cka(layer: Seen, region: Seen) -> float:
+    return linear_cka(layer.values, region.values)
 
 
 def dissimilarities(x: ArrayLike, kind: Dissimilarity = "correlation") -> Floats:

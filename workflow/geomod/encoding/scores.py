@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from geomod.brain.responses import AVERAGE, response_blocks
 from geomod.brain.voxels import Voxels
-from geomod.encoding.alignment import Arrangement, arrange, linear_cka
+from geomod.encoding.alignment import MEASURES, Seen
 from geomod.encoding.groups import groups_of
 from geomod.encoding.settings import Settings
 from geomod.ridge.engine import Encoding, encode, normalize
@@ -42,8 +42,8 @@ def encode_checkpoint(
 
     `features` gives layer → [sentences, width] in the order of `stimuli`. A layer whose activations
     are not finite has no score: its rows are NaN, and the other layers are fitted all the same.
-    RSA, tRSA and CKA are those of the participants' average, and NaN for single ones, since they
-    cost more time than the scores.
+    The measures of `alignment.py` are those of the participants' average, and NaN for single ones,
+    since they cost more time than the scores.
     """
     finite = [layer for layer, values in sorted(features.items()) if np.isfinite(values).all()]
     broken = sorted(set(features) - set(finite))
@@ -141,28 +141,22 @@ def _alignment(
     responses: NDArray[np.float64],
     targets: pd.DataFrame,
 ) -> pd.DataFrame:
-    """RSA, its geo-topological variant and linear CKA of every layer and averaged region."""
+    """Every measure of `alignment.MEASURES`, of each layer and averaged region."""
     columns = np.flatnonzero(targets["participant"] == AVERAGE)
-    regions = [(responses[:, [k]], _arranged(responses[:, k].tobytes())) for k in columns]
-    rows = []
-    for values in features:
-        layer = arrange(values)
-        for response, region in regions:
-            rows.append(
-                {
-                    "rsa": layer.alike(region),
-                    "trsa": layer.alike(region, near=True),
-                    "cka": linear_cka(values, response),
-                }
-            )
-    measures = pd.DataFrame(rows, columns=["rsa", "trsa", "cka"], dtype=float)
-    return pd.concat([_rows(layers, targets.iloc[columns]), measures], axis=1)
+    regions = [_seen(responses[:, k].tobytes()) for k in columns]
+    rows = [
+        [measure(layer, region) for measure in MEASURES.values()]
+        for layer in map(Seen, features)
+        for region in regions
+    ]
+    measured = pd.DataFrame(rows, columns=list(MEASURES), dtype=float)
+    return pd.concat([_rows(layers, targets.iloc[columns]), measured], axis=1)
 
 
 @lru_cache(maxsize=16)
-def _arranged(response: bytes) -> Arrangement:
-    """How one region arranges the sentences: the same for all checkpoints of a job."""
-    return arrange(np.frombuffer(response)[:, None], "euclidean")
+def _seen(response: bytes) -> Seen:
+    """One region, whose arrangement of the sentences is the same for all checkpoints of a job."""
+    return Seen(np.frombuffer(response)[:, None])
 
 
 def _folds(found: Encoding, layers: Sequence[int], targets: pd.DataFrame) -> pd.DataFrame:
@@ -178,7 +172,7 @@ def _folds(found: Encoding, layers: Sequence[int], targets: pd.DataFrame) -> pd.
 
 
 def _missing(layers: Sequence[int], targets: pd.DataFrame) -> pd.DataFrame:
-    names = ["score", "score_sd", "alpha_median", "p_permutation", "rsa", "trsa", "cka"]
+    names = ["score", "score_sd", "alpha_median", "p_permutation", *MEASURES]
     nothing = dict.fromkeys(names, np.nan)
     return _rows(layers, targets).assign(**nothing)
 

@@ -1,0 +1,29 @@
+"""The map of the house: every station that a page names is where the page says."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+STATION = re.compile(r"^\|[^|]*\|(?P<files>[^|]*\.py`[^|]*)\|(?P<names>[^|]*)\|$", re.MULTILINE)
+
+
+def defined_in(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+
+
+@pytest.mark.parametrize(("page", "fewest"), [("docs/design.md", 20)])
+def test_every_function_on_the_map_is_in_its_file(root: Path, page: str, fewest: int) -> None:
+    stations = list(STATION.finditer((root / page).read_text(encoding="utf-8")))
+    assert len(stations) >= fewest
+    for station in stations:
+        files = re.findall(r"`([^`]+\.py)`", station["files"])
+        there = set().union(*(defined_in(root / "workflow/geomod" / file) for file in files))
+        assert set(re.findall(r"`(\w+)`", station["names"])) <= there, station[0]
+
+
+def test_at_most_eight_files_lie_flat(root: Path) -> None:
+    flat = [path for path in (root / "workflow/geomod").iterdir() if path.is_file()]
+    assert len(flat) <= 8
