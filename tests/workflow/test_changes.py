@@ -61,7 +61,9 @@ def config(provider: str) -> Config:
 def pretend(provider: str, folder: Path, **more: Any) -> Workflow:
     """A workflow that has nothing left to do, though no job of it has ever run."""
     workflow = copy_workflow(folder)
-    (folder / "mine.csv").write_text("item_id,sentence,participant,IFG,MFG,netw\n1,a b,a,1,2,3\n")
+    rows = [f"{item},a b,{person},1,2,3\n" for item in range(20) for person in "abc"]
+    header = "item_id,sentence,participant,IFG,MFG,netw\n"
+    (folder / "mine.csv").write_text(header + "".join(rows))
     for size in ("xs", "s", "m"):
         for step in (0, 4, 8, 16):
             (folder / f"mine/{size}/step{step}").mkdir(parents=True)
