@@ -11,6 +11,7 @@ from geomod.base.handing_on import hand_on
 if TYPE_CHECKING:
     from geomod.brain.ceiling import ceilings as ceilings
     from geomod.brain.ceiling import noise_ceiling as noise_ceiling
+    from geomod.brain.own import reader as reader
     from geomod.brain.responses import Responses as Responses
     from geomod.brain.responses import read_responses as read_responses
     from geomod.brain.responses import read_voxels as read_voxels
@@ -28,6 +29,7 @@ __getattr__ = hand_on(
         "read_responses": ".responses",
         "read_stimuli": ".stimuli",
         "read_voxels": ".responses",
+        "reader": ".own",
         "response_blocks": ".responses",
     },
 )

@@ -16,10 +16,18 @@ class Nifti:
 
 
 @dataclass(frozen=True)
+class OwnReader:
+    """A Python file with a reader of the user's (`own.py`), and the files that it reads."""
+
+    plugin: str
+    files: Sequence[str]
+
+
+@dataclass(frozen=True)
 class Dataset:
     """What was read, and what brains did. A text that is empty says that there is no such thing.
 
-    The responses are in exactly one of `responses`, `nifti` and `assembly`.
+    The responses are in exactly one of `responses`, `nifti`, `assembly` and `reader`.
     """
 
     name: str = ""
@@ -28,6 +36,7 @@ class Dataset:
     responses: str = ""
     nifti: Nifti | None = None
     assembly: str = ""
+    reader: OwnReader | None = None
     region_prefix: str | None = None
     participants: Sequence[str] = ()  # none: all that are found
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -38,8 +47,9 @@ class Dataset:
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
         """A dataset from plain values, as `dataclasses.asdict` gives them."""
-        nifti = values.get("nifti")
-        return cls(**{**values, "nifti": Nifti(**nifti) if nifti else None})
+        nifti, reader = values.get("nifti"), values.get("reader")
+        own = OwnReader(**reader) if reader else None
+        return cls(**{**values, "nifti": Nifti(**nifti) if nifti else None, "reader": own})
 
     @property
     def images(self) -> Nifti:

@@ -24,6 +24,8 @@ def sentence_file(dataset: Dataset) -> str:
 
 def response_files(dataset: Dataset) -> list[str]:
     """Every file that the responses are read from."""
+    if dataset.reader:
+        return [dataset.reader.plugin, *dataset.reader.files]
     if not dataset.nifti:
         return [dataset.assembly or dataset.responses]
     betas = beta_images(dataset)

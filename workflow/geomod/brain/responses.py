@@ -17,6 +17,7 @@ from geomod.brain.assembly import read_assembly, read_assembly_voxels
 from geomod.brain.dataset import Dataset
 from geomod.brain.inputs import AVERAGE, check_participants
 from geomod.brain.nifti import read_nifti, read_nifti_voxels
+from geomod.brain.own import read_own
 from geomod.brain.sheets import listed
 from geomod.brain.stimuli import MIN_SENTENCES
 from geomod.brain.tables import read_tables
@@ -27,6 +28,7 @@ READERS: dict[str, Reader] = {
     "responses": read_tables,
     "nifti": read_nifti,
     "assembly": read_assembly,
+    "reader": read_own,
 }
 
 
@@ -60,7 +62,7 @@ def read_responses(dataset: Dataset, stimuli: pd.DataFrame) -> Responses:
         )
     source = dataset.responses or f"dataset.{kinds[0]}"
     long, notes = READERS[kinds[0]](dataset, stimuli)
-    if kinds[0] != "responses":  # a table may be of the average alone, and is checked by row
+    if kinds[0] in ("nifti", "assembly"):  # a table may be of the average alone, and is checked
         check_participants(long["participant"].unique(), source)
     items, targets, values = as_matrix(long)
     order = targets["region"].map(list(dataset.regions).index).argsort(kind="stable")

@@ -5,12 +5,12 @@ and folders, headers of tables, coordinates of assemblies. What is still to be d
 long to read, is left to the job that reads it.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from geomod.base.devices import has_gpu
 from geomod.base.errors import InputError
-from geomod.brain.dataset import Dataset
+from geomod.brain.dataset import Dataset, OwnReader
 from geomod.brain.glances import glance
 from geomod.brain.inputs import check_participants, names_on_disk
 from geomod.brain.regions import match_regions, region_numbers
@@ -169,9 +169,18 @@ def look(config: Config, dataset: Dataset) -> Known:
     if dataset.assembly:
         return _look_at_assembly(dataset)
     known = _look_at_sentences(dataset)
+    if dataset.reader:
+        return replace(known, source=_look_at_own_reader(dataset.reader))
     people = _look_at_images(config, dataset) if dataset.nifti else _look_at_table(dataset)
     source = dataset.responses or dataset.images.betas
-    return Known(source, people, known.sentences, known.groups, known.columns)
+    return replace(known, source=source, participants=people)
+
+
+def _look_at_own_reader(reader: OwnReader) -> str:
+    """A reader that is not there is told before any job; what is wrong in it, by the job."""
+    if not Path(reader.plugin).is_file():
+        raise InputError(f"`dataset.reader.plugin`: there is no file {reader.plugin}")
+    return reader.plugin
 
 
 def _look_for_toy_regions(dataset: Dataset) -> None:

@@ -43,6 +43,15 @@ class Nifti(Section):
         return self
 
 
+class OwnReader(Section):
+    """Responses in a layout of your own, read by a function of your own (docs/adding.md)."""
+
+    plugin: str = Field(description="Python file with one function under `@reader`")
+    files: Annotated[list[str], Once] = Field(
+        min_length=1, description="the files that it reads; a change of one is noticed"
+    )
+
+
 class Download(Section):
     """Files on the web, in an archive or alone; the workflow brings them."""
 
@@ -87,6 +96,7 @@ class Dataset(Section):
     assembly: str | None = Field(
         None, description="in place of `responses` and `sentences`: a netCDF assembly with both"
     )
+    reader: OwnReader | None = Field(None, description="in place of `responses`: your own reader")
     simulate: Simulation | None = Field(None, description="in place of all: a simulated brain")
     regions: Annotated[list[Name], Once] = Field(
         min_length=1, description="regions to encode, by their names"
@@ -123,7 +133,7 @@ class Dataset(Section):
 
     @model_validator(mode="after")
     def _one_kind_of_responses(self) -> Self:
-        kinds = ("responses", "nifti", "assembly", "simulate")
+        kinds = ("responses", "nifti", "assembly", "reader", "simulate")
         given = [key for key in kinds if getattr(self, key)]
         if len(given) != 1:
             found = " and ".join(f"`{key}`" for key in given) or "none of them"
