@@ -13,19 +13,33 @@ import numpy as np
 import pandas as pd
 
 from geomod.base.errors import InputError
-from geomod.brain.assembly import read_assembly, read_assembly_voxels
 from geomod.brain.inputs import AVERAGE, check_participants
-from geomod.brain.nifti import read_nifti, read_nifti_voxels
 from geomod.brain.sheets import listed
 from geomod.brain.stimuli import MIN_SENTENCES
 from geomod.brain.tables import read_tables
 from geomod.brain.voxels import Voxels
 
-Reader = Callable[[Mapping[str, Any], pd.DataFrame], tuple[pd.DataFrame, list[str]]]
+Read = tuple[pd.DataFrame, list[str]]
+Reader = Callable[[Mapping[str, Any], pd.DataFrame], Read]
+
+
+# Whoever has tables needs no reader of images: these come where they are asked for.
+def _nifti(dataset: Mapping[str, Any], stimuli: pd.DataFrame) -> Read:
+    from geomod.brain.nifti import read_nifti
+
+    return read_nifti(dataset, stimuli)
+
+
+def _assembly(dataset: Mapping[str, Any], stimuli: pd.DataFrame) -> Read:
+    from geomod.brain.assembly import read_assembly
+
+    return read_assembly(dataset, stimuli)
+
+
 READERS: dict[str, Reader] = {
     "responses": read_tables,
-    "nifti": read_nifti,
-    "assembly": read_assembly,
+    "nifti": _nifti,
+    "assembly": _assembly,
 }
 
 
@@ -80,8 +94,12 @@ def read_responses(dataset: Mapping[str, Any], stimuli: pd.DataFrame) -> Respons
 def read_voxels(dataset: Mapping[str, Any], stimuli: pd.DataFrame, participant: str) -> Voxels:
     """One participant's responses voxel by voxel, for maps; tables have none."""
     if dataset.get("nifti"):
+        from geomod.brain.nifti import read_nifti_voxels
+
         return read_nifti_voxels(dataset, stimuli, participant)
     if dataset.get("assembly"):
+        from geomod.brain.assembly import read_assembly_voxels
+
         return read_assembly_voxels(dataset, stimuli, participant)
     raise InputError("voxelwise scores need dataset.nifti or dataset.assembly; a table has none.")
 

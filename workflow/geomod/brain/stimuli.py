@@ -7,7 +7,6 @@ from typing import Any
 import pandas as pd
 
 from geomod.base.errors import InputError
-from geomod.brain.assembly import assembly_sentences
 from geomod.brain.sheets import labels, read_sheet, require_columns
 
 MIN_SENTENCES = 20  # five folds with an inner cross-validation mean nothing on fewer
@@ -24,6 +23,8 @@ def read_stimuli(dataset: Mapping[str, Any]) -> pd.DataFrame:
     sentence is repeated for every participant and region. An assembly holds its own sentences.
     """
     if dataset.get("assembly"):
+        from geomod.brain.assembly import assembly_sentences
+
         path = Path(dataset["assembly"])
         table = assembly_sentences(dataset)
     else:

@@ -6,8 +6,7 @@
 import json
 from pathlib import Path
 
-from pydantic import BaseModel
-
+from geomod.base.extras import extra
 from geomod.plan.config import (
     Alphas,
     Config,
@@ -26,6 +25,9 @@ from geomod.plan.config import (
     Simulation,
     TrainSuite,
 )
+
+with extra("workflow"):
+    from pydantic import BaseModel
 
 
 def json_schema() -> str:

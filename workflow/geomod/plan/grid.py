@@ -8,10 +8,11 @@ from pathlib import Path
 
 from geomod.base.errors import InputError
 from geomod.base.files import read_json
+from geomod.base.shipped import shipped
 from geomod.plan.config import AnySuite, Config, FolderSuite, HubSuite, TrainSuite
 from geomod.toy.shapes import LAST_STEP, TOY_SIZES
 
-RESOURCES = Path(__file__).parents[3] / "resources"
+RESOURCES = shipped("resources")
 
 
 @dataclass(frozen=True)

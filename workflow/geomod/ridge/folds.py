@@ -4,7 +4,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.model_selection import GroupKFold, KFold
 
 from geomod.base.errors import InputError
 
@@ -27,6 +26,9 @@ def outer_folds(
     the rows into runs, for sentences whose neighbours resemble each other. `grouped` never puts
     rows of one group on both sides (`GroupKFold`).
     """
+    # Here, since it takes as long to import as torch does, and not every fit cuts folds.
+    from sklearn.model_selection import GroupKFold, KFold
+
     if isinstance(folds, bool) or not isinstance(folds, int | np.integer):
         raise InputError(
             f"folds must be a whole number, such as 5, not {folds!r}: rows are cut by "
