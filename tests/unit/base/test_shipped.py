@@ -65,6 +65,7 @@ def test_tables_are_written_from_an_empty_folder(
 
 def test_the_version_is_that_of_pyproject(root: Path) -> None:
     assert geomod.__version__ == number(root)
+    assert f"\nversion: {number(root)}\n" in (root / "CITATION.cff").read_text(encoding="utf-8")
 
 
 def number(root: Path) -> str:
