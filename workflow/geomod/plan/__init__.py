@@ -2,3 +2,8 @@
 
 Start with `config.py`, then `grid.py`. No other wing knows of this one.
 """
+
+from geomod.base.extras import extra
+
+with extra("workflow"):  # once, before any file of the wing
+    import pydantic  # noqa: F401

@@ -10,23 +10,21 @@ import string
 from typing import Annotated, Any, Literal, Self, get_args
 from urllib.parse import urlsplit
 
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
+
 from geomod.base.errors import InputError
-from geomod.base.extras import extra
 from geomod.brain.download import file_name, public
 from geomod.geometry.catalogue import load_plugins, select
-
-with extra("workflow"):
-    from pydantic import (
-        AfterValidator,
-        BaseModel,
-        ConfigDict,
-        Field,
-        NonNegativeInt,
-        PositiveInt,
-        field_serializer,
-        field_validator,
-        model_validator,
-    )
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 

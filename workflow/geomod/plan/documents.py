@@ -7,7 +7,8 @@ and from the lock the environment for conda.
 import json
 from pathlib import Path
 
-from geomod.base.extras import extra
+from pydantic import BaseModel
+
 from geomod.plan.config import (
     Alphas,
     Config,
@@ -26,9 +27,6 @@ from geomod.plan.config import (
     Simulation,
     TrainSuite,
 )
-
-with extra("workflow"):
-    from pydantic import BaseModel
 
 
 def json_schema() -> str:

@@ -8,13 +8,10 @@ from pathlib import Path
 from typing import Any, get_args
 
 import yaml
+from pydantic import ValidationError
 
 from geomod.base.errors import InputError
-from geomod.base.extras import extra
 from geomod.plan.config import PROVIDERS, Config
-
-with extra("workflow"):
-    from pydantic import ValidationError
 
 # What a value must be, by pydantic's name of the error.
 WANTED = {
