@@ -1,5 +1,8 @@
 """What all tests share."""
 
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,33 @@ ROOT = Path(__file__).parents[1]
 def root() -> Path:
     """The folder of the repository."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of this very code, built from a copy, since setuptools leaves things behind."""
+    source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    for name in ("workflow", "resources"):
+        ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
+        shutil.copytree(ROOT / name, source / name, ignore=ignore)
+    _pip("wheel", "--no-build-isolation", "--wheel-dir", target, source)
+    return next(target.glob("*.whl"))
+
+
+@pytest.fixture(scope="session")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which geomod is installed from its wheel, for PYTHONPATH."""
+    folder = tmp_path_factory.mktemp("installed")
+    _pip("install", "--target", folder, wheel)
+    return folder
+
+
+def _pip(command: str, *arguments: str | Path) -> None:
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", command, "--no-deps"]
+    done = subprocess.run([*pip, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.fixture(autouse=True)

@@ -8,11 +8,11 @@ from dataclasses import asdict, replace
 
 from snakemake.exceptions import WorkflowError
 
-import geomod
 from geomod.base import jobs
 from geomod.base.devices import gpus_per_job
 from geomod.base.errors import InputError
 from geomod.base.files import to_make_anew
+from geomod.base.shipped import shipped
 from geomod.brain.inputs import published_ceilings, response_files, sentence_file
 from geomod.models.reading import load_readings
 from geomod.plan import runs
@@ -30,13 +30,10 @@ from geomod.plan.settings import (
 )
 from geomod.report.gallery import GALLERY
 
-WORKFLOW = os.path.dirname(os.path.dirname(geomod.__file__))
-SCRIPTS = os.path.join(WORKFLOW, "scripts")
 # Relative, as all inputs are: a folder that is moved as a whole has nothing to run again.
-RESOURCES = os.path.relpath(os.path.join(os.path.dirname(WORKFLOW), "resources"))
-TEMPLATE = os.path.relpath(os.path.join(WORKFLOW, "report", "report.html.j2"))
-CONDA = os.path.join(os.path.dirname(WORKFLOW), "envs", "geomod.yaml")
-jobs.import_first(WORKFLOW)  # jobs too, whichever geomod is installed in their Python
+RESOURCES = os.path.relpath(shipped("resources"))
+TEMPLATE = os.path.relpath(shipped("workflow/report/report.html.j2"))
+CONDA = "../../envs/geomod.yaml"  # as Snakemake finds it from every file of rules
 CONFIG_FILES = list(dict.fromkeys(map(os.path.relpath, workflow.configfiles)))
 
 # Where another workflow uses this one as a module, that workflow's file is the owner of the run.
@@ -44,7 +41,7 @@ IS_MODULE = not workflow.modifier.is_main_snakefile()
 OWNER = CONFIG_FILES + [os.path.relpath(workflow.main_snakefile)] * IS_MODULE
 
 try:
-    runs.check_place(WORKFLOW)
+    runs.check_place(shipped("."))
     if workflow.modifier.skip_configfile:  # the `config:` of a module stands alone
         GIVEN = config, f"`config` of the module in {OWNER[-1]}"
     else:
@@ -118,7 +115,7 @@ onerror:
 
 STARTED = time.time()
 
-if IS_MODULE:
+if IS_MODULE and runs.first_time(MOVED.root):
     # Snakemake calls the handlers of the main file alone: put these before its own.
     workflow._onstart = runs.one_after_another(begin, workflow._onstart)
     workflow._onerror = runs.one_after_another(
@@ -133,7 +130,7 @@ def here(paths):
 
 def code(script):
     """Fingerprint of the modules behind a script: a parameter, so that an edit runs its jobs."""
-    return fingerprint(os.path.join(SCRIPTS, script))
+    return fingerprint(str(workflow.source_path(f"../scripts/{script}")))
 
 
 def provenance(script):

@@ -10,7 +10,7 @@ import yaml
 from geomod.base.errors import InputError
 from geomod.geometry import registry as registry
 from geomod.plan.config.whole import Config
-from geomod.plan.documents import README_MARK, json_schema, readme_tables
+from geomod.plan.documents import README_MARK, conda_environment, json_schema, readme_tables
 from geomod.plan.reading import moved_keys, parse_config, read_configs
 
 GOOD: dict[str, Any] = {
@@ -326,6 +326,15 @@ def test_the_schema_file_says_what_the_code_says(root: Path) -> None:
 def test_the_readme_says_what_the_code_says(root: Path) -> None:
     written = (root / "config/README.md").read_text(encoding="utf-8").split(README_MARK)[1]
     assert written.strip() == readme_tables().strip(), "run `make documents`"
+
+
+def test_the_environment_for_conda_is_the_lock(root: Path) -> None:
+    """Written out: Snakemake hands conda a copy that lies elsewhere, where `-r` finds nothing."""
+    written = (root / "envs/geomod.yaml").read_text(encoding="utf-8")
+    lock = (root / "envs/lock.txt").read_text(encoding="utf-8")
+    assert written == conda_environment(lock), "run `make documents`"
+    pip = yaml.safe_load(written)["dependencies"][-1]["pip"]
+    assert pip == [line for line in lock.split("\n") if "==" in line]
 
 
 def test_the_schema_refuses_what_the_code_refuses(root: Path) -> None:

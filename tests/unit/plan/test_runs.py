@@ -126,3 +126,12 @@ def test_braces_in_the_path_of_the_workflow_are_refused(name: str) -> None:
     with pytest.raises(InputError, match="braces"):
         runs.check_place(f"/data/{name}/workflow")
     runs.check_place("/data/a b'c/workflow")
+
+
+def test_a_run_is_watched_once_by_whatever_path_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert [runs.first_time(root) for root in ("run", "other", tmp_path / "run")] == [
+        *(True, True, False)
+    ]

@@ -15,8 +15,9 @@ import yaml
 from geomod.base.errors import InputError
 from geomod.base.files import whole
 from geomod.base.seals import open_seal, read_sealed, sealed
+from geomod.base.shipped import shipped
 
-SCHEMAS = Path(__file__).parents[2] / "schemas" / "tables.yaml"
+SCHEMAS = shipped("workflow/schemas/tables.yaml")
 METADATA_KEY = b"geomod"
 
 

@@ -12,13 +12,16 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from geomod.base.errors import InputError
+from geomod.base.extras import extra
 from geomod.brain.dataset import Dataset
 from geomod.brain.regions import match_regions
 from geomod.brain.sheets import listed
 from geomod.brain.voxels import Voxels, informative
+
+with extra("imaging"):
+    import xarray as xr
 
 PUBLISHED_SHA1 = {
     "assy_Tuckute2024_language.nc": "5c8fc7f3e24cc1af5f5296459377b638b6492641",

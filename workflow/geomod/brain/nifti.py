@@ -13,16 +13,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
 
-import nibabel as nib
 import numpy as np
 import pandas as pd
 
 from geomod.base.errors import InputError
+from geomod.base.extras import extra
 from geomod.base.files import whole
 from geomod.brain.dataset import Dataset
 from geomod.brain.inputs import beta_images, parcel_path
 from geomod.brain.regions import region_numbers
 from geomod.brain.voxels import Voxels, informative
+
+with extra("imaging"):
+    import nibabel as nib
 
 logger = logging.getLogger(__name__)
 

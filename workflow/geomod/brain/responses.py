@@ -13,21 +13,35 @@ import numpy as np
 import pandas as pd
 
 from geomod.base.errors import InputError
-from geomod.brain.assembly import read_assembly, read_assembly_voxels
 from geomod.brain.dataset import Dataset
 from geomod.brain.inputs import AVERAGE, check_participants
-from geomod.brain.nifti import read_nifti, read_nifti_voxels
 from geomod.brain.own import read_own
 from geomod.brain.sheets import listed
 from geomod.brain.stimuli import MIN_SENTENCES
 from geomod.brain.tables import read_tables
 from geomod.brain.voxels import Voxels
 
-Reader = Callable[[Dataset, pd.DataFrame], tuple[pd.DataFrame, list[str]]]
+Read = tuple[pd.DataFrame, list[str]]
+Reader = Callable[[Dataset, pd.DataFrame], Read]
+
+
+# Whoever has tables needs no reader of images: these come where they are asked for.
+def _nifti(dataset: Dataset, stimuli: pd.DataFrame) -> Read:
+    from geomod.brain.nifti import read_nifti
+
+    return read_nifti(dataset, stimuli)
+
+
+def _assembly(dataset: Dataset, stimuli: pd.DataFrame) -> Read:
+    from geomod.brain.assembly import read_assembly
+
+    return read_assembly(dataset, stimuli)
+
+
 READERS: dict[str, Reader] = {
     "responses": read_tables,
-    "nifti": read_nifti,
-    "assembly": read_assembly,
+    "nifti": _nifti,
+    "assembly": _assembly,
     "reader": read_own,
 }
 
@@ -83,8 +97,12 @@ def read_responses(dataset: Dataset, stimuli: pd.DataFrame) -> Responses:
 def read_voxels(dataset: Dataset, stimuli: pd.DataFrame, participant: str) -> Voxels:
     """One participant's responses voxel by voxel, for maps; tables have none."""
     if dataset.nifti:
+        from geomod.brain.nifti import read_nifti_voxels
+
         return read_nifti_voxels(dataset, stimuli, participant)
     if dataset.assembly:
+        from geomod.brain.assembly import read_assembly_voxels
+
         return read_assembly_voxels(dataset, stimuli, participant)
     raise InputError("voxelwise scores need dataset.nifti or dataset.assembly; a table has none.")
 

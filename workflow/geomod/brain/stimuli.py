@@ -5,7 +5,6 @@ from pathlib import Path
 import pandas as pd
 
 from geomod.base.errors import InputError
-from geomod.brain.assembly import assembly_sentences
 from geomod.brain.dataset import Dataset
 from geomod.brain.sheets import labels, read_sheet, require_columns
 
@@ -23,6 +22,8 @@ def read_stimuli(dataset: Dataset) -> pd.DataFrame:
     sentence is repeated for every participant and region. An assembly holds its own sentences.
     """
     if dataset.assembly:
+        from geomod.brain.assembly import assembly_sentences
+
         path = Path(dataset.assembly)
         table = assembly_sentences(dataset)
     else:

@@ -21,23 +21,25 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import httpx2
-from huggingface_hub import constants, hf_hub_url
-from huggingface_hub.errors import (
-    GatedRepoError,
-    HfHubHTTPError,
-    OfflineModeIsEnabled,
-    RepositoryNotFoundError,
-)
-from huggingface_hub.utils import (
-    build_hf_headers,
-    hf_raise_for_status,
-    http_backoff,
-    http_stream_backoff,
-)
-
+from geomod.base.extras import extra
 from geomod.base.files import sha256_of
 from geomod.checkpoints.budget import CheckpointError, Patience
+
+with extra("models"):
+    import httpx2
+    from huggingface_hub import constants, hf_hub_url
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+    )
+    from huggingface_hub.utils import (
+        build_hf_headers,
+        hf_raise_for_status,
+        http_backoff,
+        http_stream_backoff,
+    )
 
 log = logging.getLogger(__name__)
 # It writes a line a request, with signed addresses in it.

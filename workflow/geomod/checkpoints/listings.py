@@ -13,13 +13,15 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from huggingface_hub import try_to_load_from_cache
-
+from geomod.base.extras import extra
 from geomod.base.files import sha256_of
 from geomod.base.seals import read_json, write_json
 from geomod.checkpoints import hub
 from geomod.checkpoints.budget import CheckpointError
 from geomod.checkpoints.hub import RemoteFile
+
+with extra("models"):
+    from huggingface_hub import try_to_load_from_cache
 
 log = logging.getLogger(__name__)
 

@@ -20,9 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import try_to_load_from_cache
-
 from geomod.base.errors import Damaged
+from geomod.base.extras import extra
 from geomod.base.files import read_json, sha256_of
 from geomod.base.tensors import Tensors
 from geomod.checkpoints import hub
@@ -51,6 +50,9 @@ from geomod.checkpoints.listings import (
     snapshot,
     weights_sha256,
 )
+
+with extra("models"):
+    from huggingface_hub import try_to_load_from_cache
 
 log = logging.getLogger(__name__)
 

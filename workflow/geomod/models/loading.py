@@ -11,20 +11,23 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-import transformers
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from torch import nn
-from transformers import (
-    CONFIG_MAPPING,
-    AutoConfig,
-    AutoModel,
-    AutoModelForCausalLM,
-    AutoTokenizer,
-)
 
 from geomod.base.errors import InputError
+from geomod.base.extras import extra
 from geomod.base.files import read_json
+
+with extra("models"):
+    import transformers
+    from transformers import (
+        CONFIG_MAPPING,
+        AutoConfig,
+        AutoModel,
+        AutoModelForCausalLM,
+        AutoTokenizer,
+    )
 
 log = logging.getLogger(__name__)
 

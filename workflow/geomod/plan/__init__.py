@@ -5,7 +5,11 @@ Open `config/` first, then `grid.py`. No other wing knows of this one.
 
 from typing import TYPE_CHECKING
 
+from geomod.base.extras import extra
 from geomod.base.handing_on import hand_on
+
+with extra("workflow"):  # once, before any file of the wing
+    import pydantic  # noqa: F401
 
 if TYPE_CHECKING:
     from geomod.plan.config.whole import Config as Config

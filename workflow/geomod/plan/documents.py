@@ -1,4 +1,5 @@
-"""The documents that are made from the config's models: its JSON schema, the tables of its README.
+"""The documents that are made from the config's models: its JSON schema, the tables of its README;
+and from the lock the environment for conda.
 
 `make documents` writes them; a test holds them to what the code says.
 """
@@ -64,12 +65,34 @@ def _readme_table(title: str, section: type[BaseModel]) -> str:
     return "\n".join([*lines, ""])
 
 
+CONDA = """\
+# For `.venv/bin/snakemake --sdm conda`: the same environment for every rule. Snakemake copies this
+# file to where it has no neighbours, so that what is pinned in lock.txt is written out by
+# `make documents`.
+channels:
+  - conda-forge
+  - nodefaults
+dependencies:
+  - python=3.11
+  - pip
+  - pip:
+"""
+
+
+def conda_environment(lock: str) -> str:
+    """envs/geomod.yaml, from the lines of envs/lock.txt."""
+    pinned = [line for line in lock.splitlines() if line and not line.startswith("#")]
+    return CONDA + "".join(f"      - {line}\n" for line in pinned)
+
+
 README_MARK = "<!-- keys: made by `python -m geomod.plan.documents`, not by hand -->"
 
 
 def write_documents(root: Path) -> None:
-    """Write the JSON schema and the tables of config/README.md below `root`."""
+    """Write the JSON schema, the tables of config/README.md, envs/geomod.yaml below `root`."""
     (root / "workflow/schemas/config.schema.json").write_text(json_schema(), encoding="utf-8")
+    lock = (root / "envs/lock.txt").read_text(encoding="utf-8")
+    (root / "envs/geomod.yaml").write_text(conda_environment(lock), encoding="utf-8")
     readme = root / "config/README.md"
     head = readme.read_text(encoding="utf-8").split(README_MARK)[0]
     readme.write_text(f"{head}{README_MARK}\n\n{readme_tables()}", encoding="utf-8")

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from geomod.base.errors import InputError
 from geomod.base.files import read_json
+from geomod.base.shipped import shipped
 from geomod.plan.config.suites import AnySuite, FolderSuite, HubSuite, TrainSuite
 from geomod.plan.config.whole import Config
 from geomod.plan.place import Place
 from geomod.toy.shapes import LAST_STEP, TOY_SIZES
 
-RESOURCES = Path(__file__).parents[3] / "resources"
+RESOURCES = shipped("resources")
 
 
 @dataclass(frozen=True)

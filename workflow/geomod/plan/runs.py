@@ -15,6 +15,7 @@ from geomod.base.files import whole
 Record = dict[str, Any]
 TEMPORARY = re.compile(r"\.(\d+)\..")  # as `files.whole` and `training.whole_folder` name them
 _held: dict[Path, IO[str]] = {}
+_watched: set[Path] = set()
 
 
 def read_record(root: str | Path) -> Record:
@@ -84,6 +85,16 @@ def sweep(root: str | Path) -> None:
                 shutil.rmtree(path, ignore_errors=True)
             else:
                 path.unlink(missing_ok=True)
+
+
+def first_time(root: str | Path) -> bool:
+    """Whether nobody in this process has asked for `root` yet.
+
+    `use rule … with:` reads a whole module once more, and its handlers with it.
+    """
+    known = Path(root).resolve() in _watched
+    _watched.add(Path(root).resolve())
+    return not known
 
 
 def one_after_another(

@@ -7,12 +7,16 @@ always on a log axis, log2(step + 1), and layer 0 (the embedding) at the bottom.
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
-import seaborn as sns
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+
+from geomod.base.extras import extra
+
+with extra("report"):
+    import matplotlib as mpl
+    import seaborn as sns
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 NETWORK = "netw"  # the language network as a whole
 REGION_COLOURS = {

@@ -5,13 +5,10 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
-import seaborn as sns
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
+from geomod.base.extras import extra
 from geomod.report.drawing import (
     LOG2_OF_10,
     MARKED,
@@ -38,6 +35,12 @@ from geomod.report.drawing import (
 )
 from geomod.report.gallery import GALLERY, Tables
 from geomod.report.specifications import VERDICT_COLOURS, specification_curves
+
+with extra("report"):
+    import matplotlib as mpl
+    import seaborn as sns
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Of the metrics; those of a user's own have none that is known here.
 UNITS = {

@@ -4,11 +4,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
 import yaml
 
+from geomod.base.extras import extra
 from geomod.report.gallery import GALLERY, Plate
+
+with extra("report"):
+    import jinja2
 
 
 def render(

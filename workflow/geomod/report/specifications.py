@@ -2,11 +2,15 @@
 
 from textwrap import fill
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+
+from geomod.base.extras import extra
+
+with extra("report"):
+    import matplotlib as mpl
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 VERDICT_COLOURS = {"supported": "#2a7f62", "undecided": "#8a6d1d", "not supported": "#b3412b"}
 METRICS = ("entropy", "curvature")

@@ -3,13 +3,18 @@
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
-from matplotlib.figure import Figure
-from nilearn import plotting
 
 from geomod.base.errors import InputError
+from geomod.base.extras import extra
 from geomod.base.files import whole
+
+with extra("imaging"):
+    import nibabel as nib
+    from nilearn import plotting
+
+with extra("report"):
+    from matplotlib.figure import Figure
 
 
 def draw_map(

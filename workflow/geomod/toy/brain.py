@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 import pandas as pd
 from sklearn.model_selection import KFold
 
+from geomod.base.extras import extra
 from geomod.base.files import whole
 from geomod.toy.language import EARLY, LATE, LATENTS, latents
 
@@ -206,6 +206,8 @@ def _correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _save(values: np.ndarray, affine: np.ndarray, path: Path) -> None:
+    with extra("imaging"):
+        import nibabel as nib
     image = nib.Nifti1Image(values, affine)
     image.header.set_xyzt_units("mm")
     with whole(path) as temporary:

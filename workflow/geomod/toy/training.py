@@ -16,13 +16,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedTokenizerFast
 
+from geomod.base.extras import extra
 from geomod.base.files import sha256_of
 from geomod.base.tensors import write_tensors
 from geomod.toy.language import make_language, sample_corpus
 from geomod.toy.shapes import TOY_SIZES, ToySize
+
+with extra("models"):
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedTokenizerFast
 
 log = logging.getLogger(__name__)
 
