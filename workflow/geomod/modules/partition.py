@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.metrics import adjusted_rand_score
 
-from geomod.curves.curves import distinct_steps, last_decade, relative_depth
+from geomod.curves.curves import last_decade, relative_depth
 from geomod.curves.estimates import rng_of
 from geomod.modules.clusters import METHODS, Labels, Method, dispersion, silhouette, standardize
 
@@ -69,7 +69,6 @@ def find_modules(
     alpha: float = 0.05,
     entropy: str = "raw",
     curvature: str = "hosseini",
-    checkpoints: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """The module of every block at every step, from layer means of entropy and curvature.
 
@@ -82,7 +81,7 @@ def find_modules(
     """
     if method not in METHODS:
         raise ValueError(f"method {method!r} is not one of {', '.join(METHODS)}")
-    blocks = distinct_steps(geometry[geometry["layer"] > 0], checkpoints)
+    blocks = geometry[geometry["layer"] > 0]
     tables = []
     for model, rows in blocks.groupby("model", sort=True):
         layers, steps, points = layer_points(rows, entropy, curvature)
