@@ -1,4 +1,4 @@
-# From the tables of all checkpoints to the five claims.
+# From the tables of all checkpoints to the claims.
 
 CALIBRATION = [PATHS.table("calibration")] if CONFIG.inference.calibration_draws else []
 # The variants that the claims are about, and those that modules are made of.

@@ -1,4 +1,4 @@
-"""Answer the five claims."""
+"""Answer the claims."""
 
 from geomod.base.jobs import job
 from geomod.base.provenance import derived, in_short

@@ -1,4 +1,4 @@
-"""The five claims, each from curves to a finding, and the judge of all.
+"""The claims: a file each, from curves to a finding, and the judge of all.
 
-Start with `judge.py`.
+Start with `claim.py`, which says what a claim is; `registry.py` lists them, `judge.py` judges.
 """

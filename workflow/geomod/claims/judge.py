@@ -1,4 +1,4 @@
-"""The paper's five claims, each with an estimate, an interval, a test and a verdict.
+"""The paper's claims, each with an estimate, an interval, a test and a verdict.
 
 Every claim has one estimate, one interval and one test, chosen beforehand (docs/statistics.md);
 what else is worth knowing, the paper's own numbers among it, goes to `details`.

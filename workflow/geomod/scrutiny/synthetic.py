@@ -19,7 +19,6 @@ from geomod.curves.curves import (
     AVERAGE,
     HEADLINE,
     Curves,
-    last_decade,
     log_step,
     mean_ignoring_nan,
     relative_depth,
@@ -206,7 +205,7 @@ def label_modules(curves: Sequence[Curves]) -> pd.DataFrame:
     """Two modules at every step of the last decade: the columns that the claims need."""
     rows = []
     for c in curves:
-        for i in np.flatnonzero(last_decade(c.steps)):
+        for i in np.flatnonzero(c.trained):
             cloud = np.stack([c.metrics["entropy"][i], c.metrics["curvature"][i]], axis=-1)
             labels = split(cloud, 2)
             names = np.where(labels == 0, "low", "high") if labels.any() else "all"
