@@ -54,9 +54,9 @@ def long_table(curves: Sequence[Curves], settings: Settings) -> pd.DataFrame:
     return table
 
 
-def spline(x: Array, knots: int = 3) -> Array:
-    """Cubic B-spline columns of x with inner knots at its quantiles, without the constant."""
-    inner = np.unique(np.quantile(x, np.linspace(0, 1, knots + 2)[1:-1]))
+def spline(x: Array) -> Array:
+    """Cubic B-spline columns of x with inner knots at its quartiles, without the constant."""
+    inner = np.unique(np.quantile(x, [0.25, 0.5, 0.75]))
     edges = np.concatenate([[x.min()] * 4, inner, [x.max()] * 4])
     columns = np.asarray(BSpline.design_matrix(x, edges, 3).toarray())
     return columns[:, 1:]

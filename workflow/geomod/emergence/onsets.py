@@ -17,6 +17,7 @@ from sklearn.isotonic import isotonic_regression
 
 from geomod.curves.curves import AVERAGE, log_step, mean_ignoring_nan
 from geomod.curves.estimates import rng_of, t_interval
+from geomod.curves.settings import Settings
 from geomod.emergence.noise import autoregressive, noisy_copies, step_noise
 from geomod.emergence.sigmoids import Logistic, fit_logistic, half_rise, likeliest_form
 
@@ -71,8 +72,8 @@ def emergence(
     encoding: pd.DataFrame,
     *,
     seed: int = 0,
-    bootstrap: int = 500,
-    alpha: float = 0.05,
+    bootstrap: int = Settings.bootstrap,
+    alpha: float = Settings.alpha,
 ) -> pd.DataFrame:
     """t50 of every model and region, with its interval and what speaks against it.
 
