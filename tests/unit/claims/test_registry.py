@@ -1,5 +1,6 @@
 """The claims as objects; one more is judged and calibrated like those of the paper."""
 
+import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -28,6 +29,11 @@ def test_numbers_names_and_tests_are_each_claims_own() -> None:
     ):
         assert len(set(names)) == len(names)
     assert all(claim.absent != claim.planted for claim in CLAIMS)
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.name)
+def test_a_claim_reaches_another_process(claim: Claim) -> None:
+    assert pickle.loads(pickle.dumps(claim)).name == claim.name
 
 
 def find_height(evidence: Evidence) -> Finding:

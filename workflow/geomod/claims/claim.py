@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -92,7 +93,11 @@ class OtherTest:
 
 def in_details(name: str) -> OtherTest:
     """A test whose p the finding already has among its details."""
-    return OtherTest(name, lambda trial: trial.finding.details.get(name, np.nan))
+    return OtherTest(name, partial(_detail, name))
+
+
+def _detail(name: str, trial: Trial) -> float:
+    return float(trial.finding.details.get(name, np.nan))
 
 
 @dataclass(frozen=True)

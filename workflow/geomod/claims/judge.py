@@ -45,7 +45,6 @@ def claims(
     which claims are true in it. `recovered`: a true claim's interval lies on its side of zero, a
     false one is not found supported.
     """
-    settings = settings or Settings()
     curves = gather(
         geometry, encoding, models, folds=folds, covariates=covariates, variants=variants
     )
