@@ -14,14 +14,15 @@ from typing import Any
 import numpy as np
 from interval_coverage import GRIDS, REGIONS, SCATTER
 
+from geomod.claims.claim import Truth
 from geomod.claims.judge import claims
 from geomod.coupling.paper import correlations
 from geomod.curves.curves import gather
-from geomod.curves.estimates import Settings
+from geomod.curves.settings import Settings
 from geomod.emergence.onsets import emergence
 from geomod.modules.change_points import find_change_points
 from geomod.modules.partition import find_modules
-from geomod.scrutiny.synthetic import Design, Frame, Truth, as_tables, simulate
+from geomod.scrutiny.synthetic import Design, Frame, as_tables, simulate
 
 DEMO_STEPS = (0, 1, 2, 4, 8, 16, 32, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 SIZES = {

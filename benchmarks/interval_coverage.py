@@ -17,9 +17,11 @@ from functools import partial
 
 import numpy as np
 
-from geomod.curves.estimates import Settings
-from geomod.scrutiny.calibration import NULLS, PLANTED, find
-from geomod.scrutiny.synthetic import Design, Frame, Scatter, Truth, at_steps, simulate
+from geomod.claims.claim import Claim, Truth
+from geomod.claims.registry import CLAIMS
+from geomod.curves.settings import Settings
+from geomod.scrutiny.calibration import find
+from geomod.scrutiny.synthetic import Design, Frame, Scatter, at_steps, simulate
 
 SETTINGS = Settings(permutations=99, bootstrap=100, null_draws=99)
 BETWEEN = 8
@@ -61,29 +63,31 @@ def with_checkpoints_between(design: Design) -> Design:
 
 
 def one_sweep(
-    design: Design, claim: int, truth: Truth, sweep: int
+    design: Design, claim: Claim, truth: Truth, sweep: int
 ) -> tuple[float, float, float, float]:
     """Estimate, low, high and truth (NaN where it is the mean of all estimates)."""
 
     def again(other: Design, noise: int) -> float:
-        rng = np.random.default_rng([sweep, claim])
-        curves = simulate(other, truth, rng, noise=np.random.default_rng([sweep, claim, noise]))
+        rng = np.random.default_rng([sweep, claim.number])
+        curves = simulate(
+            other, truth, rng, noise=np.random.default_rng([sweep, claim.number, noise])
+        )
         estimate = find(curves, claim, SETTINGS, sweep).estimate
         return np.nan if estimate is None else estimate.value
 
-    every = with_checkpoints_between(design) if claim == 2 else design
-    rng = np.random.default_rng([sweep, claim])
-    curves = simulate(every, truth, rng, noise=np.random.default_rng([sweep, claim, 0]))
+    every = with_checkpoints_between(design) if claim.number == 2 else design
+    rng = np.random.default_rng([sweep, claim.number])
+    curves = simulate(every, truth, rng, noise=np.random.default_rng([sweep, claim.number, 0]))
     saved = [at_steps(c, f.steps) for c, f in zip(curves, design.frames, strict=True)]
     estimate = find(saved, claim, SETTINGS, sweep).estimate
     if estimate is None:
         return (np.nan,) * 4
     target = np.nan
-    if claim == 1:
+    if claim.number == 1:
         target = float(np.mean([again(design, noise) for noise in range(1, 21)]))
-    elif claim == 2:
+    elif claim.number == 2:
         target = again(replace(every, person=0.0), 0)
-    elif claim == 3:
+    elif claim.number == 3:
         target = -truth.lead
     return estimate.value, estimate.low, estimate.high, target
 
@@ -94,12 +98,12 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--grids", nargs="+", default=list(GRIDS), choices=list(GRIDS))
     parser.add_argument("--rho", type=float, default=SCATTER.rho)
-    parser.add_argument("--claims", nargs="+", type=int, default=[1, 2, 3, 4, 5])
+    parser.add_argument("--claims", nargs="+", type=int, default=[c.number for c in CLAIMS])
     options = parser.parse_args()
     print(f"{'grid':6} claim  truth    estimate  SD     coverage  width  sweeps")
     for grid in options.grids:
-        for claim in options.claims:
-            for name, truth in (("absent", NULLS[claim]), ("planted", PLANTED[claim])):
+        for claim in (claim for claim in CLAIMS if claim.number in options.claims):
+            for name, truth in (("absent", claim.absent), ("planted", claim.planted)):
                 task = partial(one_sweep, design_of(grid, options.rho), claim, truth)
                 with ProcessPoolExecutor(options.jobs) as pool:
                     found = np.array(list(pool.map(task, range(options.sweeps))))
@@ -108,8 +112,9 @@ def main() -> None:
                 target = np.where(np.isfinite(target), target, value.mean())
                 covered = np.mean((low <= target) & (target <= high))
                 print(
-                    f"{grid:6} {claim}      {name:8} {value.mean():8.3f}  {value.std():.3f}  "
-                    f"{covered:7.3f}   {np.median(high - low):.3f}  {len(found)}",
+                    f"{grid:6} {claim.number}      {name:8} {value.mean():8.3f}  "
+                    f"{value.std():.3f}  {covered:7.3f}   {np.median(high - low):.3f}  "
+                    f"{len(found)}",
                     flush=True,
                 )
 

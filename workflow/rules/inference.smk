@@ -1,10 +1,9 @@
-# From the tables of all checkpoints to the five claims.
+# From the tables of all checkpoints to the claims.
 
 CALIBRATION = [PATHS.table("calibration")] if CONFIG.inference.calibration_draws else []
-# The variants that the claims are about.
-HEADLINE = dict(
-    entropy=CONFIG.geometry.entropy[0], curvature=CONFIG.geometry.curvature[0]
-)
+# The variants that the claims are about, and those that modules are made of.
+HEADLINE = {metric: variants[0] for metric, variants in METRICS.items()}
+COORDINATES = {metric: HEADLINE[metric] for metric in ("entropy", "curvature")}
 
 
 rule modules:
@@ -24,7 +23,7 @@ rule modules:
             seed=SEED,
             null_draws=CONFIG.inference.null_draws,
             alpha=CONFIG.inference.alpha,
-            **HEADLINE,
+            **COORDINATES,
         ),
         code=code("modules.py"),
         provenance=provenance("modules.py"),
@@ -43,7 +42,7 @@ rule change_points:
     conda:
         CONDA
     params:
-        headline=HEADLINE,
+        headline=COORDINATES,
         code=code("change_points.py"),
         provenance=provenance("change_points.py"),
     script:
@@ -147,7 +146,6 @@ rule calibration:
         checkpoints=PATHS.table("continuity"),
         geometry=PATHS.table("geometry"),
         encoding=PATHS.table("encoding"),
-        folds=PATHS.table("folds"),
         tokens=PATHS.table("tokens"),
     output:
         table=PATHS.table("calibration"),

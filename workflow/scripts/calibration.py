@@ -5,7 +5,7 @@ from geomod.base.jobs import job
 from geomod.base.provenance import derived
 from geomod.base.tables import read_table, write_table
 from geomod.curves.curves import gather
-from geomod.curves.estimates import Settings
+from geomod.curves.settings import Settings
 from geomod.curves.sound import sound
 from geomod.scrutiny.calibration import calibrate
 
@@ -16,9 +16,7 @@ with job(snakemake.log[0], snakemake.threads):
         sound(read_table(inputs.geometry), checkpoints),
         sound(read_table(inputs.encoding), checkpoints),
         tokens[["model", "parameters"]].drop_duplicates(),
-        folds=read_table(inputs.folds),
-        covariates=tokens[["model", "step", "surprisal"]],
-        **params.headline,
+        variants=params.headline,
     )
     table = calibrate(
         curves,

@@ -1,13 +1,12 @@
-"""Answer the five claims."""
+"""Answer the claims."""
 
 from geomod.base.jobs import job
 from geomod.base.provenance import derived, in_short
 from geomod.base.seals import read_json, write_json
 from geomod.base.tables import read_table
-from geomod.claims.judge import claims
-from geomod.curves.estimates import Settings
+from geomod.claims.judge import claims, planted_claims
+from geomod.curves.settings import Settings
 from geomod.curves.sound import sound
-from geomod.scrutiny.recovery import planted_claims
 
 with job(snakemake.log[0], snakemake.threads):
     inputs, params = snakemake.input, snakemake.params
@@ -21,7 +20,7 @@ with job(snakemake.log[0], snakemake.threads):
         tokens[["model", "parameters"]].drop_duplicates(),
         settings=Settings(**params.settings),
         seed=params.seed,
-        **params.headline,
+        variants=params.headline,
         folds=read_table(inputs.folds),
         covariates=tokens[["model", "step", "surprisal"]],
         calibration=read_table(calibration) if calibration else None,

@@ -5,7 +5,7 @@ from geomod.base.provenance import derived
 from geomod.base.tables import read_table, write_table
 from geomod.coupling.paper import correlations
 from geomod.curves.curves import gather
-from geomod.curves.estimates import Settings
+from geomod.curves.settings import Settings
 from geomod.curves.sound import sound
 
 with job(snakemake.log[0], snakemake.threads):
@@ -14,7 +14,7 @@ with job(snakemake.log[0], snakemake.threads):
     curves = gather(
         sound(read_table(inputs.geometry), checkpoints),
         sound(read_table(inputs.encoding), checkpoints),
-        **params.headline,
+        variants=params.headline,
     )
     table = correlations(curves, Settings(**params.settings))
     origin = derived(params.provenance, snakemake.input)

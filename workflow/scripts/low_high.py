@@ -14,7 +14,7 @@ with job(snakemake.log[0], snakemake.threads):
         sound(read_table(inputs.geometry), checkpoints),
         sound(read_table(inputs.encoding), checkpoints),
         folds=read_table(inputs.folds),
-        **params.headline,
+        variants=params.headline,
     )
     table = low_high_table(curves, read_table(inputs.modules), params.alpha)
     origin = derived(params.provenance, snakemake.input)

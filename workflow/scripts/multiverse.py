@@ -3,7 +3,7 @@
 from geomod.base.jobs import job
 from geomod.base.provenance import derived
 from geomod.base.tables import read_table, write_table
-from geomod.curves.estimates import Settings
+from geomod.curves.settings import Settings
 from geomod.curves.sound import sound
 from geomod.scrutiny.multiverse import specification_curve, survival
 
@@ -17,7 +17,6 @@ with job(snakemake.log[0], snakemake.threads):
         tokens[["model", "parameters"]].drop_duplicates(),
         settings=Settings(**params.settings),
         folds=read_table(inputs.folds),
-        covariates=tokens[["model", "step", "surprisal"]],
         calibration=read_table(calibration) if calibration else None,
         **params.choices,
     )

@@ -8,23 +8,22 @@ import pandas as pd
 import pytest
 
 from geomod.base.tables import columns_of
-from geomod.claims.evidence import (
-    _against_two,
-    curvature_predicts,
-    low_complexity_aligns,
-    modularization,
-    stronger_with_size,
-)
-from geomod.claims.judge import NAMES, claims, judge
+from geomod.claims.claim import Evidence, Truth
+from geomod.claims.curvature import CURVATURE
+from geomod.claims.judge import claims, judge, verdict
+from geomod.claims.low_complexity import LOW_COMPLEXITY
+from geomod.claims.modularization import MODULARIZATION, against_two
+from geomod.claims.registry import CLAIMS
+from geomod.claims.size import SIZE
 from geomod.coupling.paper import correlations
 from geomod.curves.curves import NORM, gather
-from geomod.curves.estimates import Finding, Settings, verdict
+from geomod.curves.settings import Settings
 from geomod.emergence.onsets import emergence
 from geomod.modules.change_points import find_change_points
 from geomod.modules.low_high import low_high_table
 from geomod.modules.partition import find_modules
 from geomod.scrutiny.calibration import find
-from geomod.scrutiny.synthetic import Design, Frame, Scatter, Truth, as_tables, simulate
+from geomod.scrutiny.synthetic import Design, Frame, Scatter, as_tables, at_steps, simulate
 
 STEPS = (0, *(2**k for k in range(12)))
 REGIONS = ("AntTemp", "IFG", "IFGorb", "MFG", "PostTemp", "netw")
@@ -42,6 +41,7 @@ DESIGN = Design(
 )
 ONE_STEP = replace(DESIGN, frames=(Frame("toy-1", 1e6, (1024,), 28),), participants=0)
 SETTINGS = Settings(permutations=499, bootstrap=60, null_draws=79)
+ONE_MODEL = (Frame("toy-1", 1e5, (0, 1, 2, 4, 8), 3),)
 Tables = dict[str, pd.DataFrame]
 
 
@@ -63,7 +63,7 @@ def answer(tables: Tables, **options: object) -> list[dict]:
     )
     json.dumps(found, allow_nan=False)
     assert [entry["claim"] for entry in found] == [1, 2, 3, 4, 5]
-    assert [entry["name"] for entry in found] == list(NAMES.values())
+    assert [entry["name"] for entry in found] == [claim.name for claim in CLAIMS]
     assert all(entry["why"] for entry in found)
     return found
 
@@ -106,11 +106,12 @@ def test_what_the_size_of_the_activations_explains_is_said() -> None:
     rng = np.random.default_rng(0)
     curves = []
     for c in simulate(DESIGN, Truth(), rng):
-        norm = rng.standard_normal(c.curvature.shape)
-        noise = 0.05 * rng.standard_normal(c.curvature.shape)
+        shape = c.metrics["curvature"].shape
+        norm = rng.standard_normal(shape)
+        metrics = {**c.metrics, "curvature": norm + 0.05 * rng.standard_normal(shape)}
         score = c.score - 0.2 * norm[..., None]
-        curves.append(replace(c, curvature=norm + noise, score=score, controls={NORM: norm}))
-    found = curvature_predicts(curves, SETTINGS, 0)
+        curves.append(replace(c, metrics=metrics, score=score, controls={NORM: norm}))
+    found = CURVATURE.find(Evidence(curves, SETTINGS))
     estimate, details = found.estimate, found.details
     assert estimate is not None
     assert estimate.high < -0.5
@@ -118,7 +119,7 @@ def test_what_the_size_of_the_activations_explains_is_said() -> None:
     assert details["given_activation_norm"]["p"] > 0.05
     assert NORM in details["mixed model"]
     without = [replace(c, controls={}) for c in curves]
-    again = curvature_predicts(without, SETTINGS, 0)
+    again = CURVATURE.find(Evidence(without, SETTINGS))
     assert again.estimate == estimate
     assert np.isnan(again.details["given_activation_norm"]["p"])
 
@@ -135,27 +136,27 @@ def test_two_modules_where_the_gap_asks_for_more_are_undecided() -> None:
     depth = np.repeat([0.0, 1.0, 5.0, 6.0], 7)
     rng = np.random.default_rng(0)
     (curves,) = simulate(ONE_STEP, Truth(), rng)
-    entropy, curvature = (depth + 0.02 * rng.standard_normal((1, 28)) for _ in range(2))
-    curves = replace(curves, entropy=entropy, curvature=curvature)
+    metrics = {name: depth + 0.02 * rng.standard_normal((1, 28)) for name in curves.metrics}
+    curves = replace(curves, metrics=metrics)
     modules = find_modules(as_tables([curves])["geometry"], null_draws=0)
-    found = modularization([curves], modules, SETTINGS, 0)
+    found = MODULARIZATION.find(Evidence([curves], SETTINGS, modules=modules))
     (row,) = found.details["models"]
     assert row["k_selected"] == 4
     assert found.estimate is not None
     assert found.estimate.low > 0
-    entries = judge([found, *[Finding(None, "not asked")] * 4], SETTINGS)
+    entries = judge([(MODULARIZATION, found)], alpha=0.05)
     assert entries[0]["q"] <= 0.05
     assert entries[0]["verdict"] == "undecided"
     assert "asks for 4 modules" in entries[0]["why"]
 
 
 def test_two_modules_that_a_random_walk_forms_as_well_are_undecided() -> None:
-    assert not _against_two(0.2, 2, 0.01, 0.05)
-    assert "p = 0.085" in _against_two(0.2, 2, 0.085, 0.05)
-    assert "asks for 1 module," in _against_two(0.2, 1, 0.01, 0.05)
+    assert not against_two(0.2, 2, 0.01, 0.05)
+    assert "p = 0.085" in against_two(0.2, 2, 0.085, 0.05)
+    assert "asks for 1 module," in against_two(0.2, 1, 0.01, 0.05)
     # Less clustered than a gradient, although the table asks for two.
-    assert _against_two(-0.2, 2, 0.01, 0.05)
-    assert not _against_two(-0.2, 1, 0.5, 0.05)
+    assert against_two(-0.2, 2, 0.01, 0.05)
+    assert not against_two(-0.2, 1, 0.5, 0.05)
 
 
 def test_labels_that_point_the_other_way_beyond_depth_are_undecided() -> None:
@@ -172,12 +173,39 @@ def test_labels_that_point_the_other_way_beyond_depth_are_undecided() -> None:
         {"model": "toy-1", "step": 1024, "layer": range(1, 29),
          "module": np.where(low, "low", "high")}
     )  # fmt: skip
-    found = low_complexity_aligns([curves], modules, SETTINGS, 0)
+    found = LOW_COMPLEXITY.find(Evidence([curves], SETTINGS, modules=modules))
     assert found.estimate is not None
     assert found.estimate.low > 0
     assert found.details["models"][0]["beyond_depth"] < 0
-    word, why = verdict(found, 0.001, direction=1, smallest=0.01)
+    word, why = verdict(found, 0.001, LOW_COMPLEXITY)
     assert (word, "other way" in why) == ("undecided", True)
+
+
+def test_contrasts_that_change_sides_from_step_to_step_are_undecided() -> None:
+    """Participants agree to a hair, checkpoints do not: nothing is known of those nearby."""
+    design = replace(DESIGN, frames=ONE_MODEL, participants=2)
+    (curves,) = simulate(design, Truth(), np.random.default_rng(0))
+    late = curves.trained
+    sides = np.where(np.arange(late.sum()) % 2, 0.28, -0.30)
+    layers = np.array([0.5, -0.5, 0.5])
+    score = np.zeros_like(curves.score)
+    score[late] = (sides[:, None] * layers)[..., None]
+    hair = 0.001 * np.arange(len(curves.participants))[:, None, None, None] * layers[:, None]
+    curves = replace(curves, score=score, people=score + hair)
+    modules = pd.DataFrame(
+        [(curves.model, s, layer, ("low", "high", "low")[layer - 1])
+         for s in curves.steps for layer in curves.layers],
+        columns=["model", "step", "layer", "module"],
+    )  # fmt: skip
+    found = LOW_COMPLEXITY.find(Evidence([curves], SETTINGS, modules=modules))
+    assert found.details["units"] == "participants and late checkpoints"
+    assert found.estimate is not None
+    assert found.estimate.low < 0 < found.estimate.high
+    assert verdict(found, 0.01, LOW_COMPLEXITY)[0] == "undecided"
+    last = at_steps(curves, curves.steps[-1:])
+    single = LOW_COMPLEXITY.find(Evidence([last], SETTINGS, modules=modules))
+    assert "one late checkpoint" in single.note
+    assert single.details["units"] == "participants"
 
 
 def test_two_blocks_a_layer_each_are_no_modules() -> None:
@@ -186,10 +214,10 @@ def test_two_blocks_a_layer_each_are_no_modules() -> None:
     both = simulate(replace(DESIGN, frames=frames), truth, np.random.default_rng(0))
     modules = find_modules(as_tables(both)["geometry"], null_draws=0)
     assert set(modules.loc[modules["model"] == "toy-xs", "module"]) == {"all"}
-    alone = low_complexity_aligns(both[:1], modules, SETTINGS, 0)
+    alone = LOW_COMPLEXITY.find(Evidence(both[:1], SETTINGS, modules=modules))
     assert alone.estimate is None
-    assert "toy-xs has 2 blocks" in verdict(alone, np.nan, direction=1, smallest=0.01)[1]
-    found = low_complexity_aligns(both, modules, SETTINGS, 0)
+    assert "toy-xs has 2 blocks" in verdict(alone, np.nan, LOW_COMPLEXITY)[1]
+    found = LOW_COMPLEXITY.find(Evidence(both, SETTINGS, modules=modules))
     assert [row["model"] for row in found.details["models"]] == ["toy-s"]
     assert "toy-xs has 2 blocks" in found.note
 
@@ -199,7 +227,7 @@ def test_a_trend_toward_nothing_is_no_stronger_effect() -> None:
     design = replace(DESIGN, participants=0)
     truth = Truth(coupling=-0.9, growth=0.3)
     found = [
-        stronger_with_size(simulate(design, truth, np.random.default_rng(i)), SETTINGS, i)
+        SIZE.find(Evidence(simulate(design, truth, np.random.default_rng(i)), SETTINGS, i))
         for i in range(8)
     ]
     rising = [f for f in found if f.estimate is not None and f.estimate.value > 0]
@@ -213,8 +241,8 @@ def test_coupling_and_growth_point_the_right_way(growth: float) -> None:
     design = replace(DESIGN, participants=0)
     for seed in range(25):
         curves = simulate(design, Truth(coupling=0.7, growth=growth), np.random.default_rng(seed))
-        effects.append(find(curves, 4, SETTINGS, seed).estimate)
-        slopes.append(find(curves, 5, SETTINGS, seed).estimate)
+        effects.append(find(curves, CURVATURE, SETTINGS, seed).estimate)
+        slopes.append(find(curves, SIZE, SETTINGS, seed).estimate)
     assert np.mean([e.value for e in effects]) < -0.3
     mean = np.mean([s.value for s in slopes])
     assert (mean > 0.2) if growth else (abs(mean) < 0.2)

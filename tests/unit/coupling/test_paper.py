@@ -5,11 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from geomod.claims.claim import Truth
 from geomod.coupling.other_tests import circular_shift_p
 from geomod.coupling.paper import COLUMNS, POOLED, correlations, of_network
 from geomod.coupling.within_depth import partial_correlation
-from geomod.curves.estimates import Settings, false_discovery_rate
-from geomod.scrutiny.synthetic import Design, Frame, Scatter, Truth, simulate
+from geomod.curves.estimates import false_discovery_rate
+from geomod.curves.settings import Settings
+from geomod.scrutiny.synthetic import Design, Frame, Scatter, simulate
 
 QUIET = Scatter(smooth=0.2, rough=0.1, noise=0.1, rho=0.3, rho_depth=0.3)
 FRAMES = tuple(Frame(f"toy-{n}", 10.0**n, (0, 1, 2, 4, 8, 16, 32, 64), n) for n in (3, 4))
@@ -29,7 +31,7 @@ def test_every_model_region_layer_and_both_methods_have_a_row() -> None:
         (table["model"] == "toy-4") & (table["region"] == "IFG") & (table["layer"] == 2)
     ].iloc[0]
     c = CURVES[1]
-    r, p = partial_correlation(c.curvature[:, 1], c.of(["IFG"])[:, 1], c.time)
+    r, p = partial_correlation(c.metrics["curvature"][:, 1], c.of(["IFG"])[:, 1], c.time)
     assert (row["r"], row["p"], row["n"]) == (pytest.approx(r), pytest.approx(p), 8)
     pooled = table[table["model"] == POOLED]
     assert pooled["layer"].isna().all()

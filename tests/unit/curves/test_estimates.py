@@ -1,6 +1,4 @@
-"""Partial correlations, nulls, size trends and verdicts against closed forms and libraries."""
-
-from dataclasses import replace
+"""Partial correlations, nulls and size trends against closed forms and libraries."""
 
 import numpy as np
 import pandas as pd
@@ -10,13 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from geomod.claims.evidence import low_complexity_aligns
+from geomod.claims.claim import Truth
 from geomod.coupling.mixed import independent_columns, leave_one_size_out, mixed_model, spline
 from geomod.coupling.other_tests import (
     CURVES_TESTS,
     circular_shift_p,
-    cubic_p,
-    spearman_p,
     whole_curve_null,
 )
 from geomod.coupling.size import trend
@@ -29,16 +25,12 @@ from geomod.coupling.within_depth import (
     wave_null,
     within_depth,
 )
-from geomod.curves.curves import NORM, distinct_steps, gather, last_decade, mean_ignoring_nan
+from geomod.curves.curves import NORM, gather, last_decade, mean_ignoring_nan
 from geomod.curves.estimates import (
-    Estimate,
-    Finding,
-    Settings,
     false_discovery_rate,
     mean_and_se,
     permutation_p,
     t_interval,
-    verdict,
 )
 from geomod.modules.low_high import (
     beyond_depth,
@@ -49,7 +41,7 @@ from geomod.modules.low_high import (
     low_high_table,
     sliding_null,
 )
-from geomod.scrutiny.synthetic import Design, Frame, Scatter, Truth, as_tables, at_steps, simulate
+from geomod.scrutiny.synthetic import Design, Frame, Scatter, as_tables, simulate
 
 NOISE = Scatter(smooth=0.3, rough=0.1, noise=0.1, rho=0.5, rho_depth=0.3)
 ONE_MODEL = Design(
@@ -78,9 +70,10 @@ def test_without_controls_it_is_scipys(rng: np.random.Generator) -> None:
     x, y = rng.standard_normal((2, 30))
     none = np.empty((30, 0))
     assert partial_correlation(x, y, none) == pytest.approx(tuple(stats.pearsonr(x, y)))
-    assert spearman_p(x, y, x) == pytest.approx(stats.spearmanr(x, y).pvalue)
     ranks = [stats.rankdata(v) for v in (x, y)]
-    assert partial_correlation(x, y, none, "spearman")[0] == pytest.approx(np.corrcoef(ranks)[0, 1])
+    r, p = partial_correlation(x, y, none, "spearman")
+    assert r == pytest.approx(np.corrcoef(ranks)[0, 1])
+    assert p == pytest.approx(stats.spearmanr(x, y).pvalue)
 
 
 def test_nothing_left_is_nan(rng: np.random.Generator) -> None:
@@ -88,12 +81,6 @@ def test_nothing_left_is_nan(rng: np.random.Generator) -> None:
     assert np.isnan(partial_correlation(np.ones(10), x, x[:, None])[0])
     assert np.isnan(partial_correlation(3 * x + 1, rng.standard_normal(10), x[:, None])[0])
     assert np.isnan(partial_correlation(x[:2], x[:2], x[:2, None])[0])
-
-
-def test_cubic_p_is_that_of_a_regression(rng: np.random.Generator) -> None:
-    x, y, time = rng.standard_normal((3, 19))
-    design = sm.add_constant(np.column_stack([x, time, time**2, time**3]))
-    assert cubic_p(x, y, time) == pytest.approx(sm.OLS(y, design).fit().pvalues[1])
 
 
 def test_within_depth_takes_out_step_depth_and_controls(rng: np.random.Generator) -> None:
@@ -196,71 +183,6 @@ def test_intervals_of_means(rng: np.random.Generator) -> None:
     assert np.isnan(mean_and_se(np.array([np.nan]))[0])
 
 
-@pytest.mark.parametrize(
-    ("numbers", "q", "level", "word"),
-    [
-        ((-0.5, -0.7, -0.3), 0.01, None, "supported"),
-        ((-0.5, -0.7, -0.3), 0.01, 0.05, "supported"),
-        ((-0.5, -0.7, -0.3), 0.01, 0.10, "undecided"),
-        ((-0.5, -0.7, -0.3), 0.20, None, "undecided"),
-        ((-0.5, -0.7, -0.3), np.nan, None, "undecided"),
-        ((-0.5, -1.1, 0.1), 0.01, None, "undecided"),
-        ((0.5, 0.3, 0.7), 0.01, None, "not supported"),
-        ((0.5, 0.3, 0.7), 0.01, 0.10, "undecided"),
-        ((0.5, 0.3, 0.7), 0.20, None, "undecided"),
-        ((0.5, 0.3, 0.7), np.nan, None, "undecided"),
-        ((-0.01, -0.05, 0.03), 0.5, None, "not supported"),
-        ((-0.05, -0.08, -0.02), 0.01, None, "not supported"),
-        ((0.05, 0.02, 0.08), 0.01, None, "not supported"),
-        ((np.nan, np.nan, np.nan), 0.01, None, "undecided"),
-    ],
-)
-def test_the_verdict_rule(
-    numbers: tuple[float, float, float], q: float, level: float | None, word: str
-) -> None:
-    finding = Finding(Estimate(*numbers, p=q), note="by the way")
-    found, why = verdict(finding, q, direction=-1, smallest=0.1, level=level)
-    assert found == word
-    assert why.endswith("; by the way")
-
-
-@given(
-    value=st.floats(-1, 1),
-    reach=st.floats(0, 1),
-    q=st.floats(0, 1),
-    level=st.sampled_from([None, 0.05, 0.2]),
-    against=st.sampled_from(["", "its own numbers"]),
-)
-def test_both_directions_are_judged_alike(
-    value: float, reach: float, q: float, level: float | None, against: str
-) -> None:
-    """What is an effect on the one side is an effect on the other, and what is none is none."""
-
-    def judged(sign: int, direction: int) -> tuple[str, str]:
-        low, high = sorted((sign * value - reach, sign * value + reach))
-        finding = Finding(Estimate(sign * value, low, high, q), against=against)
-        return verdict(finding, q, direction=direction, smallest=0.1, level=level)
-
-    assert judged(1, 1) == judged(-1, -1)
-    here, there = judged(1, 1), judged(1, -1)
-    if here[0] == "undecided" or "smaller than" in here[1]:
-        assert here == there
-    else:
-        assert {here[0], there[0]} == {"supported", "not supported"}
-
-
-@pytest.mark.parametrize("direction", [1, -1])
-def test_what_its_own_numbers_contradict_is_undecided(direction: int) -> None:
-    finding = Finding(Estimate(0.5, 0.3, 0.7, 0.001), against="its own table says 4")
-    assert verdict(finding, 0.001, direction=direction, smallest=0.1) == (
-        "undecided",
-        "its own table says 4",
-    )
-    # That it is too small to matter is no matter of sides.
-    small = replace(finding, estimate=Estimate(0.05, 0.02, 0.08, 0.001))
-    assert verdict(small, 0.001, direction=direction, smallest=0.1)[0] == "not supported"
-
-
 def test_size_trend_is_weighted_least_squares() -> None:
     parameters = np.array([1e6, 1e7, 1e8, 1e9])
     effect, se = np.array([0.1, 0.35, 0.4, 0.8]), np.array([0.1, 0.2, 0.1, 0.3])
@@ -347,32 +269,6 @@ def test_the_interval_covers_what_other_people_and_checkpoints_would_give(
     assert covered / draws >= 0.93  # P(< .93 | .95) = .02, seed fixed
     if step > person:
         assert narrow / draws < 0.8  # without checkpoints as units
-
-
-def test_contrasts_that_change_sides_from_step_to_step_are_undecided() -> None:
-    """Participants agree to a hair, checkpoints do not: nothing is known of those nearby."""
-    (curves,) = simulate(ONE_MODEL, Truth(), np.random.default_rng(0))
-    late = curves.trained
-    sides = np.where(np.arange(late.sum()) % 2, 0.28, -0.30)
-    layers = np.array([0.5, -0.5, 0.5])
-    score = np.zeros_like(curves.score)
-    score[late] = (sides[:, None] * layers)[..., None]
-    hair = 0.001 * np.arange(len(curves.participants))[:, None, None, None] * layers[:, None]
-    curves = replace(curves, score=score, people=score + hair)
-    modules = pd.DataFrame(
-        [(curves.model, s, layer, ("low", "high", "low")[layer - 1])
-         for s in curves.steps for layer in curves.layers],
-        columns=["model", "step", "layer", "module"],
-    )  # fmt: skip
-    found = low_complexity_aligns([curves], modules, Settings(permutations=99), 0)
-    assert found.details["units"] == "participants and late checkpoints"
-    assert found.estimate is not None
-    assert found.estimate.low < 0 < found.estimate.high
-    assert verdict(found, 0.01, direction=1, smallest=0.01)[0] == "undecided"
-    last = at_steps(curves, curves.steps[-1:])
-    single = low_complexity_aligns([last], modules, Settings(permutations=99), 0)
-    assert "one late checkpoint" in single.note
-    assert single.details["units"] == "participants"
 
 
 def test_low_minus_high_of_every_step_and_region() -> None:
@@ -466,15 +362,14 @@ def test_tables_become_cubes() -> None:
         ],
         columns=["model", "step", "layer", "region", "participant", "score"],
     ).iloc[:-1]
-    copies = pd.DataFrame({"model": "a", "step": [0, 1, 8], "duplicate_of": [np.nan, 0, np.nan]})
-    (found,) = gather(geometry.sample(frac=1, random_state=0), encoding, checkpoints=copies)
+    encoding = encoding[encoding["step"] != 1]
+    (found,) = gather(geometry.sample(frac=1, random_state=0), encoding)
     assert list(found.steps) == [0, 8]
     assert list(found.layers) == [1, 2]
     assert found.participants == ("x", "y")
-    np.testing.assert_allclose(found.curvature, [[1, 2], [81, 82]])
+    np.testing.assert_allclose(found.metrics["curvature"], [[1, 2], [81, 82]])
     np.testing.assert_allclose(found.of(["netw", "absent"]), [[0.1, 0.2], [8.1, 8.2]])
     assert np.isnan(found.people[1, 1, 1, 1])
-    assert distinct_steps(encoding, None) is encoding
     assert found.controls == {}
 
 
@@ -485,16 +380,18 @@ def test_the_size_of_the_activations_is_a_control_where_it_was_measured() -> Non
     size = geometry[geometry["metric"] == "entropy"].assign(metric="norm", variant="log")
     surprisal = pd.DataFrame({"model": curves.model, "step": curves.steps, "surprisal": 1.5})
     (found,) = gather(pd.concat([geometry, size]), encoding, covariates=surprisal)
-    np.testing.assert_array_equal(found.controls[NORM], curves.entropy)
-    np.testing.assert_array_equal(found.controls["surprisal"], np.full(curves.entropy.shape, 1.5))
+    entropy = curves.metrics["entropy"]
+    np.testing.assert_array_equal(found.controls[NORM], entropy)
+    np.testing.assert_array_equal(found.controls["surprisal"], np.full(entropy.shape, 1.5))
 
 
 def test_tables_of_a_simulated_sweep_are_gathered_to_the_same_curves() -> None:
     (curves,) = simulate(ONE_MODEL, Truth(), np.random.default_rng(0))
     tables = as_tables([curves])
     (found,) = gather(tables["geometry"], tables["encoding"], tables["models"])
-    for name in ("steps", "layers", "entropy", "curvature", "score", "people"):
+    for name in ("steps", "layers", "score", "people"):
         np.testing.assert_array_equal(getattr(found, name), getattr(curves, name))
+    np.testing.assert_equal(found.metrics, curves.metrics)
     assert (found.model, found.regions, found.parameters) == ("toy-1", ("IFG", "netw"), 1e5)
 
 

@@ -188,13 +188,6 @@ def test_a_rise_that_goes_on_is_censored() -> None:
     assert table.loc[0, "censoring"] == "right"
 
 
-def test_best_layer_is_an_option() -> None:
-    encoding = encoding_of({"IFG": 2.0})
-    encoding.loc[encoding["layer"] == 2, "score"] += 0.3
-    table = emergence(encoding, summary="best", bootstrap=50)
-    assert table.loc[0, "plateau"] == pytest.approx(0.55, abs=0.03)
-
-
 @pytest.mark.parametrize("fault", ["two steps", "all NaN", "no participants", "a gap"])
 def test_faults_are_said_not_raised(fault: str) -> None:
     encoding = encoding_of({"IFG": 2.0})

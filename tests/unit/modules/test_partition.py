@@ -242,9 +242,6 @@ def test_table_names_modules_and_when_they_stay() -> None:
     assert kept["persists_from"] <= 10
     assert kept["agreement"] == 1
     pd.testing.assert_frame_equal(table, find_modules(geometry, null_draws=19, seed=3))
-    copies = pd.DataFrame({"model": "a-1", "step": [0, 1], "duplicate_of": [np.nan, 0]})
-    without = find_modules(geometry, null_draws=0, checkpoints=copies)
-    assert 1 not in set(without["step"])
 
 
 def test_nothing_in_gives_an_empty_table() -> None:

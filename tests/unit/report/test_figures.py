@@ -9,11 +9,10 @@ import pandas as pd
 import pytest
 
 from geomod.base.tables import columns_of
-from geomod.claims.judge import TESTS
+from geomod.claims.registry import CLAIMS
 from geomod.report.drawing import network_score, region_colours, short, tick_steps, varying
 from geomod.report.figures import FIGURES, save
 from geomod.report.gallery import GALLERY, Tables, lacking
-from geomod.scrutiny.calibration import RISE
 
 MODELS, STEPS, LAYERS = ("toy-s", "toy-m"), (0, 1, 16, 128, 1000), (0, 1, 2, 3)
 REGIONS = ("IFG", "PostTemp", "noise")
@@ -103,7 +102,8 @@ def test_a_test_that_exceeds_its_level_is_named_under_every_figure_that_shows_it
     tmp_path: Path,
 ) -> None:
     shown = {test for plate in GALLERY.values() for test in plate.tests}
-    assert shown <= {*TESTS.values(), RISE}, "no calibration knows these tests"
+    tested = {test for claim in CLAIMS for test in (claim.test, *(o.name for o in claim.others))}
+    assert shown <= tested, "no calibration knows these tests"
     for holds in (True, False):
         levels = pd.DataFrame({"test": sorted(shown), "level": 0.123, "holds": holds})
         for name, plate in GALLERY.items():
@@ -120,6 +120,17 @@ def test_jumps_and_the_papers_correlation_are_drawn(tmp_path: Path) -> None:
     plain = (tmp_path / "without.svg").read_text(encoding="utf-8")
     drawn = svg("modules", tmp_path)
     assert drawn.count('id="line2d_') - plain.count('id="line2d_') == 2 * len(MODELS)
+
+
+def test_a_model_without_modules_has_no_panel_of_their_contrast(tmp_path: Path) -> None:
+    tables = made_up()
+    assert 'id="axes_2"' in svg("low_high", tmp_path, tables)
+    contrast = tables["low_high"]
+    contrast.loc[contrast["model"] == "toy-s", ["low_minus_high", "low", "high"]] = np.nan
+    drawn = svg("low_high", tmp_path, tables)
+    assert 'id="axes_2"' not in drawn
+    assert "toy-m" in drawn
+    assert "toy-s" not in drawn
 
 
 @pytest.mark.parametrize("name", FIGURES)

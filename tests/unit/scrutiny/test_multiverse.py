@@ -4,11 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from geomod.claims.claim import Truth
 from geomod.claims.judge import claims
-from geomod.curves.estimates import Settings
+from geomod.curves.settings import Settings
 from geomod.modules.partition import find_modules
 from geomod.scrutiny.multiverse import specification_curve, survival
-from geomod.scrutiny.synthetic import Design, Frame, Scatter, Truth, as_tables, simulate
+from geomod.scrutiny.synthetic import Design, Frame, Scatter, as_tables, simulate
 
 STEPS, LAYERS, PEOPLE = (1, 8, 64, 512, 1000), range(1, 7), ("p1", "p2", "p3", "p4")
 SETTINGS = Settings(permutations=200, bootstrap=20, null_draws=20)

@@ -1,4 +1,4 @@
-"""The five claims, each from curves to a finding, and the judge of all.
+"""The claims: a file each, from curves to a finding, and the judge of all.
 
-Open `judge.py` first: what becomes of a finding.
+Open `claim.py` first, which says what a claim is; `registry.py` lists them, `judge.py` judges.
 """

@@ -1,4 +1,4 @@
-"""The paper's five claims, each with an estimate, an interval, a test and a verdict.
+"""The paper's claims, each with an estimate, an interval, a test and a verdict.
 
 Every claim has one estimate, one interval and one test, chosen beforehand (docs/statistics.md);
 what else is worth knowing, the paper's own numbers among it, goes to `details`.
@@ -12,55 +12,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from geomod.claims.evidence import (
-    curvature_predicts,
-    low_complexity_aligns,
-    modularization,
-    stronger_with_size,
-    temporal_before_frontal,
-)
-from geomod.curves.curves import gather
-from geomod.curves.estimates import (
-    Details,
-    Estimate,
-    Finding,
-    Settings,
-    false_discovery_rate,
-    verdict,
-)
+from geomod.claims.claim import Claim, Details, Estimate, Evidence, Finding
+from geomod.claims.registry import CLAIMS
+from geomod.curves.curves import HEADLINE, gather
+from geomod.curves.estimates import false_discovery_rate
+from geomod.curves.settings import Settings
 
 log = logging.getLogger(__name__)
 
-NAMES = {
-    1: "modularization",
-    2: "low complexity aligns",
-    3: "temporal before frontal",
-    4: "curvature predicts alignment",
-    5: "stronger with size",
-}
-STATEMENTS = {
-    1: "The blocks of a trained model form two modules, one of low and one of high complexity.",
-    2: "The module of low complexity predicts the language network better.",
-    3: "Alignment emerges earlier in training in temporal than in frontal regions.",
-    4: "Lower curvature goes with higher alignment, training progress held fixed.",
-    5: "The effect of curvature is stronger in larger models.",
-}
-UNITS = {
-    1: "silhouette above the smooth-gradient null",
-    2: "Pearson r, low − high",
-    3: "decades of training, temporal − frontal",
-    4: "partial r",
-    5: "Fisher z toward the paper's direction, per tenfold parameters",
-}
-# The sign that the paper reports for each estimate.
-DIRECTIONS = {1: 1, 2: 1, 3: -1, 4: -1, 5: 1}
-TESTS = {
-    1: "silhouette against a smooth gradient",
-    2: "module labels, signs of depth waves flipped",
-    3: "t on the t50 contrast",
-    4: "signs of depth waves flipped",
-    5: "t on the size trend",
-}
+# A test that rejects true nulls more often than this at the .05 level is not used for a verdict.
+TOLERATED_LEVEL = 0.075
 
 
 def claims(
@@ -73,97 +34,135 @@ def claims(
     settings: Settings | None = None,
     seed: int = 0,
     folds: pd.DataFrame | None = None,
-    checkpoints: pd.DataFrame | None = None,
     covariates: pd.DataFrame | None = None,
     calibration: pd.DataFrame | None = None,
     planted: Mapping[int, bool] | None = None,
-    entropy: str = "raw",
-    curvature: str = "hosseini",
+    variants: Mapping[str, str] = HEADLINE,
 ) -> list[Details]:
-    """Five entries for claims.json; NaN is given as None.
+    """An entry a claim for claims.json; NaN is given as None.
 
     `calibration` is the table that `geomod.scrutiny` makes; `planted` says of a simulated brain
     which claims are true in it. `recovered`: a true claim's interval lies on its side of zero, a
     false one is not found supported.
     """
-    settings = settings or Settings()
     curves = gather(
-        geometry,
-        encoding,
-        models,
-        checkpoints=checkpoints,
-        folds=folds,
-        covariates=covariates,
-        entropy=entropy,
-        curvature=curvature,
+        geometry, encoding, models, folds=folds, covariates=covariates, variants=variants
     )
+    evidence = Evidence(curves, settings or Settings(), seed, modules, emergence)
     return judge(
-        [
-            modularization(curves, modules, settings, seed),
-            low_complexity_aligns(curves, modules, settings, seed),
-            temporal_before_frontal(curves, emergence, settings, seed),
-            curvature_predicts(curves, settings, seed),
-            stronger_with_size(curves, settings, seed),
-        ],
-        settings,
+        [(claim, claim.find(evidence)) for claim in CLAIMS],
+        evidence.settings.alpha,
         calibration,
-        planted or {},
+        planted,
     )
 
 
 def judge(
-    findings: Sequence[Finding],
-    settings: Settings,
+    found: Sequence[tuple[Claim, Finding]],
+    alpha: float,
     calibration: pd.DataFrame | None = None,
     planted: Mapping[int, bool] | None = None,
 ) -> list[Details]:
-    """Adjust the five p for each other (Benjamini–Hochberg) and give each claim its verdict."""
-    q = false_discovery_rate([f.estimate.p if f.estimate else np.nan for f in findings])
-    entries = []
-    for claim, finding in enumerate(findings, start=1):
-        estimate, direction = finding.estimate, DIRECTIONS[claim]
-        level = level_of(TESTS[claim], calibration)
-        word, why = verdict(
-            finding,
-            q[claim - 1],
-            direction=direction,
-            smallest=settings.smallest[claim],
-            alpha=settings.alpha,
-            level=level,
-        )
-        truth = (planted or {}).get(claim)
-        entries.append(
-            {
-                "claim": claim,
-                "name": NAMES[claim],
-                "statement": STATEMENTS[claim],
-                "estimate": _plain(estimate.value if estimate else math.nan),
-                "unit": UNITS[claim],
-                "interval": [_plain(b) for b in (estimate.low, estimate.high)]
-                if estimate and np.isfinite([estimate.low, estimate.high]).all()
-                else None,
-                "paper_direction": "positive" if direction > 0 else "negative",
-                "test": TESTS[claim],
-                "p": _plain(estimate.p if estimate else math.nan),
-                "q": _plain(q[claim - 1]),
-                "calibrated_level": _plain(math.nan if level is None else level),
-                "verdict": word,
-                "why": why,
-                "planted": truth,
-                "recovered": None
-                if truth is None
-                else _recovered(truth, estimate, direction, word),
-                "details": _plain(finding.details),
-            }
-        )
-        log.info("claim %d: %s (%s)", claim, word, why)
-    return entries
+    """Adjust the claims' p for each other (Benjamini–Hochberg) and give each its verdict."""
+    estimates = [finding.estimate for _, finding in found]
+    q = false_discovery_rate([np.nan if each is None else each.p for each in estimates])
+    return [
+        _entry(claim, finding, float(own_q), alpha, calibration, (planted or {}).get(claim.number))
+        for (claim, finding), own_q in zip(found, q, strict=True)
+    ]
+
+
+def _entry(
+    claim: Claim,
+    finding: Finding,
+    q: float,
+    alpha: float,
+    calibration: pd.DataFrame | None,
+    truth: bool | None,
+) -> Details:
+    estimate = finding.estimate
+    level = level_of(claim.test, calibration)
+    word, why = verdict(finding, q, claim, alpha, level)
+    log.info("claim %d: %s (%s)", claim.number, word, why)
+    return {
+        "claim": claim.number,
+        "name": claim.name,
+        "statement": claim.statement,
+        "estimate": _plain(estimate.value if estimate else math.nan),
+        "unit": claim.unit,
+        "interval": [_plain(b) for b in (estimate.low, estimate.high)]
+        if estimate and np.isfinite([estimate.low, estimate.high]).all()
+        else None,
+        "paper_direction": "positive" if claim.direction > 0 else "negative",
+        "test": claim.test,
+        "p": _plain(estimate.p if estimate else math.nan),
+        "q": _plain(q),
+        "calibrated_level": _plain(math.nan if level is None else level),
+        "verdict": word,
+        "why": why,
+        "planted": truth,
+        "recovered": None if truth is None else _recovered(truth, estimate, claim.direction, word),
+        "details": _plain(finding.details),
+    }
+
+
+def planted_claims(truth: Mapping[str, Any]) -> dict[int, bool]:
+    """Which claims a simulated brain makes true, of those that it plants anything of.
+
+    The geometry of the models, and what it has to do with their alignment, is their own.
+    """
+    return {claim.number: claim.in_brain(truth) for claim in CLAIMS if claim.in_brain}
 
 
 def _recovered(truth: bool, estimate: Estimate | None, direction: int, word: str) -> bool:
     if not truth:
         return word != "supported"
     return estimate is not None and min(direction * estimate.low, direction * estimate.high) > 0
+
+
+def verdict(
+    finding: Finding,
+    q: float,
+    claim: Claim,
+    alpha: float = 0.05,
+    level: float | None = None,
+) -> tuple[str, str]:
+    """Supported, not supported or undecided, and why: the rule declared in docs/statistics.md.
+
+    `q` is the adjusted p of the claim's test, `level` that test's false-positive rate in a
+    calibration, where one was run.
+    """
+    estimate = finding.estimate
+    if estimate is None:
+        return "undecided", finding.note
+    direction, smallest = claim.direction, claim.smallest
+    numbers = (estimate.value, estimate.low, estimate.high)
+    if not all(np.isfinite(numbers)):
+        word, why = "undecided", "there is no estimate with an interval"
+    elif -smallest < estimate.low and estimate.high < smallest:
+        word, why = "not supported", f"the whole interval is smaller than ±{smallest:g}"
+    elif doubt := _doubt(finding, estimate, q, alpha, level):
+        word, why = "undecided", doubt
+    elif direction * estimate.low > 0 and direction * estimate.high > 0:
+        word, why = "supported", f"the interval excludes zero in the paper's direction, q = {q:.3g}"
+    else:
+        word, why = "not supported", f"the interval lies on the other side of zero, q = {q:.3g}"
+    return word, f"{why}; {finding.note}" if finding.note else why
+
+
+def _doubt(
+    finding: Finding, estimate: Estimate, q: float, alpha: float, level: float | None
+) -> str:
+    """Why an effect on either side cannot be believed; nothing where it can."""
+    if estimate.low <= 0 <= estimate.high:
+        return "the interval includes zero"
+    if level is not None and level > TOLERATED_LEVEL:
+        return f"the test rejects {level:.1%} of true nulls on this grid"
+    if not np.isfinite(q):
+        return "the level-holding test could not be computed"
+    if q > alpha:
+        return f"the level-holding test gives q = {q:.3f} > {alpha:g}"
+    return finding.against
 
 
 def level_of(test: str, calibration: pd.DataFrame | None) -> float | None:

@@ -1,7 +1,7 @@
 """The mixed model of alignment, and prediction of a size that was left out."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,28 +13,32 @@ from statsmodels.tools.sm_exceptions import ConvergenceWarning, SingularMatrixWa
 
 from geomod.coupling.within_depth import residuals
 from geomod.curves.curves import Curves
+from geomod.curves.estimates import network_score
+from geomod.curves.settings import Settings
 
 Array = NDArray[np.float64]
 
 PREDICTORS = ("curvature", "entropy")
 
 
-def long_table(curves: Sequence[Curves], score_of: Callable[[Curves], Array]) -> pd.DataFrame:
-    """One row a model, step and block: time, depth, score, predictors (z-scored) and controls.
+def long_table(curves: Sequence[Curves], settings: Settings) -> pd.DataFrame:
+    """One row a model, step and block: time, depth, the network's score, predictors and controls.
 
-    Rows with a gap are left out, and controls that do not vary or are missing somewhere.
+    The last two are z-scored. Rows with a gap are left out, and controls that do not vary or are
+    missing somewhere.
     """
     tables = []
     for c in curves:
-        shape = c.entropy.shape
+        score = network_score(c, settings)
+        shape = score.shape
         columns = {
             "model": np.full(shape, c.model),
             "layer": np.broadcast_to(c.layers, shape),
             "time": np.broadcast_to(c.time[:, None], shape),
             "depth": np.broadcast_to(c.depth, shape),
-            "score": score_of(c),
-            "entropy": c.entropy,
-            "curvature": c.curvature,
+            "score": score,
+            "entropy": c.metrics["entropy"],
+            "curvature": c.metrics["curvature"],
             **c.controls,
         }
         tables.append(pd.DataFrame({name: np.ravel(values) for name, values in columns.items()}))
@@ -50,9 +54,9 @@ def long_table(curves: Sequence[Curves], score_of: Callable[[Curves], Array]) ->
     return table
 
 
-def spline(x: Array, knots: int = 3) -> Array:
-    """Cubic B-spline columns of x with inner knots at its quantiles, without the constant."""
-    inner = np.unique(np.quantile(x, np.linspace(0, 1, knots + 2)[1:-1]))
+def spline(x: Array) -> Array:
+    """Cubic B-spline columns of x with inner knots at its quartiles, without the constant."""
+    inner = np.unique(np.quantile(x, [0.25, 0.5, 0.75]))
     edges = np.concatenate([[x.min()] * 4, inner, [x.max()] * 4])
     columns = np.asarray(BSpline.design_matrix(x, edges, 3).toarray())
     return columns[:, 1:]

@@ -3,7 +3,7 @@
 Which of them hold their level is measured in `geomod.scrutiny.calibration`, not believed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from geomod.coupling.within_depth import (
 from geomod.curves.estimates import permutation_p
 
 Array = NDArray[np.float64]
+CurvesTest = Callable[[Sequence[Pair], int, np.random.Generator], float]  # pairs, draws
 
 # --- pairs of arrays [steps, layers], one a model ---------------------------------------------
 
@@ -110,12 +111,7 @@ def _bootstrap_p(
     return min(1.0, (2 * float(side) * draws + 1) / (draws + 1))
 
 
-# --- tests of one pair of curves over steps: the table of what looks right and is not --------
-
-
-def spearman_p(x: Array, y: Array, time: Array) -> float:
-    """Spearman over steps, as if steps were independent."""
-    return partial_correlation(x, y, np.empty((len(x), 0)), "spearman")[1]
+# --- tests of one pair of curves over steps: those of the table of correlations ---------------
 
 
 def partial_spearman_p(x: Array, y: Array, time: Array) -> float:
@@ -126,16 +122,6 @@ def partial_spearman_p(x: Array, y: Array, time: Array) -> float:
 def partial_pearson_p(x: Array, y: Array, time: Array) -> float:
     """Partial Pearson given log10(step + 1): the paper's headline."""
     return partial_correlation(x, y, time)[1]
-
-
-def cubic_p(x: Array, y: Array, time: Array) -> float:
-    """Partial Pearson given a cubic in log10(step + 1)."""
-    return partial_correlation(x, y, np.vander(time, 4)[:, :3])[1]
-
-
-def differences_p(x: Array, y: Array, time: Array) -> float:
-    """Pearson of first differences."""
-    return float(stats.pearsonr(np.diff(x), np.diff(y)).pvalue)
 
 
 def circular_shift_p(x: Array, y: Array, time: Array, method: str = "pearson") -> float:
@@ -157,15 +143,13 @@ def circular_shift_p(x: Array, y: Array, time: Array, method: str = "pearson") -
     return float(np.mean(values >= values[0] * (1 - 1e-9)))
 
 
+CIRCULAR = "circular shift over steps"
 SINGLE_CURVE_TESTS = {
-    "Spearman over steps": spearman_p,
     "partial Spearman given rank(step)": partial_spearman_p,
     "partial Pearson given log step": partial_pearson_p,
-    "partial Pearson given a cubic in log step": cubic_p,
-    "first differences": differences_p,
-    "circular shift over steps": circular_shift_p,
+    CIRCULAR: circular_shift_p,
 }
-CURVES_TESTS = {
+CURVES_TESTS: dict[str, CurvesTest] = {
     "whole curves permuted over layers": whole_curves_p,
     "whole curves permuted within depth": whole_curves_within_depth_p,
     "whole curves slid over depth": sliding_curves_p,

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from geomod.coupling.other_tests import circular_shift_p
 from geomod.coupling.within_depth import partial_correlation, semi_partial_r2
 from geomod.curves.curves import Curves
-from geomod.curves.estimates import Settings, false_discovery_rate, network_of
+from geomod.curves.estimates import false_discovery_rate, network_of
+from geomod.curves.settings import Settings
 
 Array = NDArray[np.float64]
 
@@ -76,7 +77,7 @@ def _questions(
         for c in curves:
             groups = {_name(group): group for group in _groups(c, settings)}
             for name, group in groups.items():
-                x, y = getattr(c, predictor), c.of(group)
+                x, y = c.metrics[predictor], c.of(group)
                 every = _whole(x, y, c.time)
                 pooled.setdefault(name, []).append(every)
                 yield c.model, name, None, predictor, [every]

@@ -1,7 +1,7 @@
 """Curves over training as arrays, and the arithmetic of intervals and p.
 
 Open `curves.py` first: it turns the tidy tables into one block of arrays a model. `sound.py` says
-which checkpoints are evidence at all.
+which checkpoints are evidence at all, `settings.py` what all tests are told.
 """
 
 from typing import TYPE_CHECKING

@@ -17,6 +17,8 @@ Array = NDArray[np.float64]
 Axis = Sequence[str] | NDArray[np.int64]
 
 AVERAGE = "average"
+# The variant of each metric that the paper reports.
+HEADLINE = {"entropy": "raw", "curvature": "hosseini"}
 NORM = "activation_norm"  # the control that differs between the layers of a checkpoint
 
 
@@ -28,14 +30,13 @@ class Curves:
     steps: NDArray[np.int64]  # [steps], increasing, without duplicates of other checkpoints
     layers: NDArray[np.int64]  # [layers], blocks only
     regions: tuple[str, ...]
-    entropy: Array  # [steps, layers]
-    curvature: Array  # [steps, layers]
+    metrics: Mapping[str, Array]  # name → [steps, layers], of the variant that was asked for
     score: Array  # [steps, layers, regions], of the participants' mean
     participants: tuple[str, ...]
     people: Array  # [participants, steps, layers, regions]
     folds: Array  # [folds, steps, layers, regions], of the participants' mean, may hold no fold
     parameters: float  # number of weights, NaN where unknown
-    controls: dict[str, Array] = field(default_factory=dict)  # name → [steps, layers]
+    controls: Mapping[str, Array] = field(default_factory=dict)  # name → [steps, layers]
 
     @property
     def time(self) -> Array:
@@ -92,39 +93,23 @@ def mean_ignoring_nan(values: Array, axis: int) -> Array:
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def distinct_steps(table: pd.DataFrame, checkpoints: pd.DataFrame | None) -> pd.DataFrame:
-    """`table` without the rows of checkpoints whose weights another checkpoint already showed.
-
-    `checkpoints` has columns model, step, duplicate_of (NaN for the first of its kind). In Pythia
-    steps 0 and 1 carry one and the same set of weights: one point on a curve, not two.
-    """
-    if checkpoints is None or table.empty:
-        return table
-    copies = checkpoints.loc[checkpoints["duplicate_of"].notna(), ["model", "step"]]
-    drop = pd.MultiIndex.from_frame(copies)
-    keep = ~pd.MultiIndex.from_frame(table[["model", "step"]]).isin(drop)
-    return table.loc[keep]
-
-
 def gather(
     geometry: pd.DataFrame,
     encoding: pd.DataFrame,
     models: pd.DataFrame | None = None,
     *,
-    checkpoints: pd.DataFrame | None = None,
     folds: pd.DataFrame | None = None,
     covariates: pd.DataFrame | None = None,
-    entropy: str = "raw",
-    curvature: str = "hosseini",
+    variants: Mapping[str, str] = HEADLINE,
 ) -> list[Curves]:
     """One `Curves` for each model that has geometry and scores, from the fewest weights upwards.
 
-    `models` gives parameters by model, `folds` the score of each outer fold (column r), and
-    `covariates` any further columns by model, step and, where it has one, layer. The size of the
-    activations (`norm`), where the geometry has it, is a control too.
+    `models` gives parameters by model, `folds` the score of each outer fold (column r),
+    `covariates` any further columns by model, step and, where it has one, layer, and `variants`
+    the variant of each metric. The size of the activations (`norm`), where the geometry has it, is
+    a control too.
     """
-    geometry = distinct_steps(geometry[geometry["layer"] > 0], checkpoints)
-    encoding = distinct_steps(encoding[encoding["layer"] > 0], checkpoints)
+    geometry, encoding = (table[table["layer"] > 0] for table in (geometry, encoding))
     sizes = {} if models is None else dict(zip(models["model"], models["parameters"], strict=True))
     blocks = []
     for model in sorted(set(geometry["model"]) & set(encoding["model"])):
@@ -146,8 +131,10 @@ def gather(
                 steps=steps,
                 layers=layers,
                 regions=regions,
-                entropy=_metric(shapes, "entropy", entropy, steps, layers),
-                curvature=_metric(shapes, "curvature", curvature, steps, layers),
+                metrics={
+                    metric: _metric(shapes, metric, variant, steps, layers)
+                    for metric, variant in variants.items()
+                },
                 score=_cube(scores[scores["participant"].astype(str) == AVERAGE], "score", axes),
                 participants=tuple(names),
                 people=_cube(people, "score", {"participant": names, **axes}),

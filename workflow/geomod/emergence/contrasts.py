@@ -45,8 +45,8 @@ def timing_contrasts(
     early: Sequence[str],
     late: Sequence[str],
     rng: np.random.Generator,
-    draws: int = 500,
-    alpha: float = 0.05,
+    draws: int,
+    alpha: float,
 ) -> dict[str, Contrast]:
     """t50 of `early` minus `late` regions, by model; absent without an onset on each side."""
     read = {c.model: _read_regions(c, (*early, *late)) for c in curves}

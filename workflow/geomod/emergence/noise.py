@@ -15,6 +15,7 @@ from geomod.emergence.sigmoids import fit_logistic
 Array = NDArray[np.float64]
 
 RHOS = np.array([0.0, 0.3, 0.6, 0.8, 0.9])
+COPIES = 6  # of every curve, with noise of each ρ
 
 
 def autoregressive(
@@ -34,7 +35,7 @@ def lag_one(values: Array) -> float:
 
 
 def step_noise(
-    curves: Sequence[tuple[Array, Array]], rng: np.random.Generator, copies: int = 6
+    curves: Sequence[tuple[Array, Array]], rng: np.random.Generator
 ) -> tuple[float, float]:
     """ρ of the noise about logistics, and the share of its variance that residuals keep.
 
@@ -52,7 +53,7 @@ def step_noise(
         if sd <= 1e-9 * np.abs(curve).max(initial=0):
             continue  # a noise-free curve says nothing about noise
         seen.append(lag_one(residual))
-        noise = np.array([autoregressive(r, (copies, len(time)), rng, axis=1) for r in RHOS])
+        noise = np.array([autoregressive(r, (COPIES, len(time)), rng, axis=1) for r in RHOS])
         again = (fitted + sd * noise).reshape(-1, len(time))
         rest = (again - fit_logistic(time, again).at(time)).reshape(noise.shape)
         left += [(lag_one(each), float((each**2).mean()) / sd**2) for each in rest]

@@ -8,7 +8,6 @@ regression has made half of its rise. Units of t50, low and high: log10(step + 1
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -16,13 +15,13 @@ from numpy.typing import NDArray
 from scipy import stats
 from sklearn.isotonic import isotonic_regression
 
-from geomod.curves.curves import AVERAGE, distinct_steps, last_decade, log_step, mean_ignoring_nan
+from geomod.curves.curves import AVERAGE, log_step, mean_ignoring_nan
 from geomod.curves.estimates import rng_of, t_interval
+from geomod.curves.settings import Settings
 from geomod.emergence.noise import autoregressive, noisy_copies, step_noise
 from geomod.emergence.sigmoids import Logistic, fit_logistic, half_rise, likeliest_form
 
 Array = NDArray[np.float64]
-Summary = Literal["mean", "best"]
 
 log = logging.getLogger(__name__)
 
@@ -73,10 +72,8 @@ def emergence(
     encoding: pd.DataFrame,
     *,
     seed: int = 0,
-    bootstrap: int = 500,
-    alpha: float = 0.05,
-    summary: Summary = "mean",
-    checkpoints: pd.DataFrame | None = None,
+    bootstrap: int = Settings.bootstrap,
+    alpha: float = Settings.alpha,
 ) -> pd.DataFrame:
     """t50 of every model and region, with its interval and what speaks against it.
 
@@ -86,12 +83,10 @@ def emergence(
     SD about it after the rise, in units of r, with a chi-square interval. `p_rise` is the p of the
     rise where there is none (`rise_null`). `censoring` says what keeps t50 from being a time:
     `right` no plateau was reached, `left` it was there at the first step, `flat` nothing rose.
-    `summary`: the mean over blocks, or the block that scores best in the last decade of training.
     """
-    scores = distinct_steps(encoding[encoding["layer"] > 0], checkpoints)
+    blocks = encoding[encoding["layer"] > 0]
     found = {
-        key: region_curves(table, summary)
-        for key, table in scores.groupby(["model", "region"], sort=True)
+        key: region_curves(table) for key, table in blocks.groupby(["model", "region"], sort=True)
     }
     enough = [(time, curve) for time, curve, _ in found.values() if len(time) >= FEWEST_STEPS]
     noise = step_noise(enough, rng_of(seed, "noise"))
@@ -109,7 +104,7 @@ def emergence(
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def region_curves(table: pd.DataFrame, summary: Summary = "mean") -> tuple[Array, Array, Array]:
+def region_curves(table: pd.DataFrame) -> tuple[Array, Array, Array]:
     """Time [steps], the average's curve [steps] and the participants' [participants, steps].
 
     Steps without any score are left out, and participants who miss one of the others.
@@ -120,11 +115,6 @@ def region_curves(table: pd.DataFrame, summary: Summary = "mean") -> tuple[Array
     )
     steps = cube.columns.to_numpy()
     average = cube.loc[AVERAGE] if AVERAGE in cube.index else cube.groupby("layer").mean()
-    if summary == "best":
-        late = mean_ignoring_nan(average.to_numpy()[:, last_decade(steps)], axis=1)
-        best = average.index[int(np.argmax(np.where(np.isfinite(late), late, -np.inf)))]
-        average = average.loc[[best]]
-        cube = cube[cube.index.get_level_values("layer") == best]
     others = [name for name in cube.index.levels[0] if name != AVERAGE]
     people = np.array([mean_ignoring_nan(cube.loc[name].to_numpy(), axis=0) for name in others])
     curve = mean_ignoring_nan(average.to_numpy(), axis=0)

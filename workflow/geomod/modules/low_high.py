@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from geomod.coupling.within_depth import Pair, depth_degree, within_depth
 from geomod.curves.curves import Curves, mean_ignoring_nan
 from geomod.curves.estimates import mean_and_se, t_interval
+from geomod.curves.settings import Settings
 
 Array = NDArray[np.float64]
 
@@ -39,7 +40,7 @@ def contrast(score: Array, low: Array) -> Array:
 
 
 def low_high_table(
-    curves: Sequence[Curves], modules: pd.DataFrame, alpha: float = 0.05
+    curves: Sequence[Curves], modules: pd.DataFrame, alpha: float = Settings.alpha
 ) -> pd.DataFrame:
     """The contrast of every model, step and region, with its interval.
 

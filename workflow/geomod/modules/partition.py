@@ -17,8 +17,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.metrics import adjusted_rand_score
 
-from geomod.curves.curves import distinct_steps, last_decade, relative_depth
+from geomod.curves.curves import last_decade, relative_depth
 from geomod.curves.estimates import rng_of
+from geomod.curves.settings import Settings
 from geomod.modules.clusters import METHODS, Labels, Method, dispersion, silhouette, standardize
 
 Array = NDArray[np.float64]
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 MAX_MODULES = 4
 # Below this a trend over depth and a scatter about it cannot both be estimated.
 FEWEST_LAYERS = 4
+SAME = 0.8  # adjusted Rand index from which two partitions count as one
 
 
 # Number of modules → gap, and the gaps of the null's draws.
@@ -65,11 +67,10 @@ def find_modules(
     k: int | Literal["auto"] = 2,
     method: str = "kmeans",
     seed: int = 0,
-    null_draws: int = 200,
-    alpha: float = 0.05,
+    null_draws: int = Settings.null_draws,
+    alpha: float = Settings.alpha,
     entropy: str = "raw",
     curvature: str = "hosseini",
-    checkpoints: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """The module of every block at every step, from layer means of entropy and curvature.
 
@@ -82,7 +83,7 @@ def find_modules(
     """
     if method not in METHODS:
         raise ValueError(f"method {method!r} is not one of {', '.join(METHODS)}")
-    blocks = distinct_steps(geometry[geometry["layer"] > 0], checkpoints)
+    blocks = geometry[geometry["layer"] > 0]
     tables = []
     for model, rows in blocks.groupby("model", sort=True):
         layers, steps, points = layer_points(rows, entropy, curvature)
@@ -166,8 +167,8 @@ def partition(
     *,
     method: str = "kmeans",
     rng: np.random.Generator,
-    draws: int = 200,
-    alpha: float = 0.05,
+    draws: int = Settings.null_draws,
+    alpha: float = Settings.alpha,
 ) -> Partition:
     """Modules of one set of layers, cloud [layers, dimensions], in order of depth.
 
@@ -214,7 +215,7 @@ def partition(
     )
 
 
-def select_k(models: Sequence[Gaps], alpha: float = 0.05) -> int:
+def select_k(models: Sequence[Gaps], alpha: float = Settings.alpha) -> int:
     """How many modules the gaps of one model ask for, or the mean gaps of several.
 
     A number of modules that only some models have layers for is judged by these.
@@ -344,11 +345,11 @@ def chance_agreement(layers: int) -> float:
     return float(np.mean(pairs)) if pairs else np.nan
 
 
-def persistence(modules: pd.DataFrame, threshold: float = 0.8) -> pd.DataFrame:
+def persistence(modules: pd.DataFrame) -> pd.DataFrame:
     """Since when the final partition stands, for each model.
 
     Columns: model, persists_from (the first step from which every partition agrees with the last
-    one by an adjusted Rand index of at least `threshold`), agreement (mean of neighbouring steps
+    one by an adjusted Rand index of at least .8), agreement (mean of neighbouring steps
     in the last decade of training), agreement_chance.
     """
     rows = []
@@ -357,7 +358,7 @@ def persistence(modules: pd.DataFrame, threshold: float = 0.8) -> pd.DataFrame:
         agreement = np.array(
             [adjusted_rand_score(labels.iloc[-1], row) for row in labels.to_numpy()]
         )
-        lasting = np.flatnonzero(agreement < threshold)
+        lasting = np.flatnonzero(agreement < SAME)
         first = int(lasting[-1]) + 1 if len(lasting) else 0
         late = labels.index[last_decade(labels.index.to_numpy())]
         neighbours = table.loc[table["step"].isin(late)].groupby("step")["agreement"].first()

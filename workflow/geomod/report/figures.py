@@ -228,7 +228,7 @@ def _jumps(axis: Axes, change_points: pd.DataFrame, model: str, grid: pd.DataFra
 def low_high(tables: Tables) -> Figure:
     """Score of the low minus that of the high module over training, region by region."""
     table = tables["low_high"]
-    measured = set(table["model"])
+    measured = set(table.dropna(subset="low_minus_high")["model"])  # of modules, low and high
     models = [name for name in tables["tokens"]["model"].unique() if name in measured]
     colours = region_colours(table["region"])
     figure, axes = panels(1, len(models), width=3.0, height=2.6, sharey=True)

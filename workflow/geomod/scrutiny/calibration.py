@@ -6,9 +6,10 @@ the effect in which p ≤ α, its power the share of those with it.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -18,51 +19,23 @@ from numpy.typing import NDArray
 from scipy import stats
 from scipy.special import expit
 
-from geomod.claims.evidence import (
-    POOLED,
-    RANDOM_WALK,
-    SLIDING_LABELS,
-    curvature_predicts,
-    low_complexity_aligns,
-    modularization,
-    stronger_with_size,
-    temporal_before_frontal,
-)
-from geomod.claims.judge import DIRECTIONS, TESTS
-from geomod.coupling.mixed import long_table, mixed_model
-from geomod.coupling.other_tests import CURVES_TESTS, SINGLE_CURVE_TESTS, pooled_p
+from geomod.claims.claim import Claim, Finding, Trial
+from geomod.claims.curvature import CURVATURE, POOLED
+from geomod.claims.judge import TOLERATED_LEVEL
+from geomod.claims.registry import CLAIMS
+from geomod.coupling.other_tests import CIRCULAR, CURVES_TESTS, SINGLE_CURVE_TESTS, pooled_p
 from geomod.coupling.within_depth import Pair
-from geomod.curves.curves import Curves, log_step, mean_ignoring_nan
-from geomod.curves.estimates import TOLERATED_LEVEL, Finding, Settings, network_of, rng_of
-from geomod.emergence.noise import autoregressive, step_noise
-from geomod.emergence.onsets import FEWEST_STEPS, rise_null, rise_p
-from geomod.scrutiny.synthetic import Design, Scatter, Truth, design_like, label_modules, simulate
+from geomod.curves.curves import Curves, log_step
+from geomod.curves.estimates import rng_of
+from geomod.curves.settings import Settings
+from geomod.emergence.noise import autoregressive
+from geomod.scrutiny.synthetic import Design, Scatter, design_like, evidence_of, simulate
 
 Array = NDArray[np.float64]
 
 log = logging.getLogger(__name__)
 
-# What is absent when a claim's level is measured: claim 2 asks about the score given that there
-# are modules, claim 5 about growth given an effect.
-NULLS = {
-    1: Truth(),
-    2: Truth(separation=1.0),
-    3: Truth(),
-    4: Truth(),
-    5: Truth(coupling=0.5),
-}
-# What is planted when its power is measured.
-PLANTED = {
-    1: Truth(separation=1.0),
-    2: Truth(separation=1.0, advantage=0.5),
-    3: Truth(lead=0.5),
-    4: Truth(coupling=0.5),
-    5: Truth(coupling=0.5, growth=0.3),
-}
 COLUMNS = ["claim", "test", "null", "level", "low", "high", "power", "draws", "alpha", "holds"]
-RISE = "rise of a region beyond drift"
-# Inside a simulation p need only be known well enough to compare with α.
-FEWER = {"permutations": 399, "bootstrap": 100, "null_draws": 99}
 
 
 def calibrate(
@@ -80,14 +53,8 @@ def calibrate(
     alpha, holds (the level is at most 7.5 %, or the grid is too small for the test).
     """
     settings = settings or Settings()
-    quick = Settings(
-        alpha=settings.alpha,
-        temporal=settings.temporal,
-        frontal=settings.frontal,
-        network=settings.network,
-        smallest=settings.smallest,
-        **FEWER,
-    )
+    # Inside a simulation p need only be known well enough to compare with α.
+    quick = replace(settings, permutations=399, bootstrap=100, null_draws=99)
     design = curves if isinstance(curves, Design) else design_like(curves)
     draw_of = partial(one_draw, design, quick, seed)
     with ProcessPoolExecutor(jobs) if jobs > 1 else nullcontext() as pool:
@@ -129,104 +96,69 @@ def calibrate(
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def find(curves: Sequence[Curves], claim: int, settings: Settings, seed: int) -> Finding:
-    """One claim's finding on a simulated sweep."""
-    if claim == 1:
-        return modularization(curves, _no_table("model", "step", "layer", "module"), settings, seed)
-    if claim == 2:
-        return low_complexity_aligns(curves, label_modules(curves), settings, seed)
-    if claim == 3:
-        return temporal_before_frontal(curves, _no_table("region", "variability"), settings, seed)
-    if claim == 4:
-        return curvature_predicts(curves, settings, seed, beside=False)
-    return stronger_with_size(curves, settings, seed)
-
-
-def _no_table(*columns: str) -> pd.DataFrame:
-    return pd.DataFrame(columns=list(columns))
+def find(curves: Sequence[Curves], claim: Claim, settings: Settings, seed: int) -> Finding:
+    """A claim's finding on a simulated sweep."""
+    return claim.find(evidence_of(curves, claim, settings, seed))
 
 
 def one_draw(design: Design, settings: Settings, seed: int, draw: int) -> list[dict[str, Any]]:
     """The p of every test on one sweep without and one with the effect."""
     rows: list[dict[str, Any]] = []
 
-    def note(claim: int, test: str, null: str, planted: bool, p: float, least: float = 0.0) -> None:
-        rows.append({"claim": claim, "test": test, "null": null, "planted": planted, "p": p,
+    def note(claim: Claim, test: str, null: str, p: float, least: float = 0.0) -> None:
+        rows.append({"claim": claim.number, "test": test, "null": null, "planted": planted, "p": p,
                      "smallest_p": least})  # fmt: skip
 
-    for planted, truths in ((False, NULLS), (True, PLANTED)):
-        for claim, truth in truths.items():
-            rng = rng_of(seed, "sweep", draw, claim, int(planted))
+    for planted in (False, True):
+        for claim in CLAIMS:
+            rng = rng_of(seed, "sweep", draw, claim.number, int(planted))
+            truth = claim.planted if planted else claim.absent
             curves = simulate(
                 design, truth, rng, temporal=settings.temporal, frontal=settings.frontal
             )
             finding = find(curves, claim, settings, draw)
-            estimate, details = finding.estimate, finding.details
-            # Power is to find the effect on the side on which it was planted.
-            right = estimate is not None and (not planted or estimate.value * DIRECTIONS[claim] > 0)
-            p = np.nan if estimate is None else estimate.p if right else 1.0
-            note(claim, TESTS[claim], "sweep", planted, p)
-            if claim == 1:
-                note(1, RANDOM_WALK, "sweep", planted, details.get(RANDOM_WALK, np.nan))
-            if claim == 2:
-                note(2, SLIDING_LABELS, "sweep", planted, details.get(SLIDING_LABELS, np.nan))
-            if claim == 3:
-                note(3, RISE, "flat curve", planted, flat_p(curves, design, settings, rng, planted))
-            if claim == 4:
-                for test, value in beside_p(curves, settings, rng).items():
-                    note(4, test, "sweep", planted, value)
-        rng = rng_of(seed, "curves", draw, int(planted))
-        coupling = float(np.tanh(PLANTED[4].coupling)) if planted else 0.0
-        time = log_step(design.frames[-1].steps)
-        pair = independent_curves(
-            time, max(frame.layers for frame in design.frames), coupling, design, rng
-        )
-        for test, p_of in SINGLE_CURVE_TESTS.items():
-            least = 1 / len(time) if test.startswith("circular") else 0.0
-            p = p_of(pair[0][:, 0], pair[1][:, 0], time)
-            note(4, test, "independent curves", planted, p, least)
-        note(4, POOLED, "independent curves", planted, pooled_p([pair], time))
-        name = "whole curves permuted over layers"
-        p = CURVES_TESTS[name]([pair], settings.permutations, rng)
-        note(4, name, "independent curves", planted, p)
+            note(claim, claim.test, "sweep", _verdicts_p(claim, finding, planted))
+            trial = Trial(curves, finding, settings, rng, planted, design.score.rho)
+            for other in claim.others:
+                note(claim, other.name, other.null, other.p(trial))
+        for test, p, least in _on_independent_curves(design, settings, seed, draw, planted):
+            note(CURVATURE, test, "independent curves", p, least)
     return rows
 
 
-def flat_p(
-    curves: Sequence[Curves],
-    design: Design,
-    settings: Settings,
-    rng: np.random.Generator,
-    planted: bool,
-) -> float:
-    """p of the rise of a region that only drifts, or of one that rises, in the largest model.
-
-    The likeness of neighbouring checkpoints is estimated, as it is from data, from all regions.
-    """
-    regions = [(c.time, mean_ignoring_nan(c.of([r]), axis=1)) for c in curves for r in c.regions]
-    time, rising = regions[-1]
-    if len(time) < FEWEST_STEPS:
+def _verdicts_p(claim: Claim, finding: Finding, planted: bool) -> float:
+    """The claim's own p; power is to find the effect on the side on which it was planted."""
+    estimate = finding.estimate
+    if estimate is None:
         return np.nan
-    drift = autoregressive(design.score.rho, (len(time),), rng, axis=0)
-    curve = rising if planted else drift
-    rho, _ = step_noise([*regions, (time, drift)], rng)
-    return rise_p(time, curve, rise_null(time, rho, settings.bootstrap, rng))
+    return estimate.p if not planted or estimate.value * claim.direction > 0 else 1.0
 
 
-def beside_p(
-    curves: Sequence[Curves], settings: Settings, rng: np.random.Generator
-) -> dict[str, float]:
-    """The p of the tests of claim 4 that stand beside the verdict's."""
-    pairs = [(c.curvature, c.of(network_of(c, settings))) for c in curves if len(c.layers) > 2]
-    found = {name: p_of(pairs, settings.permutations, rng) for name, p_of in CURVES_TESTS.items()}
-    found[POOLED] = float(
-        np.median(
-            [pooled_p([(c.curvature, c.of(network_of(c, settings)))], c.time) for c in curves]
-        )
-    )
-    mixed = mixed_model(long_table(curves, lambda c: c.of(network_of(c, settings))))
-    found["mixed model"] = mixed["curvature"]["p"] if "curvature" in mixed else np.nan
-    return found
+def _on_independent_curves(
+    design: Design, settings: Settings, seed: int, draw: int, planted: bool
+) -> Iterator[tuple[str, float, float]]:
+    """Tests on S-shaped curves that have no depth in common, their p and the least that it can be.
+
+    `planted`: the noise of the one follows that of the other.
+    """
+    time, pair, rng = curves_of_draw(design, seed, draw, planted)
+    for test, p_of in SINGLE_CURVE_TESTS.items():
+        least = 1 / len(time) if test == CIRCULAR else 0.0
+        yield test, p_of(pair[0][:, 0], pair[1][:, 0], time), least
+    yield POOLED, pooled_p([pair], time), 0.0
+    name = "whole curves permuted over layers"
+    yield name, CURVES_TESTS[name]([pair], settings.permutations, rng), 0.0
+
+
+def curves_of_draw(
+    design: Design, seed: int, draw: int, planted: bool
+) -> tuple[Array, Pair, np.random.Generator]:
+    """Times of the largest model, a draw's `independent_curves`, and the rest of its generator."""
+    rng = rng_of(seed, "curves", draw, int(planted))
+    coupling = float(np.tanh(CURVATURE.planted.coupling)) if planted else 0.0
+    time = log_step(design.frames[-1].steps)
+    layers = max(frame.layers for frame in design.frames)
+    return time, independent_curves(time, layers, coupling, design, rng), rng
 
 
 def independent_curves(

@@ -6,48 +6,22 @@ and the claims tested under each, by the same functions and settings as under th
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 
 import pandas as pd
 
-from geomod.claims.evidence import curvature_predicts, low_complexity_aligns
-from geomod.claims.judge import TESTS, level_of
+from geomod.claims.claim import Claim, Evidence, Finding
+from geomod.claims.curvature import ENTROPY_INSTEAD
+from geomod.claims.judge import level_of, verdict
+from geomod.claims.registry import CLAIMS
 from geomod.curves.curves import Curves, gather
-from geomod.curves.estimates import Finding, Settings, verdict
+from geomod.curves.settings import Settings
 from geomod.modules.partition import find_modules
 
-
-@dataclass(frozen=True)
-class Quantity:
-    """A headline number, the claim whose rule judges it, and the metrics that it depends on."""
-
-    name: str
-    claim: int
-    direction: int
-    metrics: tuple[str, ...]
-    find: Callable[[Sequence[Curves], pd.DataFrame, Settings, int], Finding]
-
-
-def _of_curvature(
-    curves: Sequence[Curves], modules: pd.DataFrame, settings: Settings, seed: int
-) -> Finding:
-    return curvature_predicts(curves, settings, seed, beside=False)
-
-
-def _of_entropy(
-    curves: Sequence[Curves], modules: pd.DataFrame, settings: Settings, seed: int
-) -> Finding:
-    swapped = [replace(c, curvature=c.entropy) for c in curves]
-    return curvature_predicts(swapped, settings, seed, beside=False)
-
-
-QUANTITIES = (
-    Quantity("low − high module", 2, 1, ("entropy", "curvature"), low_complexity_aligns),
-    Quantity("partial r of curvature", 4, -1, ("curvature",), _of_curvature),
-    Quantity("partial r of entropy", 4, -1, ("entropy",), _of_entropy),
-)
+# Headline numbers, each with the rule of the claim that judges it.
+QUANTITIES = (*(claim for claim in CLAIMS if claim.quantity), ENTROPY_INSTEAD)
 
 
 def specification_curve(
@@ -61,9 +35,7 @@ def specification_curve(
     seed: int = 0,
     k: int = 2,
     method: str = "kmeans",
-    checkpoints: pd.DataFrame | None = None,
     folds: pd.DataFrame | None = None,
-    covariates: pd.DataFrame | None = None,
     calibration: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """The headline quantities under every specification; the first variants are the headline.
@@ -75,37 +47,28 @@ def specification_curve(
     """
     settings = settings or Settings()
     rows = []
-    for quantity in QUANTITIES:
-        for chosen in _specifications(quantity, {"entropy": entropy, "curvature": curvature}):
-            curves = gather(
-                geometry,
-                encoding,
-                models,
-                checkpoints=checkpoints,
-                folds=folds,
-                covariates=covariates,
-                entropy=chosen["entropy"],
-                curvature=chosen["curvature"],
-            )
-            modules = pd.DataFrame()
-            if len(quantity.metrics) == 2:
+    for claim in QUANTITIES:
+        for chosen in _specifications(claim, {"entropy": entropy, "curvature": curvature}):
+            curves = gather(geometry, encoding, models, folds=folds, variants=chosen)
+            evidence = Evidence(curves, settings, seed, beside=False)
+            if claim.of_modules:
+                late = _trained(geometry, curves)
                 modules = find_modules(
-                    _trained(geometry, curves),
+                    late,
                     k=k,
                     method=method,
                     seed=seed,
                     null_draws=0,
-                    checkpoints=checkpoints,
                     entropy=chosen["entropy"],
                     curvature=chosen["curvature"],
                 )
-            finding = quantity.find(curves, modules, settings, seed)
+                evidence = replace(evidence, modules=modules)
             rows.append(
                 {
-                    "quantity": quantity.name,
-                    **{m: chosen[m] if m in quantity.metrics else "" for m in chosen},
+                    "quantity": claim.quantity,
+                    **{m: chosen[m] if m in claim.metrics else "" for m in chosen},
                     "headline": chosen == {"entropy": entropy[0], "curvature": curvature[0]},
-                    **_judged(quantity, finding, settings, calibration),
+                    **_judged(claim, claim.find(evidence), settings.alpha, calibration),
                 }
             )
     table = pd.DataFrame(rows)
@@ -114,10 +77,10 @@ def specification_curve(
 
 
 def _specifications(
-    quantity: Quantity, variants: Mapping[str, Sequence[str]]
+    claim: Claim, variants: Mapping[str, Sequence[str]]
 ) -> Iterator[dict[str, str]]:
     """Every pair of variants; where a metric does not matter, its first variant stands in."""
-    lists = [names if m in quantity.metrics else names[:1] for m, names in variants.items()]
+    lists = [names if m in claim.metrics else names[:1] for m, names in variants.items()]
     for pair in product(*lists):
         yield dict(zip(variants, pair, strict=True))
 
@@ -130,17 +93,11 @@ def _trained(geometry: pd.DataFrame, curves: Sequence[Curves]) -> pd.DataFrame:
 
 
 def _judged(
-    quantity: Quantity, finding: Finding, settings: Settings, calibration: pd.DataFrame | None
+    claim: Claim, finding: Finding, alpha: float, calibration: pd.DataFrame | None
 ) -> dict[str, float | str]:
     estimate = finding.estimate
-    word, why = verdict(
-        finding,
-        math.nan if estimate is None else estimate.p,
-        direction=quantity.direction,
-        smallest=settings.smallest[quantity.claim],
-        alpha=settings.alpha,
-        level=level_of(TESTS[quantity.claim], calibration),
-    )
+    p = math.nan if estimate is None else estimate.p
+    word, why = verdict(finding, p, claim, alpha, level_of(claim.test, calibration))
     numbers = ("value", "low", "high", "p")
     value, low, high, p = (math.nan if estimate is None else getattr(estimate, n) for n in numbers)
     return {"estimate": value, "low": low, "high": high, "p": p, "verdict": word, "why": why}

@@ -190,13 +190,3 @@ def _row(
         "criterion": criterion,
         "agrees": pd.NA if criterion == NOTHING else bool(agrees),
     }
-
-
-def planted_claims(truth: Mapping[str, Any]) -> dict[int, bool]:
-    """Which of the five claims a simulated brain makes true.
-
-    Only the third is planted: regions that lean on early latents come before those that lean on
-    late ones. The geometry of the models, and what it has to do with their alignment, is their own.
-    """
-    share = truth["early_share"]
-    return {3: min(share[r] for r in truth["first"]) > max(share[r] for r in truth["later"])}

@@ -13,15 +13,17 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from geomod.claims.claim import Claim, Evidence, Truth
 from geomod.coupling.within_depth import within_depth
 from geomod.curves.curves import (
     AVERAGE,
+    HEADLINE,
     Curves,
-    last_decade,
     log_step,
     mean_ignoring_nan,
     relative_depth,
 )
+from geomod.curves.settings import Settings
 from geomod.emergence.noise import autoregressive, lag_one
 from geomod.emergence.sigmoids import fit_logistic
 from geomod.modules.partition import split
@@ -64,25 +66,14 @@ class Design:
     person: float  # SD of a participant's own noise, in units of the rise
 
 
-@dataclass(frozen=True)
-class Truth:
-    """The answers. Nothing planted is the null of every claim."""
-
-    separation: float = 0.0  # height of the step between two modules, in units of the rise
-    advantage: float = 0.0  # score of the lower module above the other, share of the plateau
-    lead: float = 0.0  # decades by which temporal regions precede frontal ones
-    coupling: float = 0.0  # Fisher z of curvature and score, sign of the paper turned positive
-    growth: float = 0.0  # its increase per tenfold parameters
-
-
 def simulate(
     design: Design,
     truth: Truth,
     rng: np.random.Generator,
     *,
     noise: np.random.Generator | None = None,
-    temporal: Sequence[str] = ("AntTemp", "PostTemp"),
-    frontal: Sequence[str] = ("IFG", "IFGorb"),
+    temporal: Sequence[str] = Settings.temporal,
+    frontal: Sequence[str] = Settings.frontal,
 ) -> list[Curves]:
     """One sweep: the curves of all its models.
 
@@ -95,8 +86,15 @@ def simulate(
     blocks = []
     for frame, size in zip(design.frames, sizes, strict=True):
         z = truth.coupling + truth.growth * (size - sizes.mean())
-        blocks.append(_simulate_model(design, frame, truth, float(np.tanh(z)), late_by, rng, noise))
+        found = _simulate_model(design, frame, truth, float(np.tanh(z)), late_by, rng, noise)
+        blocks.append(found if truth.more is None else truth.more(found, noise))
     return blocks
+
+
+def evidence_of(curves: Sequence[Curves], claim: Claim, settings: Settings, seed: int) -> Evidence:
+    """What a claim reads of a simulated sweep; nothing that stands beside its verdict."""
+    found = Evidence(curves, settings, seed, beside=False)
+    return replace(found, modules=label_modules(curves)) if claim.of_modules else found
 
 
 def _simulate_model(
@@ -122,7 +120,7 @@ def _simulate_model(
     when = rise(midpoint(), 0.3)
     metrics = {}
     deviations = {}
-    for metric in ("entropy", "curvature"):
+    for metric in HEADLINE:
         deviations[metric] = deviate(design.geometry, n, frame.layers, noise)
         metrics[metric] = 2 - when * (profile + truth.separation * lower) + deviations[metric]
 
@@ -153,8 +151,7 @@ def _simulate_model(
         steps=np.array(frame.steps, dtype=np.int64),
         layers=np.arange(1, frame.layers + 1),
         regions=design.regions,
-        entropy=metrics["entropy"],
-        curvature=metrics["curvature"],
+        metrics=metrics,
         score=PLATEAU * score,
         participants=tuple(str(i) for i in range(design.participants)),
         people=PLATEAU * people,
@@ -169,8 +166,7 @@ def at_steps(curves: Curves, steps: Sequence[int] | NDArray[np.int64]) -> Curves
     return replace(
         curves,
         steps=curves.steps[keep],
-        entropy=curves.entropy[keep],
-        curvature=curves.curvature[keep],
+        metrics={name: values[keep] for name, values in curves.metrics.items()},
         score=curves.score[keep],
         people=curves.people[:, keep],
         folds=curves.folds[:, keep],
@@ -209,8 +205,8 @@ def label_modules(curves: Sequence[Curves]) -> pd.DataFrame:
     """Two modules at every step of the last decade: the columns that the claims need."""
     rows = []
     for c in curves:
-        for i in np.flatnonzero(last_decade(c.steps)):
-            cloud = np.stack([c.entropy[i], c.curvature[i]], axis=-1)
+        for i in np.flatnonzero(c.trained):
+            cloud = np.stack([c.metrics["entropy"][i], c.metrics["curvature"][i]], axis=-1)
             labels = split(cloud, 2)
             names = np.where(labels == 0, "low", "high") if labels.any() else "all"
             rows.append(
@@ -232,8 +228,10 @@ def as_tables(curves: Sequence[Curves]) -> dict[str, pd.DataFrame]:
         everyone = [(AVERAGE, c.score), *zip(c.participants, c.people, strict=True)]
         for (i, step), (k, layer) in product(enumerate(c.steps), enumerate([0, *c.layers])):
             j, where = max(k - 1, 0), (c.model, step, layer)
-            geometry.append((*where, "entropy", "raw", c.entropy[i, j]))
-            geometry.append((*where, "curvature", "hosseini", c.curvature[i, j]))
+            geometry += [
+                (*where, metric, HEADLINE[metric], values[i, j])
+                for metric, values in c.metrics.items()
+            ]
             encoding += [
                 (*where, region, name, scores[i, j, r] * (layer > 0))
                 for name, scores in everyone
@@ -259,7 +257,7 @@ def design_like(curves: Sequence[Curves]) -> Design:
         )
         for i, c in enumerate(curves)
     )
-    geometry = [scatter_of(values, c.time) for c in curves for values in (c.entropy, c.curvature)]
+    geometry = [scatter_of(c.metrics[name], c.time) for c in curves for name in HEADLINE]
     score = [scatter_of(c.of([region]), c.time) for c in curves for region in c.regions]
     people = [len(c.participants) for c in curves]
     return Design(

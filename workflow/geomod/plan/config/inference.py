@@ -4,24 +4,31 @@ from typing import Annotated
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
+from geomod.curves.settings import Settings
 from geomod.plan.config.section import Name, Once, Section
 
 
 class Inference(Section):
     """Intervals, nulls and verdicts; `docs/statistics.md` says why these defaults."""
 
-    alpha: float = Field(0.05, gt=0, lt=1, description="level of tests; intervals cover 1 − alpha")
-    permutations: PositiveInt = Field(2000, description="draws of a null over whole curves")
-    bootstrap: PositiveInt = Field(500, description="bootstrap draws of an interval")
-    null_draws: PositiveInt = Field(200, description="draws of a null of the modules, each step")
+    alpha: float = Field(
+        Settings.alpha, gt=0, lt=1, description="level of tests; intervals cover 1 − alpha"
+    )
+    permutations: PositiveInt = Field(
+        Settings.permutations, description="draws of a null over whole curves"
+    )
+    bootstrap: PositiveInt = Field(Settings.bootstrap, description="bootstrap draws of an interval")
+    null_draws: PositiveInt = Field(
+        Settings.null_draws, description="draws of a null of the modules, each step"
+    )
     temporal: Annotated[list[Name], Once] = Field(
-        ["AntTemp", "PostTemp"], description="early regions of claim 3"
+        list(Settings.temporal), description="early regions of claim 3"
     )
     frontal: Annotated[list[Name], Once] = Field(
-        ["IFG", "IFGorb"], description="late regions of claim 3"
+        list(Settings.frontal), description="late regions of claim 3"
     )
     network: Annotated[list[Name], Once] = Field(
-        ["netw"], description="regions that claims 2, 4 and 5 are about"
+        list(Settings.network), description="regions that claims 2, 4 and 5 are about"
     )
     calibration_draws: NonNegativeInt = Field(
         0,

@@ -1,0 +1,13 @@
+"""One place for the settings of all tests and their defaults."""
+
+from dataclasses import asdict
+
+from geomod.curves.settings import Settings
+from geomod.plan.config import Inference
+
+
+def test_a_config_that_says_nothing_gives_the_settings_defaults() -> None:
+    said = Inference().model_dump(exclude={"calibration_draws"})
+    assert {key: tuple(v) if isinstance(v, list) else v for key, v in said.items()} == asdict(
+        Settings()
+    )
