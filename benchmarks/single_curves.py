@@ -50,14 +50,14 @@ TESTS: dict[str, Callable[[Array, Array, Array], float]] = {
 
 def levels(design: Design, draws: int, seed: int = 0) -> dict[str, float]:
     """The share of unrelated pairs of curves, of those with a p, in which it is at most .05."""
-    p = []
+    found = []
     for draw in range(draws):
         time, (x, y), _ = curves_of_draw(design, seed, draw, planted=False)
-        p.append([p_of(x[:, 0], y[:, 0], time) for p_of in TESTS.values()])
-    return {
-        test: float(np.mean(found[np.isfinite(found)] <= 0.05))
-        for test, found in zip(TESTS, np.array(p).T, strict=True)
+        found.append([p_of(x[:, 0], y[:, 0], time) for p_of in TESTS.values()])
+    known = {
+        test: each[np.isfinite(each)] for test, each in zip(TESTS, np.array(found).T, strict=True)
     }
+    return {test: float((p <= 0.05).mean()) if len(p) else np.nan for test, p in known.items()}
 
 
 def design_of_run(tables: Path) -> Design:
