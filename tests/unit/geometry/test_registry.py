@@ -16,6 +16,7 @@ from geomod.geometry.catalogue import load_plugins, names
 from geomod.geometry.grams import Grams
 from geomod.geometry.measure import left_out, measure, summarize
 from geomod.geometry.sentence import curvature, displacements
+from geomod.geometry.sets import measure_population
 
 
 def value(states, metric, variant):
@@ -307,6 +308,7 @@ class TestRegistry:
         names()
         copy = {name: dict(variants) for name, variants in registry.REGISTRY.items()}
         monkeypatch.setattr(registry, "REGISTRY", copy)
+        monkeypatch.setattr(registry, "SETS", dict(registry.SETS))
         monkeypatch.setattr(catalogue, "_loaded", {})
 
     def test_plugin_is_one_function_in_a_file(self, tmp_path, clean_registry):
@@ -351,6 +353,23 @@ class TestRegistry:
         (tmp_path / "notes.txt").write_text("spread")
         with pytest.raises(InputError, match="this is no Python file"):
             load_plugins(tmp_path / "notes.txt")
+
+    def test_a_measure_of_a_set_is_a_function_and_a_line_too(self, tmp_path, clean_registry):
+        plugin = tmp_path / "mine.py"
+        plugin.write_text(
+            "from geomod.geometry.registry import of_set\n\n"
+            '@of_set("spread", "of-norms")\n'
+            "def spread(sentences):\n"
+            "    return (sentences.rows**2).sum(axis=1).std()\n"
+        )
+        assert load_plugins(plugin) == {}
+        rows = noise(20, 6)
+        found = measure_population({3: rows}).set_index(["metric", "variant"]).loc["spread"]
+        expected = np.square(rows).sum(axis=1).std()
+        assert found["value"].item() == pytest.approx(expected)
+        assert (found.index.item(), found["layer"].item(), found["n"].item()) == ("of-norms", 3, 20)
+        with pytest.raises(InputError, match="spread/of-norms of a set is registered twice"):
+            load_plugins(plugin.rename(tmp_path / "again.py"))
 
     @pytest.mark.parametrize(
         ("text", "words"),

@@ -41,6 +41,8 @@ def made_up(models: tuple = MODELS, steps: tuple = STEPS) -> dict[str, pd.DataFr
     metrics = table("geometry", **sweep, layer=LAYERS, metric=("entropy", "curvature"))
     population = table("population", **sweep, layer=LAYERS, metric=("rankme", "twonn"))
     population["variant"] = population["metric"].map({"rankme": "eigenvalues", "twonn": "raw"})
+    scales = table("population", **sweep, layer=LAYERS, metric=("gride",), variant=("k1", "k2"))
+    population = pd.concat([population, scales])
     pairs = {"entropy": ("raw", "centred"), "curvature": ("hosseini", "folded")}
     curve = table("specification_curve", quantity=("low − high module",), **pairs)
     curve["verdict"] = ["supported", "undecided", "not supported", "undecided"]

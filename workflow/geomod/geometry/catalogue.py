@@ -1,4 +1,4 @@
-"""Which measures there are: those of `sentence.py`, and those of the user's own files."""
+"""Which measures of a sentence there are: those of `sentence.py`, and those of the user's files."""
 
 import difflib
 import importlib.util
@@ -19,13 +19,16 @@ def names() -> Metrics:
 def load_plugins(path: str | Path) -> Metrics:
     """Run a Python file of the user's, whose `@metric` functions are then known; give their names.
 
-    Called again with the same file it only gives the names.
+    Its `@of_set` functions are then measured wherever the built-in ones are. Called again with the
+    same file it only gives the names.
     """
     file = Path(path).resolve()
     if not file.is_file():
         raise InputError(f"{path}: there is no such file")
     if file not in _loaded:
-        before = names()
+        import geomod.geometry.sets  # noqa: F401  (its measures are there before the user's)
+
+        before, sets = names(), set(registry.SETS)
         spec = importlib.util.spec_from_file_location(file.stem, file)
         if spec is None or spec.loader is None:
             raise InputError(f"{path}: this is no Python file (.py)")
@@ -35,8 +38,8 @@ def load_plugins(path: str | Path) -> Metrics:
             raise InputError(f"{path}: {error}") from error
         own = {m: [v for v in names()[m] if v not in before.get(m, [])] for m in names()}
         _loaded[file] = {metric: variants for metric, variants in own.items() if variants}
-        if not _loaded[file]:
-            raise InputError(f"{path}: no function stands under `@metric`")
+        if not _loaded[file] and sets == set(registry.SETS):
+            raise InputError(f"{path}: no function stands under `@metric` or `@of_set`")
     return _loaded[file]
 
 

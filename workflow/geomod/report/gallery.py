@@ -187,10 +187,11 @@ GALLERY = {
     "sets": Plate(
         "The sentences as a set, and layers compared",
         "Top: dimensions that the sentences' features fill, by the entropy of the covariance's "
-        "eigenvalues (RankMe) and by nearest neighbours (TwoNN). Bottom: debiased linear CKA of "
-        "each pair of layers at the first and, where there are more, the last step; a bright block "
-        "is a stretch of depth over which the representation hardly changes. Grey: features of all "
-        "sentences are equal, as in the embedding where all end in the same token.",
+        "eigenvalues (RankMe) and by nearest neighbours (TwoNN), the latter at the last step also "
+        "by scale (GRIDE, from neighbour k to 2k). Bottom: debiased linear CKA of each pair of "
+        "layers at the first and, where there are more, the last step; a bright block is a stretch "
+        "of depth over which the representation hardly changes. Grey: features of all sentences "
+        "are equal, as in the embedding where all end in the same token.",
         ("population", "depth_similarity"),
         any_value("features that differ between sentences", "population", "value"),
     ),
