@@ -19,16 +19,16 @@ def names() -> Metrics:
 def load_plugins(path: str | Path) -> Metrics:
     """Run a Python file of the user's, whose `@metric` functions are then known; give their names.
 
-    Its `@of_set` functions are then measured wherever the built-in ones are. Called again with the
-    same file it only gives the names.
+    Its `@of_set` and `@of_steps` functions are then measured wherever the built-in ones are. Called
+    again with the same file it only gives the names.
     """
     file = Path(path).resolve()
     if not file.is_file():
         raise InputError(f"{path}: there is no such file")
     if file not in _loaded:
-        import geomod.geometry.sets  # noqa: F401  (its measures are there before the user's)
+        import geomod.geometry.steps  # noqa: F401  (its and `sets`' measures come before the user's)
 
-        before, sets = names(), set(registry.SETS)
+        before, others = names(), _others()
         spec = importlib.util.spec_from_file_location(file.stem, file)
         if spec is None or spec.loader is None:
             raise InputError(f"{path}: this is no Python file (.py)")
@@ -38,12 +38,18 @@ def load_plugins(path: str | Path) -> Metrics:
             raise InputError(f"{path}: {error}") from error
         own = {m: [v for v in names()[m] if v not in before.get(m, [])] for m in names()}
         _loaded[file] = {metric: variants for metric, variants in own.items() if variants}
-        if not _loaded[file] and sets == set(registry.SETS):
-            raise InputError(f"{path}: no function stands under `@metric` or `@of_set`")
+        if not _loaded[file] and others == _others():
+            decorators = "`@metric`, `@of_set` or `@of_steps`"
+            raise InputError(f"{path}: no function stands under {decorators}")
     return _loaded[file]
 
 
 _loaded: dict[Path, Metrics] = {}
+
+
+def _others() -> set[object]:
+    """The measures that are not of a sentence."""
+    return {*registry.SETS, *registry.STEPS}
 
 
 def select(metrics: Mapping[str, Sequence[str]]) -> list[Variant]:

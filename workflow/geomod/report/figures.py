@@ -413,12 +413,39 @@ def _dimension_by_scale(
         for layer, rows in own.groupby("layer"):
             axis.plot(rows["k"], rows["value"], color=colours.to_rgba(layer), **MARKED)
         axis.set_xscale("log", base=2)
-        axis.xaxis.set_major_formatter(mpl.ticker.ScalarFormatter())
+        axis.set_xticks(own["k"].unique(), own["k"].unique())
         axis.set_title(f"{model}, step {short(own['step'].max())}")
         axis.set_xlabel("neighbour k")
     axes[0].set_ylabel("GRIDE (dimensions)")
     bar = figure.colorbar(colours, ax=list(axes), label="layer")
     bar.locator = mpl.ticker.MaxNLocator(integer=True)
+
+
+def speed(tables: Tables) -> Figure:
+    """How far each layer moves from a step to the next, and how near it is to where it ends."""
+    table = tables["speed"]
+    last = table.groupby("model")["next"].transform("max")
+    following = table.groupby(["model", "step"])["next"].transform("min")
+    nearest, final = table[table["next"] == following], table[table["next"] == last]
+    by = ["model", "step", "layer"]
+    chance = _measured(nearest, "procrustes_shuffled").set_index(by)["value"]
+    way = _measured(nearest, "procrustes").set_index(by)
+    way["value"] = way["value"] / chance
+    turns = _measured(nearest, "cka_debiased")
+    rows = {
+        "radians a decade": turns.assign(value=turns["speed"]),
+        "share of chance": way.reset_index(),
+        "CKA with the last step": _measured(final, "cka_debiased"),
+    }
+    models = list(table["model"].unique())
+    figure, axes = panels(len(rows), len(models))
+    for axis, (label, values) in zip(axes, rows.items(), strict=True):
+        draw_maps(figure, axis, values, models, label, "mako")
+    return figure
+
+
+def _measured(table: pd.DataFrame, measure: str) -> pd.DataFrame:
+    return table[table["measure"] == measure]
 
 
 def multiverse(tables: Tables) -> Figure:
@@ -480,4 +507,5 @@ FIGURES: dict[str, Callable[[Tables], Figure]] = {
     "baselines": baselines,
     "multiverse": multiverse,
     "sets": sets,
+    "speed": speed,
 }
