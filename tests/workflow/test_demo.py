@@ -31,7 +31,7 @@ def results(finished: Workflow) -> Path:
 def test_the_files_of_the_contract_are_there(results: Path) -> None:
     expected = ["stimuli.parquet", "brain/responses.parquet", "brain/ceiling.parquet"]
     expected += [f"tables/{t}.parquet" for t in ("geometry", "encoding", "modules", "emergence")]
-    sets = ("population", "depth_similarity", "specification_curve", "survival")
+    sets = ("population", "depth_similarity", "speed", "specification_curve", "survival")
     expected += [f"tables/{t}.parquet" for t in sets]
     expected += [f"figures/{name}.{suffix}" for name in GALLERY for suffix in ("svg", "png")]
     expected += ["claims.json", "report.html"]

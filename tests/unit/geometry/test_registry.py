@@ -16,6 +16,7 @@ from geomod.geometry.catalogue import load_plugins, names
 from geomod.geometry.grams import Grams
 from geomod.geometry.measuring import left_out, measure, summarize
 from geomod.geometry.sentence import curvature, displacements
+from geomod.geometry.sets import measure_population
 
 
 def value(states, metric, variant):
@@ -26,6 +27,16 @@ def value(states, metric, variant):
 
 def noise(tokens, width, seed=0):
     return np.random.default_rng(seed).normal(size=(tokens, width))
+
+
+def without_still(states, step):
+    """Folded angle of the normed tokens, without the angles beside one step."""
+    tokens = states - states.mean(axis=0)
+    tokens /= np.linalg.norm(tokens, axis=1, keepdims=True)
+    steps = np.diff(tokens, axis=0)
+    steps /= np.linalg.norm(steps, axis=1, keepdims=True)
+    angles = np.arccos(np.abs((steps[1:] * steps[:-1]).sum(axis=1)))
+    return np.delete(angles, [step - 1, step]).mean()
 
 
 class TestEntropy:
@@ -67,6 +78,14 @@ class TestEntropy:
         assert value(states, "entropy", "centred-per-lnmin") < 0.1 < 0.9 < plain
         assert value(states, "entropy", "centred-drop1-per-lnmin") > 0.9
 
+    def test_order_two_is_of_the_spectrum_with_nothing_divided_twice(self):
+        states = noise(12, 2048)
+        gram = states @ states.T
+        expected = -np.log(np.square(gram / np.trace(gram)).sum())
+        assert value(states, "entropy", "raw-renyi2") == pytest.approx(expected, abs=1e-12)
+        # With T² in the denominator too, as public code has it, it would be above ln T.
+        assert expected <= np.log(12) < expected + 2 * np.log(12)
+
     def test_clamping_makes_the_rank_look_higher(self):
         states = noise(10, 512)
         assert value(states, "entropy", "clamped") > value(states, "entropy", "normed")
@@ -94,6 +113,43 @@ class TestCurvature:
         assert value(white, "curvature", "lag2") == pytest.approx(np.pi / 2, abs=0.01)
         walk = np.cumsum(white, axis=0)
         assert value(walk, "curvature", "hosseini") == pytest.approx(np.pi / 2, abs=0.01)
+
+    def test_centred_states_of_a_line_turn_once_and_those_of_noise_lie_in_a_simplex(self):
+        for tokens in (4, 6, 9):
+            line = np.outer(np.arange(tokens), [1.0, -2.0, 0.5]) + np.array([4.0, 5.0, 6.0])
+            # An odd line has a token at its mean, which has no direction, and so never turns.
+            expected = np.pi / (tokens - 1) if tokens % 2 == 0 else 0
+            found = value(line, "curvature", "centred-states")
+            assert found == pytest.approx(expected, abs=1e-6)
+        simplex = value(np.eye(7), "curvature", "centred-states")
+        assert simplex == pytest.approx(np.arccos(-1 / 6), abs=1e-12)
+
+    def test_normed_steps_of_a_simplex_fold_to_a_third_of_pi_and_a_line_has_none(self):
+        simplex = value(np.eye(7), "curvature", "normed-folded")
+        assert simplex == pytest.approx(np.pi / 3, abs=1e-12)
+        line = np.outer(np.arange(6.0), [1.0, -2.0, 0.5])
+        assert np.isnan(value(line, "curvature", "normed-folded"))
+        walks = [np.cumsum(noise(12, 2048, seed), axis=0) for seed in range(20)]
+        normed, folded = (
+            np.mean([value(walk, "curvature", variant) for walk in walks])
+            for variant in ("normed-folded", "folded")
+        )
+        assert normed < folded - 0.02
+
+    def test_a_step_that_is_rounding_is_none_after_centring_either(self):
+        stairs = 1e3 + np.cumsum(np.eye(5), axis=0)
+        twice = np.insert(stairs, 2, stairs[2] * (1 + 1e-7), axis=0)
+        found = value(twice, "curvature", "normed-folded")
+        assert found == pytest.approx(without_still(twice, 2))
+
+    @given(seed=st.integers(0, 10_000), scale=st.floats(1e-3, 1e3))
+    @settings(max_examples=25, deadline=None)
+    def test_shifting_and_scaling_all_tokens_changes_no_centred_angle(self, seed, scale):
+        states = noise(7, 5, seed)
+        moved = scale * (states + 3 * noise(1, 5, seed + 1))
+        for variant in ("centred-states", "normed-folded"):
+            found = value(moved, "curvature", variant)
+            assert found == pytest.approx(value(states, "curvature", variant), abs=1e-7)
 
     def test_steps_without_movement_are_left_out_and_counted(self):
         # Two equal tokens in a row, the second off by one rounding step of float32.
@@ -140,7 +196,7 @@ def test_ranks_of_equal_directions_and_norm_of_the_first_token():
 
 ANGULAR = {
     "entropy": ["raw", "centred-drop1", "normed", "clamped-renyi2"],
-    "curvature": ["hosseini", "folded", "states", "lag2-drop1"],
+    "curvature": ["hosseini", "folded", "normed-folded", "states", "centred-states", "lag2-drop1"],
     "participation_ratio": ["raw"],
     "effective_rank": ["centred"],
     "first_token_norm": ["ratio"],
@@ -252,6 +308,7 @@ class TestRegistry:
         names()
         copy = {name: dict(variants) for name, variants in registry.REGISTRY.items()}
         monkeypatch.setattr(registry, "REGISTRY", copy)
+        monkeypatch.setattr(registry, "SETS", dict(registry.SETS))
         monkeypatch.setattr(plugins, "_loaded", {})
 
     def test_plugin_is_one_function_in_a_file(self, tmp_path, clean_registry):
@@ -296,6 +353,23 @@ class TestRegistry:
         (tmp_path / "notes.txt").write_text("spread")
         with pytest.raises(InputError, match="this is no Python file"):
             load_plugins(tmp_path / "notes.txt")
+
+    def test_a_measure_of_a_set_is_a_function_and_a_line_too(self, tmp_path, clean_registry):
+        plugin = tmp_path / "mine.py"
+        plugin.write_text(
+            "from geomod.geometry.registry import of_set\n\n"
+            '@of_set("spread", "of-norms")\n'
+            "def spread(sentences):\n"
+            "    return (sentences.rows**2).sum(axis=1).std()\n"
+        )
+        assert load_plugins(plugin) == {}
+        rows = noise(20, 6)
+        found = measure_population({3: rows}).set_index(["metric", "variant"]).loc["spread"]
+        expected = np.square(rows).sum(axis=1).std()
+        assert found["value"].item() == pytest.approx(expected)
+        assert (found.index.item(), found["layer"].item(), found["n"].item()) == ("of-norms", 3, 20)
+        with pytest.raises(InputError, match="spread/of-norms of a set is registered twice"):
+            load_plugins(plugin.rename(tmp_path / "again.py"))
 
     @pytest.mark.parametrize(
         ("text", "words"),

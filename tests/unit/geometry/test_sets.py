@@ -9,7 +9,9 @@ from geomod.geometry.sets import (
     alpha_req,
     depth_similarity,
     eigenvalues,
+    gride_of,
     measure_population,
+    nearest,
     participation,
     rankme,
     two_nn,
@@ -44,7 +46,7 @@ def test_rankme_of_equal_and_of_single_values():
     assert rankme(weights) == pytest.approx(np.exp(1.5 * np.log(2)))
 
 
-def test_both_forms_of_rankme_are_what_they_say():
+def test_all_forms_of_rankme_are_what_they_say():
     rows = features(40, 9) + 3.0
     found = table_of(rows)["value"]
     singular = np.linalg.svd(rows, compute_uv=False)
@@ -52,6 +54,8 @@ def test_both_forms_of_rankme_are_what_they_say():
     for variant, spectrum in (("singular", singular), ("eigenvalues", covariance)):
         p = spectrum / spectrum.sum()
         assert found["rankme", variant] == pytest.approx(np.exp(-(p * np.log(p)).sum()))
+    p = np.sqrt(covariance) / np.sqrt(covariance).sum()
+    assert found["rankme", "centred-singular"] == pytest.approx(np.exp(-(p * np.log(p)).sum()))
     ratio = covariance.sum() ** 2 / (covariance**2).sum()
     assert found["set_participation_ratio", "raw"] == pytest.approx(ratio)
 
@@ -90,7 +94,7 @@ def test_two_nn_finds_the_dimension_of_a_flat_cube_in_space(dimension):
     cube = np.random.default_rng(dimension).random((2000, dimension))
     turn = np.linalg.qr(features(20, 20))[0][:dimension]
     rows = cube @ turn
-    found, n = two_nn(rows @ rows.T)
+    found, n = two_nn(nearest(rows @ rows.T))
     assert found == pytest.approx(dimension, rel=0.1)
     assert 1950 < n <= 2000
 
@@ -98,16 +102,91 @@ def test_two_nn_finds_the_dimension_of_a_flat_cube_in_space(dimension):
 def test_two_nn_against_distances_one_by_one():
     rows = features(60, 4)
     distances = np.sqrt(((rows[:, None] - rows[None]) ** 2).sum(axis=2))
-    nearest = np.sort(distances, axis=1)[:, 1:3]
-    ratio = np.sort(nearest[:, 1] / nearest[:, 0])[:54]
+    first, second = np.sort(distances, axis=1)[:, 1:3].T
+    ratio = np.sort(second / first)[:54]
     x, y = np.log(ratio), -np.log(1 - np.arange(1, 55) / 60)
-    assert two_nn(rows @ rows.T)[0] == pytest.approx((x * y).sum() / (x * x).sum())
+    assert two_nn(nearest(rows @ rows.T))[0] == pytest.approx((x * y).sum() / (x * x).sum())
+
+
+def most_likely(logs, k):
+    """The dimension of the largest likelihood, as it is published, on a fine grid."""
+    mu, n = np.exp(logs), len(logs)
+
+    def likelihood(d):
+        pushes = (k - 1) * np.log(mu**d - 1).sum() if k > 1 else 0.0
+        return n * np.log(d) + pushes - ((2 * k - 1) * d + 1) * np.log(mu).sum()
+
+    grid = np.linspace(0.3, 40, 20_000)
+    return grid[np.argmax([likelihood(d) for d in grid])]
+
+
+@pytest.mark.parametrize("k", [1, 2, 8])
+@pytest.mark.parametrize("dimension", [1.0, 3.0, 20.0])
+def test_gride_finds_the_dimension_that_was_planted_and_maximizes_the_likelihood(k, dimension):
+    # Where the density is even, μ^−d is distributed as Beta(k, k).
+    draws = np.random.default_rng(k).beta(k, k, size=4000)
+    logs = -np.log(draws) / dimension
+    assert gride_of(logs, k) == pytest.approx(dimension, rel=0.05)
+    few = logs[:200]
+    assert gride_of(few, k) == pytest.approx(most_likely(few, k), abs=0.003)
+
+
+@given(
+    k=st.sampled_from([1, 2, 4, 32]),
+    logs=st.lists(st.floats(1e-9, 5), min_size=1, max_size=20),
+    ties=st.integers(0, 20),
+    scale=st.floats(1e-3, 1e3),
+)
+@settings(max_examples=50, deadline=None)
+def test_gride_has_a_root_for_any_ratios_and_its_own_unit(k, logs, ties, scale):
+    logs = np.array([*logs, *np.zeros(ties)])
+    found = gride_of(logs, k)
+    assert k / (2 * k - 1) <= found * logs.mean() * (1 + 1e-9) <= 1 + 2e-9
+    assert gride_of(scale * logs, k) == pytest.approx(found / scale, rel=1e-9)
+
+
+def test_gride_at_the_nearest_scale_is_one_over_the_mean_logarithm():
+    rows = features(60, 4)
+    distances = np.sqrt(((rows[:, None] - rows[None]) ** 2).sum(axis=2))
+    first, second = np.sort(distances, axis=1)[:, 1:3].T
+    expected = 60 / np.log(second / first).sum()
+    found = table_of(rows)
+    assert found.loc[("gride", "k1"), "value"] == pytest.approx(expected)
+    ordered = np.sort(distances, axis=1)
+    logs = np.log(ordered[:, 8] / ordered[:, 4])
+    assert found.loc[("gride", "k4"), "value"] == pytest.approx(most_likely(logs, 4), abs=0.003)
+
+
+@pytest.mark.parametrize("dimension", [2, 5, 10])
+def test_gride_and_two_nn_agree_on_gaussians_of_known_dimension(dimension):
+    turn = np.linalg.qr(features(40, 40))[0][:dimension]
+    found = table_of(features(1000, dimension, dimension) @ turn)["value"]
+    assert found["twonn", "raw"] == pytest.approx(dimension, rel=0.12)
+    for k in (1, 2, 4):
+        assert found["gride", f"k{k}"] == pytest.approx(dimension, rel=0.12)
+
+
+def test_gride_sees_a_plane_behind_its_noise_at_a_larger_scale_only():
+    rng = np.random.default_rng(0)
+    plane = rng.random((1500, 2)) @ np.linalg.qr(features(30, 30))[0][:2]
+    found = table_of(plane + rng.normal(scale=0.01, size=(1500, 30)))["value"]
+    assert found["gride", "k1"] > 6
+    assert found["gride", "k32"] < 3.5
+
+
+def test_a_scale_needs_more_sentences_than_its_farther_neighbour():
+    found = table_of(features(17, 5))
+    assert np.isfinite(found.loc[("gride", "k8"), "value"])
+    assert np.isnan(found.loc[("gride", "k16"), "value"])
+    constant = table_of(np.ones((17, 5)))
+    assert constant.loc["gride", "value"].isna().all()
+    assert constant.loc["gride", "n"].eq(1).all()
 
 
 def test_repeated_sentences_do_not_count_for_two_nn():
     rows = features(50, 4)
     repeated = np.concatenate([rows, rows[:9], rows[:2]])
-    assert two_nn(repeated @ repeated.T) == pytest.approx(two_nn(rows @ rows.T))
+    assert two_nn(nearest(repeated @ repeated.T)) == pytest.approx(two_nn(nearest(rows @ rows.T)))
 
 
 @given(seed=st.integers(0, 1000), scale=st.floats(1e-3, 1e3))
@@ -117,6 +196,15 @@ def test_turning_and_scaling_changes_no_measure(seed, scale):
     turn = np.linalg.qr(features(120, 120, seed + 1))[0]
     before, after = table_of(rows)["value"], table_of(scale * rows @ turn)["value"]
     np.testing.assert_allclose(before, after, rtol=1e-6)
+
+
+@given(seed=st.integers(0, 1000))
+@settings(max_examples=10, deadline=None)
+def test_shifting_changes_no_measure_that_takes_the_mean_off_or_distances(seed):
+    rows = features(60, 20, seed)
+    before, after = table_of(rows)["value"], table_of(rows + 5 * features(1, 20, seed + 1))["value"]
+    shifted = [name for name in before.index if name != ("rankme", "singular")]
+    np.testing.assert_allclose(before[shifted], after[shifted], rtol=1e-6)
 
 
 def test_sentences_that_are_not_finite_are_counted_and_left_out():

@@ -40,6 +40,8 @@ def made_up(models: tuple = MODELS, steps: tuple = STEPS) -> dict[str, pd.DataFr
     metrics = table("geometry", **sweep, layer=LAYERS, metric=("entropy", "curvature"))
     population = table("population", **sweep, layer=LAYERS, metric=("rankme", "twonn"))
     population["variant"] = population["metric"].map({"rankme": "eigenvalues", "twonn": "raw"})
+    scales = table("population", **sweep, layer=LAYERS, metric=("gride",), variant=("k1", "k2"))
+    population = pd.concat([population, scales])
     pairs = {"entropy": ("raw", "centred"), "curvature": ("hosseini", "folded")}
     curve = table("specification_curve", quantity=("low − high module",), **pairs)
     curve["verdict"] = ["supported", "undecided", "not supported", "undecided"]
@@ -53,6 +55,9 @@ def made_up(models: tuple = MODELS, steps: tuple = STEPS) -> dict[str, pd.DataFr
     mean = paper[paper["region"] == "IFG"].assign(region="mean", r=-0.25)
     emergence = table("emergence", model=models, region=REGIONS)
     emergence.loc[0, ["t50", "low", "high", "t50_step"]] = np.nan
+    measures = ("cka_debiased", "procrustes", "procrustes_shuffled")
+    speed = table("speed", **sweep, next=steps, layer=LAYERS, measure=measures)
+    speed = speed[speed["next"] > speed["step"]]
     return {
         "tokens": table("tokens_summary", **sweep),
         "geometry": metrics,
@@ -76,6 +81,7 @@ def made_up(models: tuple = MODELS, steps: tuple = STEPS) -> dict[str, pd.DataFr
         "population": population,
         "depth_similarity": table("depth_similarity", **sweep, layer=LAYERS, other=LAYERS),
         "specification_curve": curve,
+        "speed": speed,
     }
 
 
@@ -145,7 +151,7 @@ def test_a_figure_with_nothing_to_show_says_what_it_needs(name: str, tmp_path: P
 
 def test_a_sweep_has_every_figure_and_one_step_those_that_are_not_about_training() -> None:
     assert lacking(made_up()) == {}
-    assert set(lacking(made_up(**ONE))) == {"learning", "encoding", "emergence"}
+    assert set(lacking(made_up(**ONE))) == {"learning", "encoding", "emergence", "speed"}
 
 
 @pytest.mark.parametrize("name", [n for n in FIGURES if n not in lacking(made_up(**ONE))])

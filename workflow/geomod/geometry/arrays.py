@@ -86,7 +86,7 @@ def set_participation_ratio(features: Any) -> float:
 def twonn(features: Any) -> float:
     """Intrinsic dimension, by the two nearest neighbours of each sentence."""
     rows = _finite_rows(features)
-    return sets.two_nn(rows @ rows.T)[0]
+    return sets.two_nn(sets.nearest(rows @ rows.T))[0]
 
 
 def _finite_rows(features: Any) -> Floats:

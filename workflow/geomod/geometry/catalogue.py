@@ -1,4 +1,4 @@
-"""Which measures there are: those of `sentence.py`, and those of the user's own files."""
+"""Which measures of a sentence there are: those of `sentence.py`, and those of the user's files."""
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,16 +19,25 @@ def names() -> Metrics:
 def load_plugins(path: str | Path) -> Metrics:
     """Run a Python file of the user's, whose `@metric` functions are then known; give their names.
 
-    Called again with the same file it only gives the names.
+    Its `@of_set` and `@of_steps` functions are then measured wherever the built-in ones are. Called
+    again with the same file it only gives the names.
     """
+    import geomod.geometry.steps  # noqa: F401  (its and `sets`' measures come before the user's)
+
     own: Metrics = {}
-    for metric, variant in plugins.load_plugins(path, _pairs, "@metric"):
-        own.setdefault(metric, []).append(variant)
+    marks = "@metric`, `@of_set` or `@of_steps"
+    for metric, variant in plugins.load_plugins(path, _registered, marks):
+        if variant in registry.REGISTRY.get(metric, {}):
+            own.setdefault(metric, []).append(variant)
     return own
 
 
-def _pairs() -> list[tuple[str, str]]:
-    return [(metric, variant) for metric, variants in names().items() for variant in variants]
+def _registered() -> list[tuple[str, str]]:
+    """Every measure of sentences, of sets and of pairs of steps, by metric and variant."""
+    of_sentences = [
+        (metric, variant) for metric, variants in names().items() for variant in variants
+    ]
+    return [*of_sentences, *registry.SETS, *((name, "between steps") for name in registry.STEPS)]
 
 
 def select(metrics: Mapping[str, Sequence[str]]) -> list[Variant]:

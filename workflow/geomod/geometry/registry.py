@@ -9,7 +9,8 @@ the tables and the figures know it:
         return gram.diagonal(axis1=1, axis2=2).std(axis=1)
 
 A measure that is not defined for a sentence (too short, no movement) gives NaN there.
-The measures themselves are in `sentence.py`.
+The measures themselves are in `sentence.py`. A measure of a set of sentences is registered in the
+same way, by `@of_set` (`sets.py`), and one of a pair of steps by `@of_steps` (`steps.py`).
 """
 
 from collections.abc import Callable
@@ -22,6 +23,9 @@ from geomod.geometry.grams import Floats
 View = Callable[[Floats, int], Any]
 Measure = Callable[[Any], Floats]
 Metrics = dict[str, list[str]]  # variants by metric, as in the config
+# Takes a `sets.Sentences`; gives its value, or that and the number of sentences it rests on, where
+# that is not all of them.
+SetMeasure = Callable[[Any], float | tuple[float, int]]
 
 
 def whole(gram: Floats, width: int) -> Floats:
@@ -41,7 +45,17 @@ class Variant:
     since: int | None = None
 
 
+@dataclass(frozen=True)
+class StepMeasure:
+    """A measure of a `steps.Pair`; `angle` makes its value the angle, in radians, of a speed."""
+
+    function: Callable[[Any], float]
+    angle: Callable[[float], float]
+
+
 REGISTRY: dict[str, dict[str, Variant]] = {}
+SETS: dict[tuple[str, str], SetMeasure] = {}  # by metric and variant
+STEPS: dict[str, StepMeasure] = {}
 
 
 def register(variant: Variant) -> None:
@@ -59,6 +73,32 @@ def metric(
 
     def registered(function: Measure) -> Measure:
         register(Variant(name, variant, function, of, since))
+        return function
+
+    return registered
+
+
+def of_set(name: str, variant: str = "raw") -> Callable[[SetMeasure], SetMeasure]:
+    """Register the function below as the `variant` of metric `name` of a set of sentences."""
+
+    def registered(function: SetMeasure) -> SetMeasure:
+        if (name, variant) in SETS:
+            raise InputError(f"{name}/{variant} of a set is registered twice")
+        SETS[name, variant] = function
+        return function
+
+    return registered
+
+
+def of_steps(
+    name: str, *, angle: Callable[[float], float] = float
+) -> Callable[[Callable[[Any], float]], Callable[[Any], float]]:
+    """Register the function below as the measure `name` of a layer at two steps of training."""
+
+    def registered(function: Callable[[Any], float]) -> Callable[[Any], float]:
+        if name in STEPS:
+            raise InputError(f"{name} of two steps is registered twice")
+        STEPS[name] = StepMeasure(function, angle)
         return function
 
     return registered

@@ -105,8 +105,9 @@ def spectrum(
 def entropy_of(weights: Floats, order: float = 1) -> Floats:
     """Rényi entropy in nats: ln(Σ λ^α) / (1 − α), at α = 1 von Neumann's −Σ λ ln λ.
 
-    Equal weights on r eigenvalues give ln r at every order. von Neumann 1932; Rényi 1961; of Gram
-    matrices: Sánchez Giraldo, Rao and Príncipe 2015.
+    Equal weights on r eigenvalues give ln r at every order. Order 2 is −ln Σ λ²; public code that
+    divides by T² once more, after the trace, gives 2 ln T more. von Neumann 1932; Rényi 1961; of
+    Gram matrices: Sánchez Giraldo, Rao and Príncipe 2015.
     """
     if weights.shape[-1] == 0:
         return np.full(weights.shape[0], np.nan)
@@ -185,6 +186,22 @@ def displacements(gram: Floats, width: int, *, first: int) -> Path:
     return Path(inner, squared_norms(inner) > noise)
 
 
+def centred_states(gram: Floats, width: int, *, first: int) -> Path:
+    """The tokens less their mean; one that lies at the mean has no direction."""
+    centred = centre(gram[:, first:, first:])
+    return Path(centred, squared_norms(centred) > 0)
+
+
+def normed_displacements(gram: Floats, width: int, *, first: int) -> Path:
+    """The steps between tokens that were centred and scaled to length 1 before.
+
+    A step that is rounding noise among the tokens as they are has no direction here either.
+    """
+    kept = gram[:, first:, first:]
+    steps = displacements(centre_and_normalize(kept), width, first=0)
+    return Path(steps.inner, steps.directed & displacements(kept, width, first=0).directed)
+
+
 def curvature(path: Path, *, lag: int = 1, folded: bool = False) -> Floats:
     """Mean angle in radians between vectors that lie `lag` apart.
 
@@ -231,7 +248,9 @@ def _lengths(path: Path) -> Floats:
 CURVATURES: dict[str, tuple[Callable[..., Path], Callable[[Path], Floats]]] = {
     "hosseini": (displacements, curvature),
     "folded": (displacements, partial(curvature, folded=True)),
+    "normed-folded": (normed_displacements, partial(curvature, folded=True)),
     "states": (states, curvature),
+    "centred-states": (centred_states, curvature),
     "lag2": (displacements, partial(curvature, lag=2)),
     "lag3": (displacements, partial(curvature, lag=3)),
 }
@@ -239,7 +258,8 @@ SINCE = {"": None, "-from0": 0, "-from1": 1}
 
 for _suffix, _first in KEPT_OR_DROPPED.items():
     _views: dict[Callable[..., Path], View] = {
-        view: partial(view, first=_first) for view in (states, displacements)
+        view: partial(view, first=_first)
+        for view in (states, centred_states, displacements, normed_displacements)
     }
     for _name, (_view, _function) in CURVATURES.items():
         for _change, _since in SINCE.items():

@@ -5,12 +5,17 @@ they are, or `eigenvalues` of their covariance, whose mean over sentences is tak
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.optimize import brentq
 
+from geomod.geometry import registry
 from geomod.geometry.grams import Floats
+from geomod.geometry.registry import SetMeasure, of_set
 from geomod.geometry.sentence import NOISE, entropy_of, ratio
 
 Rows = NDArray[np.float32] | Floats
@@ -20,9 +25,33 @@ FIRST_RANK, LAST_RANK = 11, 100
 FEWEST_RANKS = 10
 # TwoNN leaves out this share of the sentences, those with the largest ratio.
 DISCARDED = 0.1
+# GRIDE compares the distances to neighbour k and 2k, so that k is the scale at which it looks.
+SCALES = (1, 2, 4, 8, 16, 32)
 # Rows of the sentences' Gram that are held at once when layers are compared: 25 layers of 1,000
 # sentences take 50 MB.
 BLOCK = 256
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """A set of sentences at one layer, finite rows of float64, and what several measures share."""
+
+    rows: Floats
+
+    @cached_property
+    def spectrum(self) -> Floats:
+        """The squared singular values of the features as they are, largest first."""
+        return eigenvalues(smaller_product(self.rows))
+
+    @cached_property
+    def covariance(self) -> Floats:
+        """The eigenvalues of n times the covariance, largest first."""
+        return covariance_spectrum(self.rows)
+
+    @cached_property
+    def neighbours(self) -> Floats:
+        """Squared distances of each distinct sentence to its nearest others, nearest first."""
+        return nearest(self.rows @ self.rows.T)
 
 
 def measure_population(features: Mapping[int, Rows]) -> pd.DataFrame:
@@ -34,19 +63,12 @@ def measure_population(features: Mapping[int, Rows]) -> pd.DataFrame:
     rows = []
     for layer, states in features.items():
         whole = np.isfinite(states).all(axis=1)
-        finite = np.asarray(states[whole], dtype=np.float64)
-        n, left_out = len(finite), int((~whole).sum())
-        raw, covariance = eigenvalues(smaller_product(finite)), covariance_spectrum(finite)
-        slope, r2 = alpha_req(covariance)
-        dimension, distinct = two_nn(finite @ finite.T)
-        rows += [
-            (layer, "rankme", "singular", rankme(np.sqrt(raw)), n, left_out),
-            (layer, "rankme", "eigenvalues", rankme(covariance), n, left_out),
-            (layer, "alpha_req", "alpha", slope, n, left_out),
-            (layer, "alpha_req", "r2", r2, n, left_out),
-            (layer, "set_participation_ratio", "raw", participation(covariance), n, left_out),
-            (layer, "twonn", "raw", dimension, distinct, left_out),
-        ]
+        sentences = Sentences(np.asarray(states[whole], dtype=np.float64))
+        n, left_out = len(sentences.rows), int((~whole).sum())
+        for (metric, variant), function in registry.SETS.items():
+            found = function(sentences)
+            value, rests_on = found if isinstance(found, tuple) else (found, n)
+            rows.append((layer, metric, variant, value, rests_on, left_out))
     return pd.DataFrame(rows, columns=["layer", "metric", "variant", "value", "n", "n_nonfinite"])
 
 
@@ -61,12 +83,17 @@ def smaller_product(rows: Floats) -> Floats:
     return rows.T @ rows if rows.shape[1] < len(rows) else rows @ rows.T
 
 
-def covariance_spectrum(rows: Floats) -> Floats:
-    """The eigenvalues of n times the covariance; a row within rounding noise of the mean is 0."""
+def centred(rows: Floats) -> Floats:
+    """The rows less their mean; one within rounding noise of the mean is 0."""
     n = max(1, len(rows))
     apart = rows - rows.sum(axis=0) / n
     distinct = np.square(apart).sum(axis=1) > NOISE * np.square(rows).sum() / n
-    return eigenvalues(smaller_product(np.where(distinct[:, None], apart, 0)))
+    return np.where(distinct[:, None], apart, 0)
+
+
+def covariance_spectrum(rows: Floats) -> Floats:
+    """The eigenvalues of n times the covariance."""
+    return eigenvalues(smaller_product(centred(rows)))
 
 
 def rankme(spectrum: Floats) -> float:
@@ -102,29 +129,93 @@ def alpha_req(spectrum: Floats) -> tuple[float, float]:
     return -xy / xx, xy**2 / (xx * yy) if yy > 0 else np.nan
 
 
-def two_nn(gram: Floats) -> tuple[float, int]:
-    """Intrinsic dimension by the two nearest neighbours, and the sentences it rests on.
+def nearest(gram: Floats) -> Floats:
+    """Squared distances [n, k] of each distinct sentence to its k nearest others, nearest first.
 
-    With μ = r2 / r1 the ratio of the distances to the second and the first neighbour, and F its
-    empirical distribution, −ln(1 − F) = d ln μ: d is the slope through the origin, the top tenth
-    of μ discarded. Facco, d'Errico, Rodriguez and Laio 2017. It grows with the number of sentences
-    where the dimension is high, so compare equal numbers only. Sentences that repeat an earlier
-    one are left out, and so not counted.
+    Sentences that repeat an earlier one are left out, and so not counted. k is as many as the
+    largest scale of GRIDE needs, or n − 1.
     """
     squared = np.diagonal(gram)
     distances = squared[:, None] + squared[None, :] - 2 * gram
     same = distances <= NOISE * squared.sum() / max(1, len(gram))
     new = ~np.tril(same, -1).any(axis=1)
-    n = int(new.sum())
+    distances = distances[new][:, new]
+    np.fill_diagonal(distances, np.inf)
+    k = max(0, min(2 * SCALES[-1], len(distances) - 1))
+    return np.sort(distances, axis=1)[:, :k]
+
+
+def two_nn(neighbours: Floats) -> tuple[float, int]:
+    """Intrinsic dimension by the two nearest neighbours, and the sentences it rests on.
+
+    With μ = r2 / r1 the ratio of the distances to the second and the first neighbour, and F its
+    empirical distribution, −ln(1 − F) = d ln μ: d is the slope through the origin, the top tenth
+    of μ discarded. Facco, d'Errico, Rodriguez and Laio 2017. It grows with the number of sentences
+    where the dimension is high, so compare equal numbers only.
+    """
+    n = len(neighbours)
     kept = int(n * (1 - DISCARDED))
     if n < 3 or kept < 2:
         return np.nan, n
-    distances = distances[new][:, new]
-    np.fill_diagonal(distances, np.inf)
-    first, second = np.partition(distances, 1, axis=1)[:, :2].T
+    first, second = neighbours[:, :2].T
     x = np.log(np.sort(np.sqrt(second / first))[:kept])
     y = -np.log1p(-np.arange(1, kept + 1) / n)
     return float(ratio(x @ y, x @ x)), n
+
+
+def gride(neighbours: Floats, k: int) -> tuple[float, int]:
+    """Intrinsic dimension at the scale of neighbour k, and the sentences it rests on.
+
+    The most likely d given μ = r_2k / r_k, the distances to neighbours 2k and k (Denti, Doimo,
+    Laio and Mira 2022). A larger k looks further, past the noise; where d is high and sentences are
+    few it lies too low, and lower the larger k. NaN with no more than 2k distinct sentences.
+    """
+    n = len(neighbours)
+    if n <= 2 * k:
+        return np.nan, n
+    return gride_of(np.log(neighbours[:, 2 * k - 1] / neighbours[:, k - 1]) / 2, k), n
+
+
+def at_scale(those: Sentences, k: int) -> tuple[float, int]:
+    """`gride` of a set of sentences."""
+    return gride(those.neighbours, k)
+
+
+def gride_of(logs: Floats, k: int) -> float:
+    """The d that maximizes N ln d + Σ (k − 1) ln(μ^d − 1) − Σ ((2k − 1) d + 1) ln μ, of ln μ.
+
+    Its slope in d falls from +∞ to below 0. With X the sum of ln μ it crosses 0 between
+    kN / (2k − 1)X and N / X, since 1 ≤ u / (1 − e^−u) ≤ 1 + u; at k = 1 the two are one.
+    """
+    n, total = len(logs), logs.sum()
+    if not total > 0:
+        return np.nan
+    apart = logs[logs > 0]  # the limit of u / (1 − e^−u) at 0 is 1
+
+    def slope(dimension: float) -> float:
+        """Times d."""
+        u = dimension * apart
+        pushes = (u / -np.expm1(-u)).sum() + n - len(apart)
+        return float(n + (k - 1) * pushes - (2 * k - 1) * dimension * total)
+
+    if k == 1:
+        return float(n / total)
+    return float(brentq(slope, k / (2 * k - 1) * n / total, n / total, xtol=1e-12, rtol=1e-12))
+
+
+# The measures by their names: a new one is a function, and a line here or `@of_set` above it.
+MEASURES: dict[tuple[str, str], SetMeasure] = {
+    ("rankme", "singular"): lambda those: rankme(np.sqrt(those.spectrum)),
+    ("rankme", "eigenvalues"): lambda those: rankme(those.covariance),
+    ("rankme", "centred-singular"): lambda those: rankme(np.sqrt(those.covariance)),
+    ("alpha_req", "alpha"): lambda those: alpha_req(those.covariance)[0],
+    ("alpha_req", "r2"): lambda those: alpha_req(those.covariance)[1],
+    ("set_participation_ratio", "raw"): lambda those: participation(those.covariance),
+    ("twonn", "raw"): lambda those: two_nn(those.neighbours),
+    **{("gride", f"k{k}"): partial(at_scale, k=k) for k in SCALES},
+}
+for (_metric, _variant), _function in MEASURES.items():
+    of_set(_metric, _variant)(_function)
 
 
 def depth_similarity(features: Mapping[int, Rows]) -> pd.DataFrame:

@@ -373,12 +373,15 @@ def sets(tables: Tables) -> Figure:
     ends = pd.concat([steps.min(), steps.max()], axis=1, keys=["first", "last"])
     ends["last"] = ends["last"].mask(ends["last"] == ends["first"])  # one step is drawn once
     shown_ends = list(ends.columns[ends.notna().any()])
-    figure, axes = panels(len(shown) + len(shown_ends), len(models))
+    figure, axes = panels(len(shown) + 1 + len(shown_ends), len(models))
     for row, ((metric, variant), label) in enumerate(shown.items()):
         chosen = (population["metric"] == metric) & (population["variant"] == variant)
         draw_maps(figure, axes[row], population[chosen], models, label, "mako")
+    _dimension_by_scale(
+        figure, axes[len(shown)], population[population["metric"] == "gride"], models
+    )
     cmap = sns.color_palette("rocket", as_cmap=True).with_extremes(bad="#dddddd")
-    for row, end in enumerate(shown_ends, start=len(shown)):
+    for row, end in enumerate(shown_ends, start=len(shown) + 1):
         for column, (axis, model) in enumerate(zip(axes[row], models, strict=True)):
             step = ends.loc[model, end]
             if np.isnan(step):
@@ -398,6 +401,54 @@ def sets(tables: Tables) -> Figure:
                 ticks.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
         figure.colorbar(mesh, ax=list(axes[row]), label="linear CKA", extend="min")
     return figure
+
+
+def _dimension_by_scale(
+    figure: Figure, axes: np.ndarray, gride: pd.DataFrame, models: Sequence[str]
+) -> None:
+    """A row of GRIDE against the neighbour at which it looks, a line a layer, at the last step."""
+    gride = gride.assign(k=gride["variant"].str.removeprefix("k").astype(int)).sort_values("k")
+    last = gride["step"] == gride.groupby("model")["step"].transform("max")
+    scale = mpl.colors.Normalize(0, gride["layer"].max())
+    colours = mpl.cm.ScalarMappable(scale, sns.color_palette("crest", as_cmap=True))
+    for axis, model in zip(axes, models, strict=True):
+        own = gride[last & (gride["model"] == model)]
+        for layer, rows in own.groupby("layer"):
+            axis.plot(rows["k"], rows["value"], color=colours.to_rgba(layer), **MARKED)
+        axis.set_xscale("log", base=2)
+        axis.set_xticks(own["k"].unique(), own["k"].unique())
+        axis.set_title(f"{model}, step {short(own['step'].max())}")
+        axis.set_xlabel("neighbour k")
+    axes[0].set_ylabel("GRIDE (dimensions)")
+    bar = figure.colorbar(colours, ax=list(axes), label="layer")
+    bar.locator = mpl.ticker.MaxNLocator(integer=True)
+
+
+def speed(tables: Tables) -> Figure:
+    """How far each layer moves from a step to the next, and how near it is to where it ends."""
+    table = tables["speed"]
+    last = table.groupby("model")["next"].transform("max")
+    following = table.groupby(["model", "step"])["next"].transform("min")
+    nearest, final = table[table["next"] == following], table[table["next"] == last]
+    by = ["model", "step", "layer"]
+    chance = _measured(nearest, "procrustes_shuffled").set_index(by)["value"]
+    way = _measured(nearest, "procrustes").set_index(by)
+    way["value"] = way["value"] / chance
+    turns = _measured(nearest, "cka_debiased")
+    rows = {
+        "radians a decade": turns.assign(value=turns["speed"]),
+        "share of chance": way.reset_index(),
+        "CKA with the last step": _measured(final, "cka_debiased"),
+    }
+    models = list(table["model"].unique())
+    figure, axes = panels(len(rows), len(models))
+    for axis, (label, values) in zip(axes, rows.items(), strict=True):
+        draw_maps(figure, axis, values, models, label, "mako")
+    return figure
+
+
+def _measured(table: pd.DataFrame, measure: str) -> pd.DataFrame:
+    return table[table["measure"] == measure]
 
 
 def multiverse(tables: Tables) -> Figure:
@@ -459,4 +510,5 @@ FIGURES: dict[str, Callable[[Tables], Figure]] = {
     "baselines": baselines,
     "multiverse": multiverse,
     "sets": sets,
+    "speed": speed,
 }

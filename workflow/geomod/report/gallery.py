@@ -187,11 +187,28 @@ GALLERY = {
     "sets": Plate(
         "The sentences as a set, and layers compared",
         "Top: dimensions that the sentences' features fill, by the entropy of the covariance's "
-        "eigenvalues (RankMe) and by nearest neighbours (TwoNN). Bottom: debiased linear CKA of "
-        "each pair of layers at the first and, where there are more, the last step; a bright block "
-        "is a stretch of depth over which the representation hardly changes. Grey: features of all "
-        "sentences are equal, as in the embedding where all end in the same token.",
+        "eigenvalues (RankMe) and by nearest neighbours (TwoNN), the latter at the last step also "
+        "by scale (GRIDE, from neighbour k to 2k). Bottom: debiased linear CKA of each pair of "
+        "layers at the first and, where there are more, the last step; a bright block is a stretch "
+        "of depth over which the representation hardly changes. Grey: features of all sentences "
+        "are equal, as in the embedding where all end in the same token.",
         ("population", "depth_similarity"),
         any_value("features that differ between sentences", "population", "value"),
+    ),
+    "speed": Plate(
+        "How fast the representation of each layer moves",
+        "Top: angle by which a layer's representation of the sentences turns from a step to the "
+        "next, over the decades of training between them (arccos of debiased linear CKA). Middle: "
+        "what no rotation can undo of the way to the next step (Procrustes), in shares of the same "
+        "with the sentences shuffled; at 1 the two steps have nothing in common. Bottom: debiased "
+        "CKA with the last step; it rises late where a layer settles late. Columns are the earlier "
+        "step of each pair. Grey: features of all sentences are equal, as in the embedding where "
+        "all end in the same token.",
+        ("speed",),
+        any_value(
+            "a model at two steps or more, with features that differ between sentences",
+            "speed",
+            "speed",
+        ),
     ),
 }

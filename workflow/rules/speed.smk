@@ -1,0 +1,42 @@
+# How fast representations move over training, from pooled features alone: a job a model, since each
+# step is compared with others.
+
+
+rule speed:
+    input:
+        features=lambda wildcards: PATHS.steps(
+            wildcards.model, GRID.model(wildcards.model).steps, "features.safetensors"
+        ),
+        plugins=PLUGINS,
+    output:
+        PATHS.at("{model}/speed.parquet"),
+    log:
+        PATHS.log("{model}/speed"),
+    wildcard_constraints:
+        model=any_of(model.name for model in GRID.models),
+    conda:
+        CONDA
+    params:
+        steps=lambda wildcards: GRID.model(wildcards.model).steps,
+        seed=SEED,
+        code=code("speed.py"),
+        provenance=provenance("speed.py"),
+    script:
+        "../scripts/speed.py"
+
+
+rule speed_table:
+    input:
+        [PATHS.at(f"{model.name}/speed.parquet") for model in GRID.models],
+    output:
+        PATHS.table("speed"),
+    log:
+        PATHS.log("speed_table"),
+    conda:
+        CONDA
+    params:
+        kind="speed",
+        code=code("stack.py"),
+        provenance=provenance("stack.py"),
+    script:
+        "../scripts/stack.py"
