@@ -1,4 +1,4 @@
-# How fast representations move over training, from pooled features alone: a job a model, since each
+# How fast representations move over training, from features and Grams alone: a job a model, since each
 # step is compared with others.
 
 
@@ -6,6 +6,9 @@ rule speed:
     input:
         features=lambda wildcards: PATHS.steps(
             wildcards.model, GRID.model(wildcards.model).steps, "features.safetensors"
+        ),
+        grams=lambda wildcards: PATHS.steps(
+            wildcards.model, GRID.model(wildcards.model).steps, "grams.safetensors"
         ),
         plugins=PLUGINS,
     output:

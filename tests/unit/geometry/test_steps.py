@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from geomod.base.errors import InputError
 from geomod.base.tables import read_table, write_table
 from geomod.geometry import registry
+from geomod.geometry.grams import Grams
 from geomod.geometry.registry import of_steps
 from geomod.geometry.sets import depth_similarity
-from geomod.geometry.steps import moves, pairs_of, speed_of_training
+from geomod.geometry.steps import flows, moves, pairs_of, speed_of_training
 
 
 def features(n, width, seed=0):
@@ -133,3 +134,75 @@ def test_a_measure_of_your_own_is_a_function_and_a_line(monkeypatch):
     assert (found["value"], found["angle"]) == (1, 0)
     with pytest.raises(InputError, match="same_order of two steps is registered twice"):
         of_steps("same_order")(same_order)
+
+
+LENGTHS = (5, 5, 5, 5, 7, 7, 7, 3, 9)
+
+
+def ways(seed, lengths=LENGTHS, width=16):
+    """Tokens of sentences, and the Grams of them."""
+    rng = np.random.default_rng(seed)
+    return [rng.normal(size=(length, width)) for length in lengths]
+
+
+def flow(before, after):
+    grams = [{0: Grams.of_states(states)} for states in (before, after)]
+    return flows(*grams).set_index("measure")
+
+
+def test_flow_against_a_loop_over_the_sentences():
+    before, after = ways(0), ways(1)
+    for a, b in zip(before, after, strict=True):
+        b += a
+
+    def cosines(states):
+        steps = np.diff(states, axis=0)
+        steps /= np.linalg.norm(steps, axis=1, keepdims=True)
+        return steps @ steps.T
+
+    expected = {"flow": [], "flow_mismatched": []}
+    for length in (5, 7):
+        mine, theirs = (
+            [cosines(x) for x in states if len(x) == length] for states in (before, after)
+        )
+        mine, theirs = ([k - np.mean(ks, axis=0) for k in ks] for ks in (mine, theirs))
+        for i, k in enumerate(mine):
+            for name, other in (("flow", theirs[i]), ("flow_mismatched", theirs[i - 1])):
+                overlap = (k * other).sum() / np.linalg.norm(k) / np.linalg.norm(other)
+                expected[name].append(overlap)
+    found = flow(before, after)
+    assert found["n"].eq(7).all()  # the sentences of 3 and of 9 tokens are alone
+    for name, values in expected.items():
+        assert found["value"][name] == pytest.approx(np.mean(values), abs=1e-9)
+        assert found["angle"][name] == pytest.approx(np.arccos(np.mean(values)), abs=1e-7)
+
+
+@given(seed=st.integers(0, 1000), scale=st.floats(1e-2, 1e2))
+@settings(max_examples=15, deadline=None)
+def test_ways_that_are_turned_scaled_and_shifted_are_the_same(seed, scale):
+    states = ways(seed)
+    turn = np.linalg.qr(features(16, 16, seed))[0]
+    moved = [scale * tokens @ turn + features(1, 16, seed + 1) for tokens in states]
+    assert flow(states, moved)["value"]["flow"] == pytest.approx(1, abs=1e-9)
+
+
+def test_ways_that_share_nothing_are_not_alike_though_the_dimensions_are_many():
+    lengths = (12,) * 60
+    before, after = ways(0, lengths, 512), ways(1, lengths, 512)
+    found = flow(before, after)["value"]
+    assert found["flow"] == pytest.approx(0, abs=0.05)
+    assert found["flow_mismatched"] == pytest.approx(0, abs=0.05)
+
+
+def test_sentences_whose_ways_are_not_known_are_counted_and_left_out():
+    before, after = ways(0), ways(1)
+    after[1][2, 3] = np.nan
+    found = flow(before, after)
+    assert found["n_nonfinite"].eq(1).all()
+    keep = [i for i in range(len(LENGTHS)) if i != 1]
+    kept = flow([before[i] for i in keep], [after[i] for i in keep])
+    np.testing.assert_allclose(found["value"], kept["value"])
+    still = [np.ones((4, 3))] * 3
+    with np.errstate(all="raise"):
+        assert flow(still, still)["value"].isna().all()
+        assert flow(ways(0, (1, 1, 2, 2)), ways(1, (1, 1, 2, 2)))["value"].isna().all()

@@ -55,7 +55,7 @@ def made_up(models: tuple = MODELS, steps: tuple = STEPS) -> dict[str, pd.DataFr
     mean = paper[paper["region"] == "IFG"].assign(region="mean", r=-0.25)
     emergence = table("emergence", model=models, region=REGIONS)
     emergence.loc[0, ["t50", "low", "high", "t50_step"]] = np.nan
-    measures = ("cka_debiased", "procrustes", "procrustes_shuffled")
+    measures = ("cka_debiased", "procrustes", "procrustes_shuffled", "flow")
     speed = table("speed", **sweep, next=steps, layer=LAYERS, measure=measures)
     speed = speed[speed["next"] > speed["step"]]
     return {

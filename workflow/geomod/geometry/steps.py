@@ -15,9 +15,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from geomod.geometry import registry
-from geomod.geometry.grams import Floats
+from geomod.geometry.grams import Floats, Grams
 from geomod.geometry.registry import of_steps
+from geomod.geometry.sentence import displacements, ratio, squared_norms
 from geomod.geometry.sets import Rows, centred, depth_similarity
+
+MOVES = ["layer", "measure", "value", "angle", "n", "n_nonfinite"]
+ROUNDING = 1e-9  # of cosines that differ between sentences by float64 rounding alone
+
+
+def _arccos(cosine: float) -> float:
+    return float(np.arccos(np.clip(cosine, -1, 1)))
 
 
 @dataclass(frozen=True)
@@ -34,7 +42,7 @@ class Pair:
     shuffled: NDArray[np.int64]
 
 
-@of_steps("cka_debiased", angle=lambda cosine: float(np.arccos(np.clip(cosine, -1, 1))))
+@of_steps("cka_debiased", angle=_arccos)
 def cka_debiased(pair: Pair) -> float:
     """Debiased linear CKA: 1 for the same representation, about 0 where nothing is shared.
 
@@ -80,22 +88,78 @@ def moves(before: Mapping[int, Rows], after: Mapping[int, Rows], seed: int = 0) 
         for name, measure in registry.STEPS.items():
             value = measure.function(pair)
             rows.append((layer, name, value, measure.angle(value), n, left_out))
-    return pd.DataFrame(rows, columns=["layer", "measure", "value", "angle", "n", "n_nonfinite"])
+    return pd.DataFrame(rows, columns=MOVES)
+
+
+def flows(before: Mapping[int, Grams], after: Mapping[int, Grams]) -> pd.DataFrame:
+    """How alike the ways of the sentences' tokens are at two steps, in the columns of `moves`.
+
+    K of a sentence holds the cosines among its steps from token to token. Most of it is alike for
+    all sentences, since in many dimensions steps that follow one another point half back and others
+    nowhere, so the mean K of the sentences of that length is taken off first, at each step.
+    `flow` is the mean over sentences of ⟨K, K'⟩ / |K||K'|: 1 for ways that are alike up to rotation
+    and scale. `flow_mismatched` holds each sentence against another of its length: what is left of
+    what they share. A sentence that is alone with its length has neither.
+    """
+    rows = []
+    for layer, first in before.items():
+        found = [
+            _flows(first.take(those), after[layer].take(those), first.width)
+            for those in first.groups()
+        ]
+        cosines = np.concatenate(found, axis=1)
+        left_out = int(np.isinf(cosines[0]).sum())
+        cosines = np.where(np.isfinite(cosines), cosines, np.nan)
+        for name, values in zip(("flow", "flow_mismatched"), cosines, strict=True):
+            known = values[~np.isnan(values)]
+            value = float(known.mean()) if len(known) else np.nan
+            rows.append((layer, name, value, _arccos(value), len(known), left_out))
+    return pd.DataFrame(rows, columns=MOVES)
+
+
+def _flows(before: Floats, after: Floats, width: int) -> Floats:
+    """Both cosines [2, k] of sentences of equal length, NaN where there is none, infinite where the
+    Grams are not finite at one of the steps."""
+    whole = np.all([np.isfinite(grams).all(axis=(1, 2)) for grams in (before, after)], axis=0)
+    found = np.full((2, len(whole)), np.inf)
+    ways = [_ways(grams[whole], width) for grams in (before, after)]
+    for row, shift in enumerate((0, 1)):
+        found[row, whole] = (ways[0] * np.roll(ways[1], shift, axis=0)).sum(axis=1)
+    return found
+
+
+def _ways(grams: Floats, width: int) -> Floats:
+    """K [k, steps²] of sentences of equal length less their mean, scaled to length 1; NaN where
+    nothing is left."""
+    path = displacements(grams, width, first=0)
+    lengths = np.sqrt(np.where(path.directed, squared_norms(path.inner), np.inf))
+    cosines = path.inner / (lengths[:, :, None] * lengths[:, None, :])
+    if not cosines.shape[-1]:
+        return np.full((len(grams), 1), np.nan)  # a single token goes nowhere
+    flat = cosines.reshape(len(cosines), -1)
+    apart = flat - flat.sum(axis=0) / max(1, len(flat))
+    size = np.sqrt(np.square(apart).sum(axis=1, keepdims=True))
+    return ratio(apart, np.where(size > ROUNDING, size, 0))
 
 
 def speed_of_training(
-    steps: Sequence[int], read: Callable[[int], Mapping[int, Rows]], seed: int = 0
+    steps: Sequence[int],
+    read: Callable[[int], Mapping[int, Rows]],
+    read_ways: Callable[[int], Mapping[int, Grams]] | None = None,
+    seed: int = 0,
 ) -> pd.DataFrame:
     """`moves` from each step to the next and to the last, and their speed in radians a decade.
 
-    `read` gives the features of a step; those of two steps are held at a time. The columns are
-    those of `moves`, with speed in place of angle, and step, next.
+    `read` gives the features of a step, `read_ways` its token Grams, for `flows`; those of two
+    steps are held at a time. The columns are those of `moves`, with speed in place of angle, and
+    step, next.
     """
     nothing = moves({}, {}).assign(step=[], next=[])
-    tables = [
-        moves(read(step), read(later), seed).assign(step=step, next=later)
-        for step, later in pairs_of(steps)
-    ]
+    tables = []
+    for step, later in pairs_of(steps):
+        parts = [moves(read(step), read(later), seed)]
+        parts += [flows(read_ways(step), read_ways(later))] if read_ways else []
+        tables.append(pd.concat(parts).assign(step=step, next=later))
     table = pd.concat(tables or [nothing], ignore_index=True)
     decades = np.log10((table["next"].astype(float) + 1) / (table["step"].astype(float) + 1))
     return table.assign(speed=table["angle"].astype(float) / decades).drop(columns="angle")

@@ -438,6 +438,7 @@ def speed(tables: Tables) -> Figure:
     rows = {
         "radians a decade": turns.assign(value=turns["speed"]),
         "share of chance": way.reset_index(),
+        "flow to the next step": _measured(nearest, "flow"),
         "CKA with the last step": _measured(final, "cka_debiased"),
     }
     models = list(table["model"].unique())

@@ -197,13 +197,14 @@ GALLERY = {
     ),
     "speed": Plate(
         "How fast the representation of each layer moves",
-        "Top: angle by which a layer's representation of the sentences turns from a step to the "
-        "next, over the decades of training between them (arccos of debiased linear CKA). Middle: "
-        "what no rotation can undo of the way to the next step (Procrustes), in shares of the same "
-        "with the sentences shuffled; at 1 the two steps have nothing in common. Bottom: debiased "
-        "CKA with the last step; it rises late where a layer settles late. Columns are the earlier "
-        "step of each pair. Grey: features of all sentences are equal, as in the embedding where "
-        "all end in the same token.",
+        "From the top: angle by which a layer's representation of the sentences turns from a step "
+        "to the next, over the decades of training between them (arccos of debiased linear CKA); "
+        "what no rotation can undo of that way (Procrustes), in shares of the same with the "
+        "sentences shuffled: at 1 the two steps have nothing in common; how alike the ways of the "
+        "tokens through each sentence are at the two steps (flow); and debiased CKA with the last "
+        "step, which rises late where a layer settles late. Columns are the earlier step of each "
+        "pair. Grey: features of all sentences are equal, as in the embedding where all end in the "
+        "same token.",
         ("speed",),
         any_value(
             "a model at two steps or more, with features that differ between sentences",
