@@ -5,7 +5,7 @@ from geomod.base.jobs import job
 from geomod.base.layers import read_features
 from geomod.base.provenance import derived
 from geomod.base.tables import read_table, write_table
-from geomod.encoding.baselines import against_baselines
+from geomod.encoding.baselines import Baselines, Ladders
 from geomod.encoding.scores import encode_checkpoint, layers_in
 
 with job(snakemake.log[0], snakemake.threads):
@@ -15,23 +15,22 @@ with job(snakemake.log[0], snakemake.threads):
     device = pick(params.device)
     layers = layers_in(params.layers)
     untrained = read_features(inputs.untrained, layers) if inputs.untrained else None
+    baselines = Baselines(params.encoding, stimuli, untrained)
     for step, path, *files in zip(
         params.steps, inputs.features, output.scores, output.folds, output.baselines, strict=True
     ):
         features = read_features(path, layers)
-        given = (responses, stimuli)
-        scores, folds = encode_checkpoint(features, *given, ceiling, params.encoding, device)
-        ladder = against_baselines(
-            features, untrained if step > 0 else None, *given, params.encoding, device
-        )
+        given = (responses, stimuli, ceiling, params.encoding, device)
+        ladders = Ladders(baselines, untrained=step > 0)
+        scores, folds = encode_checkpoint(features, *given, ladders)
         names = {"model": snakemake.wildcards.model, "step": step}
         origin = derived(params.provenance, [*measured, path])
-        ladders = derived(origin, [inputs.untrained] if inputs.untrained else [])
+        beside = derived(origin, [inputs.untrained] if inputs.untrained else [])
         for kind, table, file, record in zip(
             ("encoding", "folds", "baselines"),
-            (scores, folds, ladder),
+            (scores, folds, ladders.table()),
             files,
-            (origin, origin, ladders),
+            (origin, origin, beside),
             strict=True,
         ):
             write_table(table.assign(**names), file, kind, record)

@@ -1,17 +1,18 @@
 """The confound ladder spelled out: every model of it fitted alone, both bands side by side."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from geomod.ridge.banded import BALANCES, RUNGS, Ladder
 from geomod.ridge.engine import Fit, checked, fit_fold, scores, standardized
 from geomod.ridge.factor import leading
-from geomod.ridge.folds import Scheme, inner_blocks, outer_folds
+from geomod.ridge.folds import Rows, Scheme, inner_blocks, outer_folds
 
 
 def plain_ladder(
@@ -29,7 +30,7 @@ def plain_ladder(
     seed: int = 0,
     match_width: int | None = None,
 ) -> Ladder:
-    """`geomod.ridge.banded.ladder`, by a factorization for each model, and β = 0 and ∞ among them."""
+    """`geomod.ridge.banded.ladder`, by a factorization for each model."""
     base, y, _ = checked(baseline, responses, alphas)
     x, _, grid = checked(features, responses, alphas)
     if groups is not None:
@@ -43,13 +44,11 @@ def plain_ladder(
         split = splits[fold]
         blocks = inner_blocks(split[0], inner_folds, seed, scheme=scheme, groups=groups)
 
-        def band(values: NDArray[np.floating]) -> tuple[Tensor, Tensor]:
-            return leading(*standardized(values, split, scale=standardize), match_width)
-
-        def fit(train: Tensor, test: Tensor) -> Fit:
-            return fit_fold(train, test, targets[split[0]], penalties, blocks)[0]
-
-        own, rows = band(base[layer % len(base)]), band(x[layer])
+        fit = partial(_fit, targets[split[0]], penalties, blocks)
+        own, rows = (
+            leading(*standardized(values, split, scale=standardize), match_width)
+            for values in (base[layer % len(base)], x[layer])
+        )
         joint = [
             fit(*(torch.cat([beta**0.5 * b, v], dim=1) for b, v in zip(own, rows, strict=True)))
             for beta in balances
@@ -65,3 +64,7 @@ def plain_ladder(
                 r[rung][at], r2[rung][at] = (part.item() for part in scores(*one)[:2])
                 alpha[rung][at] = grid[found.best[k]]
     return Ladder(r=r, r2=r2, alpha=alpha, balance=balance)
+
+
+def _fit(y: Tensor, alphas: Tensor, blocks: list[Rows], train: Tensor, test: Tensor) -> Fit:
+    return fit_fold(train, test, y, alphas, blocks)[0]

@@ -12,16 +12,16 @@ which penalizes the baseline's weights by α/β and the layer's by α. β = 1 is
 held-out rows, as in `engine.py`: exact nested cross-validation.
 
 Whoever climbs it has fitted the layer already: a `Climb` is handed to `engine.encode` and goes on
-from each of its fits. A wide baseline costs a factorization for each β. One of a few columns Z costs
-none. Given their weights v, the layer is fitted to y − Zv, by the fit that is at hand; and a fit is
-linear, so it is enough to know what the layer makes of y and of Z, as further targets. It leaves
-errors d_y and D_Z on a held-out block, and the joint model leaves
+from each of its fits. A wide baseline costs a factorization for each β. One of a few columns Z
+costs none, since they can be further targets of the layer's fit. Given their weights v, the joint
+model fits the layer to y − Zv, and the error on held-out rows is linear in what is fitted: where
+the layer alone leaves d_y of y and D_Z of Z, both together leave
 
-    d = d_y − D_Z v,    v = (M_Z + (α/β) I)⁻¹ M_y,    M_t = Zᵀ R t,    R = α (K_L + αI)⁻¹,
+    d = d_y − D_Z v,    v = (Zᵀ R Z + (α/β) I)⁻¹ Zᵀ R y,    R = α (K_L + αI)⁻¹,
 
-with M over the rows it was fitted on (centred, as R is). Those of the training rows without a block
-B are those of all less Z_Bᵀ R_B d_t, R being that of all rows still. One pass over blocks and
-penalties thus serves every β and every such baseline.
+all centred, K_L being the kernel of the rows that are fitted. Without a block B that is a smaller
+one, and Zᵀ R y is less by (R Z)_Bᵀ d_y, with the R of all rows (a Schur complement; likewise for
+Zᵀ R Z). One pass over blocks and penalties thus serves every β and every such baseline.
 """
 
 from collections.abc import Mapping, Sequence
@@ -52,7 +52,8 @@ Floats = NDArray[np.float64]
 Rung = Literal["baseline", "layer", "joint"]
 RUNGS: tuple[Rung, ...] = ("baseline", "layer", "joint")
 
-# The β between 0 and ∞: few, because each costs a fit of every layer, and the optimum is flat.
+# The β between 0 and ∞: few, because beside a wide baseline each costs a fit of every layer, and
+# the optimum is flat.
 BALANCES = (1.0, 100.0)
 
 # Baselines of no more columns than these are further targets of the layer's fit.
@@ -87,43 +88,37 @@ class Baseline:
     """Columns beside a layer, with what they predict alone: found once, whatever they stand beside.
 
     `values` are `[n, width]`, or such an array for each layer that has its own (the same layer of
-    the untrained model). One baseline serves any number of climbs over the same responses, folds
-    and penalties.
+    the untrained model), and `rows` those of them that the responses are to. One baseline serves
+    any number of climbs over the same responses, folds and penalties.
     """
 
     def __init__(
         self,
-        values: ArrayLike | Mapping[int, ArrayLike],
+        values: NDArray[np.floating] | Mapping[int, NDArray[np.floating]],
         *,
+        rows: NDArray[np.intp] | slice = slice(None),
         standardize: bool = True,
         match_width: int | None = None,
     ) -> None:
-        self._shared = not isinstance(values, Mapping)
-        given = values if isinstance(values, Mapping) else {0: values}
-        self.values = {layer: np.asarray(each) for layer, each in given.items()}
-        self.standardize, self.match_width = standardize, match_width
-        self._alone: dict[tuple[int, int], Fit] = {}
-
-    def key(self, layer: int) -> int:
-        """Which of the values stand beside a layer."""
-        return 0 if self._shared else layer
+        self._values, self._rows = values, rows
+        self._scale, self.match_width = standardize, match_width
+        self._alone: dict[tuple[int | None, int], Fit] = {}
 
     def stands_beside(self, layer: int) -> bool:
-        return self.key(layer) in self.values
+        return not isinstance(self._values, Mapping) or layer in self._values
 
-    def rows(self, layer: int, fitted: Fitted) -> tuple[Tensor, Tensor]:
+    def bands(self, layer: int, fitted: Fitted) -> tuple[Tensor, Tensor]:
         """Training and test rows beside a layer, standardized and cut as the layer is."""
-        values, device = self.values[self.key(layer)], str(fitted.train.device)
-        rows = standardized(values, fitted.split, scale=self.standardize, device=device)
+        values = self._values[layer] if isinstance(self._values, Mapping) else self._values
+        device = str(fitted.train.device)
+        rows = standardized(values[self._rows], fitted.split, scale=self._scale, device=device)
         return leading(*rows, self.match_width)
 
     def alone(self, layer: int, fitted: Fitted, y: Tensor) -> Fit:
-        """What the baseline alone predicts in this fold."""
-        key = self.key(layer), fitted.fold
+        """What the baseline alone predicts of `y` in the fold of a layer that was fitted."""
+        key = layer if isinstance(self._values, Mapping) else None, fitted.fold
         if key not in self._alone:
-            rows = self.rows(layer, fitted)
-            given = (fitted.alphas, fitted.blocks, fitted.memory_mb)
-            self._alone[key] = fit_fold(*rows, y[fitted.split[0]], *given)[0]
+            self._alone[key] = _fit(self.bands(layer, fitted), fitted, y)
         return self._alone[key]
 
 
@@ -154,7 +149,7 @@ class Climb:
         """Climb in one fold of a layer, which was fitted just now."""
         layer, y = self.layers[fitted.layer], fitted.targets[:, self.columns]
         beside = {name: b for name, b in self.baselines.items() if b.stands_beside(layer)}
-        rows = {name: baseline.rows(layer, fitted) for name, baseline in beside.items()}
+        rows = {name: baseline.bands(layer, fitted) for name, baseline in beside.items()}
         narrow = [name for name in beside if rows[name][0].shape[1] <= NARROW]
         found = _with_narrow(fitted, y, [rows[name] for name in narrow], self.balances)
         joint = dict(zip(narrow, found, strict=True))
@@ -250,11 +245,11 @@ def _with_wide(
     rows = (fitted.train, fitted.test)
     if components is not None:
         rows = on_components(fitted.factor, *rows)
-    given = (y[fitted.split[0]], fitted.alphas, fitted.blocks, fitted.memory_mb)
     fits = []
     for beta in balances:
-        train, test = (torch.cat([beta**0.5 * b, x], 1) for b, x in zip(baseline, rows, strict=True))
-        fits.append(fit_fold(train, test, *given)[0])
+        b, b_test = (beta**0.5 * part for part in baseline)
+        mixture = torch.cat([b, rows[0]], dim=1), torch.cat([b_test, rows[1]], dim=1)
+        fits.append(_fit(mixture, fitted, y))
     best, chosen = _best(fits)
     return best, y.new_tensor(balances)[chosen]
 
@@ -319,7 +314,7 @@ def _gains(
 
 
 def _unexplained(factor: Factor, z: Tensor, alphas: Tensor) -> Tensor:
-    """R Z, what each penalty leaves of columns on the rows it is fitted on, `[alphas, rows, columns]`.
+    """R Z, what each penalty leaves of the columns it is fitted to, `[alphas, rows, columns]`.
 
     R = α (K + αI)⁻¹ = I − U diag(w) Uᵀ of centred columns; nothing cancels where w is near 1.
     """
@@ -333,6 +328,12 @@ def _weights(square: Tensor, right: Tensor, ridge: Tensor) -> Tensor:
     """(square + ridge I)⁻¹ right, for stacks of small matrices."""
     one = torch.eye(square.shape[-1]).to(square)
     return torch.linalg.solve_ex(square + ridge[..., None, None] * one, right)[0]
+
+
+def _fit(rows: tuple[Tensor, Tensor], fitted: Fitted, y: Tensor) -> Fit:
+    """Other training and test rows, fitted as the layer was."""
+    y_train = y[fitted.split[0]]
+    return fit_fold(*rows, y_train, fitted.alphas, fitted.blocks, fitted.memory_mb)[0]
 
 
 def _best(fits: list[Fit]) -> tuple[Fit, Tensor]:

@@ -143,8 +143,8 @@ def encode(
         y_train = targets[split[0]]
         fit, factor = fit_fold(x_train, x_test, y_train, penalties, blocks, memory, match_width)
         if beside is not None:
-            given = (targets, penalties, memory)
-            beside(Fitted(*task, split, blocks, x_train, x_test, *given, factor, fit))
+            rows = (split, blocks, x_train, x_test)
+            beside(Fitted(layer, fold, *rows, targets, penalties, memory, factor, fit))
         r, r2, constant = scores(fit.explained, targets, split)
         chosen = factor.penalties(penalties)[fit.best]
         drawn = _null_r(factor, x_train, x_test, targets, split, orders, chosen, memory)

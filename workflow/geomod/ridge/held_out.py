@@ -72,7 +72,7 @@ def held_out_gains(
         gains[some] += _saved(mean_error(y, block).to(dtype), p)
         terms[some] = torch.maximum(terms[some], size)
         least[some] = torch.minimum(least[some], pivot.double())
-    of_mean = sum((mean_error(y, block) ** 2).sum(dim=0) for block in blocks)
+    of_mean = torch.cat([mean_error(y, block) for block in blocks]).norm(dim=0) ** 2
     rest = spectral_weights(factor, alphas)[0]
     off = torch.finfo(dtype).eps * terms / least[:, None]
     # |(I − H)_BB⁻¹ (I − H)_B| at most: by that much leaving out a block amplifies errors.
@@ -84,9 +84,9 @@ def held_out_gains(
 def held_out_predictions(
     factor: Factor, y: Tensor, alphas: Tensor, blocks: list[Rows], memory_mb: float = 512
 ) -> Iterator[tuple[Rows, Rows, Tensor]]:
-    """Blocks `[blocks, rows]`, penalties, and what these predict, `[alphas, blocks, rows, targets]`.
+    """Blocks `[blocks, rows]`, some penalties, and p, `[alphas, blocks, rows, targets]`.
 
-    In float64, as deviations from the mean of the other rows; NaN where rounding left nothing.
+    All in float64, for `y` that is centred; NaN where rounding left nothing.
     """
     everything = np.arange(len(alphas))
     if single(blocks):
