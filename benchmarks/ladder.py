@@ -3,7 +3,7 @@
     python benchmarks/ladder.py                     # one thread and two, five rounds each
     python benchmarks/ladder.py --threads 1 --rounds 3 --layers 7
 
-Some layers of a checkpoint, 512 wide, 1,000 sentences, 6 regions of 5 participants and their average,
+Layers of a checkpoint, 512 wide, 1,000 sentences, 6 regions of 5 participants and their average,
 200 permutations, 21 penalties, 5 × 5 folds. In each round these take turns in one process: the
 encoding alone, the encoding with ladders, and the plain ladders (every model of them fitted by a
 factorization of its own). A ladder costs what it makes the encoding longer by. Medians of the
@@ -120,7 +120,7 @@ def rounds(threads: int, count: int, layers: int, n: int, width: int) -> pd.Data
 
 def costs(timed: pd.DataFrame, clock: str) -> pd.DataFrame:
     """Median seconds of each way, the encoding taken off, and ratios to the encoding."""
-    seconds = timed[timed["round"] > 0].pivot(index="round", columns="way", values=clock)
+    seconds = timed[timed["round"] > 0].pivot_table(clock, "round", "way")
     beside = [way for way in seconds if way != "encoding" and not way.startswith("plain")]
     encoding = seconds["encoding"]
     seconds[beside] = seconds[beside].sub(encoding, axis=0)
