@@ -254,74 +254,79 @@ def _with_wide(
     return best, y.new_tensor(balances)[chosen]
 
 
+@dataclass(frozen=True)
+class Columns:
+    """The columns Z of narrow baselines side by side, and R Z, what the layer's fit leaves of them.
+
+    R = α (K + αI)⁻¹ = I − U diag(w) Uᵀ of centred columns.
+    """
+
+    factor: Factor  # of the layer, exact
+    alphas: Tensor
+    z: Tensor  # [rows, columns]
+    left: Tensor  # R Z, [alphas, rows, columns]
+    bands: list[slice]  # where each baseline's columns are
+
+    @classmethod
+    def beside(cls, fitted: Fitted, baselines: Sequence[Tensor]) -> "Columns":
+        factor = fitted.factor if fitted.factor.is_exact else factorize(fitted.train)
+        alphas, z = factor.penalties(fitted.alphas), torch.cat(list(baselines), dim=1)
+        seen = product(factor.u.T, z)
+        rest = alphas[:, None] / (factor.s + alphas[:, None])  # 1 − w, without cancelling
+        left = factor.u @ (rest[:, :, None] * seen)
+        if not factor.is_full:
+            left += z - product(factor.u, seen)
+        ends = np.cumsum([baseline.shape[1] for baseline in baselines])
+        bands = [slice(end - b.shape[1], end) for end, b in zip(ends, baselines, strict=True)]
+        return cls(factor, alphas, z, left, bands)
+
+
 def _with_narrow(
     fitted: Fitted,
     y: Tensor,
     baselines: Sequence[tuple[Tensor, Tensor]],
     balances: Sequence[float],
 ) -> list[Joint]:
-    """The layer with each of some baselines of few columns Z, from its own fit of y and Z."""
+    """The layer with each of some baselines of few columns, from its own fit of y and of those."""
     if not baselines:
         return []
-    factor = fitted.factor if fitted.factor.is_exact else factorize(fitted.train)
-    alphas, betas = factor.penalties(fitted.alphas), y.new_tensor(balances)
-    targets, z = centred(y[fitted.split[0]])[0], torch.cat([train for train, _ in baselines], dim=1)
-    ends = np.cumsum([train.shape[1] for train, _ in baselines])
-    bands = [slice(end - b.shape[1], end) for end, (b, _) in zip(ends, baselines, strict=True)]
-    unexplained = _unexplained(factor, z, alphas)
-    together = fit_in(fitted.memory_mb / 2, 4 * 8 * len(alphas) * len(targets))
+    columns = Columns.beside(fitted, [train for train, _ in baselines])
+    targets, betas = centred(y[fitted.split[0]])[0], y.new_tensor(balances)
+    together = fit_in(fitted.memory_mb / 2, 4 * 8 * len(columns.alphas) * len(targets))
     parts = targets.split(together, dim=1)
-    gains = [_gains(fitted, factor, alphas, betas, z, bands, unexplained, y) for y in parts]
+    gains = torch.cat([_gains(fitted, columns, part, betas) for part in parts], dim=-1)
     each, joint = np.arange(targets.shape[1]), []
-    for (own, own_test), band, gain in zip(baselines, bands, torch.cat(gains, -1), strict=True):
+    for (train, test), band, gain in zip(baselines, columns.bands, gains, strict=True):
         of_beta, of_alpha = gain.max(dim=1)
         most, chosen = of_beta.max(dim=0)
         best, beta = of_alpha[chosen, each], betas[chosen]
-        alpha, seen = alphas[best], unexplained[best][:, :, band].mT  # [targets, columns, rows]
-        v = _weights(seen @ own, seen @ targets.T[:, :, None], alpha / beta)[:, :, 0].T
-        w = solve(factor, fitted.train, targets - own @ v, alpha)
-        explained = product(fitted.test, w) + own_test @ v
+        alpha = columns.alphas[best]
+        left = columns.left[best][:, :, band].mT  # [targets, columns, rows]
+        v = _weights(left @ train, left @ targets.T[:, :, None], alpha / beta)[:, :, 0].T
+        w = solve(columns.factor, fitted.train, targets - train @ v, alpha)
+        explained = product(fitted.test, w) + test @ v
         joint.append((Fit(best, most, explained), beta))
     return joint
 
 
-def _gains(
-    fitted: Fitted,
-    factor: Factor,
-    alphas: Tensor,
-    betas: Tensor,
-    z: Tensor,
-    bands: Sequence[slice],
-    unexplained: Tensor,
-    y: Tensor,
-) -> Tensor:
+def _gains(fitted: Fitted, columns: Columns, y: Tensor, betas: Tensor) -> Tensor:
     """Squared error saved over the mean on held-out rows, `[bands, betas, alphas, targets]`."""
-    both, k = torch.cat([z, y], dim=1), z.shape[1]
-    moments = unexplained.mT @ both
-    gains = y.new_zeros(len(bands), len(betas), len(alphas), y.shape[1])
+    alphas, k = columns.alphas, columns.z.shape[1]
+    both = torch.cat([columns.z, y], dim=1)
+    moments = columns.left.mT @ both
+    gains = y.new_zeros(len(columns.bands), len(betas), len(alphas), y.shape[1])
     given = (alphas, fitted.blocks, fitted.memory_mb)
-    for blocks, some, p in held_out_predictions(factor, both, *given):
+    for blocks, some, p in held_out_predictions(columns.factor, both, *given):
         error = mean_error(both, blocks)
         d = error - p
-        others = moments[some, None] - unexplained[some][:, blocks].mT @ d
-        for i, band in enumerate(bands):
+        others = moments[some, None] - columns.left[some][:, blocks].mT @ d
+        for i, band in enumerate(columns.bands):
             square, right = others[..., band, band], others[..., band, k:]
             for j, beta in enumerate(betas):
                 v = _weights(square, right, alphas[some, None] / beta)
-                saved = p[..., k:] + d[..., band] @ v
-                gains[i, j, some] += ((2 * error[..., k:] - saved) * saved).sum(dim=(1, 2))
+                joint = p[..., k:] + d[..., band] @ v
+                gains[i, j, some] += ((2 * error[..., k:] - joint) * joint).sum(dim=(1, 2))
     return gains.nan_to_num(nan=0.0)  # NaN where rounding left nothing
-
-
-def _unexplained(factor: Factor, z: Tensor, alphas: Tensor) -> Tensor:
-    """R Z, what each penalty leaves of the columns it is fitted to, `[alphas, rows, columns]`.
-
-    R = α (K + αI)⁻¹ = I − U diag(w) Uᵀ of centred columns; nothing cancels where w is near 1.
-    """
-    seen = product(factor.u.T, z)
-    rest = alphas[:, None] / (factor.s + alphas[:, None])
-    inside = factor.u @ (rest[:, :, None] * seen)
-    return inside if factor.is_full else inside + (z - product(factor.u, seen))
 
 
 def _weights(square: Tensor, right: Tensor, ridge: Tensor) -> Tensor:
