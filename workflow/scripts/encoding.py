@@ -5,7 +5,7 @@ from geomod.base.jobs import job
 from geomod.base.layers import read_features
 from geomod.base.provenance import derived
 from geomod.base.tables import read_table, write_table
-from geomod.encoding.baselines import against_baselines
+from geomod.encoding.baselines import Baselines, Ladders
 from geomod.encoding.scores import encode_checkpoint, layers_in
 from geomod.encoding.settings import Settings
 from geomod.plan.place import Place
@@ -17,23 +17,22 @@ with job(snakemake.log[0], snakemake.threads):
     settings, device = Settings(**params.encoding), pick(params.device)
     layers = layers_in(params.layers)
     untrained = read_features(inputs.untrained, layers) if inputs.untrained else None
+    baselines = Baselines(settings, stimuli, untrained)
     for step, path, *files in zip(
         params.steps, inputs.features, output.scores, output.folds, output.baselines, strict=True
     ):
         features = read_features(path, layers)
-        given = (responses, stimuli)
-        scores, folds = encode_checkpoint(features, *given, ceiling, settings, device)
-        ladder = against_baselines(
-            features, untrained if step > 0 else None, *given, settings, device
-        )
+        given = (responses, stimuli, ceiling, settings, device)
+        ladders = Ladders(baselines, untrained=step > 0)
+        scores, folds = encode_checkpoint(features, *given, ladders)
         place = Place(snakemake.wildcards.model, step)
         origin = derived(params.provenance, [*measured, path])
-        ladders = derived(origin, [inputs.untrained] if inputs.untrained else [])
+        beside = derived(origin, [inputs.untrained] if inputs.untrained else [])
         for kind, table, file, record in zip(
             ("encoding", "folds", "baselines"),
-            (scores, folds, ladder),
+            (scores, folds, ladders.table()),
             files,
-            (origin, origin, ladders),
+            (origin, origin, beside),
             strict=True,
         ):
             write_table(table.assign(**place.columns), file, kind, record)

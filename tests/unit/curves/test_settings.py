@@ -3,7 +3,7 @@
 from dataclasses import asdict
 
 from geomod.curves.settings import Settings
-from geomod.plan.config import Inference
+from geomod.plan.config.inference import Inference
 
 
 def test_a_config_that_says_nothing_gives_the_settings_defaults() -> None:

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from geomod.base.tables import columns_of
-from geomod.encoding.baselines import against_baselines
+from geomod.encoding.baselines import Baselines, Ladders, against_baselines
+from geomod.encoding.scores import encode_checkpoint
 from tests.unit.encoding.test_scores import SETTINGS
 
 N = 80
@@ -100,3 +101,18 @@ def test_no_baselines_no_rows(world: Any) -> None:
     table = against_baselines(*world, SETTINGS)
     assert table.empty
     assert {"model", "step", *table.columns} == set(columns_of("baselines"))
+
+
+def test_ladders_climbed_beside_the_scores_are_those_climbed_alone(world: Any) -> None:
+    """At two checkpoints of one job, of which the first is the untrained model itself."""
+    after, before, responses, stimuli = world
+    ceiling = responses[["region", "participant"]].drop_duplicates().assign(ceiling=1.0)
+    baselines = Baselines(ALL, stimuli, before)
+    for step, features in ((0, before), (1, after)):
+        ladders = Ladders(baselines, untrained=step > 0)
+        given = (features, responses, stimuli, ceiling, ALL)
+        scores, folds = encode_checkpoint(*given, beside=ladders)
+        expected = against_baselines(features, before if step else None, responses, stimuli, ALL)
+        pd.testing.assert_frame_equal(ladders.table(), expected)
+        for beside, alone in zip((scores, folds), encode_checkpoint(*given), strict=True):
+            pd.testing.assert_frame_equal(beside, alone)

@@ -20,7 +20,7 @@ from sklearn.model_selection import (
 from sklearn.preprocessing import StandardScaler
 
 from geomod.base.errors import InputError
-from geomod.plan.config import Alphas
+from geomod.plan.config.encoding import Alphas
 from geomod.ridge.banded import ladder
 from geomod.ridge.engine import ALPHAS, encode
 from tests.unit.ridge.ridge_oracle import nested_loop, planted

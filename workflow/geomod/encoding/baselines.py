@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from geomod.brain.responses import AVERAGE, response_blocks
+from geomod.brain.responses import AVERAGE, Block, response_blocks
 from geomod.encoding.scores import Features, cross_validation
 from geomod.encoding.settings import Settings
-from geomod.ridge.banded import Ladder, ladder
+from geomod.ridge.banded import Baseline, Climb, Ladder
+from geomod.ridge.engine import encode
 
 log = logging.getLogger(__name__)
 
@@ -18,6 +19,87 @@ log = logging.getLogger(__name__)
 OF_SENTENCES = {"length": ["n_words", "n_characters"], "position": ["position"]}
 COLUMNS = ["layer", "region", "participant", "baseline"]
 COLUMNS += ["score_baseline", "score_layer", "score_joint", "unique", "unique_r2"]
+
+
+class Baselines:
+    """What stands beside the layers of every checkpoint of a model.
+
+    `untrained` are the features of the model before training; None where there are none. What a
+    baseline predicts alone is the same at every layer and step, and found once.
+    """
+
+    def __init__(
+        self, settings: Settings, stimuli: pd.DataFrame, untrained: Features | None = None
+    ) -> None:
+        self.names: list[str] = list(settings.baselines)
+        self._standardize, self._match_width = settings.standardize, settings.match_width
+        self._stimuli = stimuli
+        self._untrained = untrained and {
+            layer: values for layer, values in untrained.items() if np.isfinite(values).all()
+        }
+        self._of_block: dict[bytes, dict[str, Baseline]] = {}
+
+    @property
+    def have_untrained(self) -> bool:
+        return self._untrained is not None
+
+    def of(self, block: Block) -> dict[str, Baseline]:
+        """The baselines on a block's sentences, by name."""
+        key = block.rows.tobytes() + block.matrix.tobytes()
+        if key not in self._of_block:
+            self._of_block[key] = {
+                name: Baseline(
+                    self._values(name),
+                    rows=block.rows,
+                    standardize=self._standardize,
+                    match_width=self._match_width,
+                )
+                for name in self.names
+                if name != "untrained" or self.have_untrained
+            }
+        return self._of_block[key]
+
+    def _values(self, name: str) -> NDArray[np.float64] | Features:
+        if name == "untrained":
+            return self._untrained or {}
+        return self._stimuli[OF_SENTENCES[name]].to_numpy(dtype=np.float64)
+
+
+class Ladders:
+    """The confound ladders of one checkpoint (`geomod.ridge.banded`), climbed while it is encoded.
+
+    Hand them over as `encode_checkpoint(..., beside=ladders)`, and ask for the `table` afterwards.
+    They are those of the participants' average alone. With `untrained=False` the model before
+    training is no baseline: this one is it.
+    """
+
+    def __init__(self, baselines: Baselines, *, untrained: bool = True) -> None:
+        self._baselines = baselines
+        self._climbs: list[tuple[Climb, pd.DataFrame]] = []
+        self._names = list(baselines.names)
+        if "untrained" in self._names and not (untrained and baselines.have_untrained):
+            log.warning("no baseline `untrained`: step 0 is this one, or was not measured")
+            self._names.remove("untrained")
+
+    def __call__(self, block: Block, layers: Sequence[int]) -> Climb | None:
+        """What `encode` is to do beside its fits of these layers to a block of responses."""
+        average = np.flatnonzero(block.targets["participant"] == AVERAGE)
+        if not self._names or not len(average):
+            return None
+        of_block = self._baselines.of(block)
+        climb = Climb({name: of_block[name] for name in self._names}, layers, average)
+        self._climbs.append((climb, block.targets.iloc[average]))
+        return climb
+
+    def table(self) -> pd.DataFrame:
+        """A row a baseline, layer and region; none for a layer that is not finite in either."""
+        tables = [
+            _table(climb.ladder(name), name, layers, targets)
+            for name in self._names
+            for climb, targets in self._climbs
+            if (layers := climb.layers_beside(name))
+        ]
+        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
 
 
 def against_baselines(
@@ -28,46 +110,20 @@ def against_baselines(
     settings: Settings,
     device: str = "cpu",
 ) -> pd.DataFrame:
-    """The confound ladder of `geomod.ridge.banded`: a row a baseline, layer and region.
-
-    Of the participants' average alone, since each baseline costs several fits a layer. `untrained`
-    are the features of the same model before training; None where there are none. Layers that are
-    not finite, here or there, have no rows.
-    """
-    tables = []
-    for name in settings.baselines:
-        if name == "untrained" and untrained is None:
-            log.warning("no baseline `untrained`: step 0 is this one, or was not measured")
-            continue
-        layers = [
-            layer
-            for layer, values in sorted(features.items())
-            if np.isfinite(values).all()
-            and (name != "untrained" or np.isfinite((untrained or {})[layer]).all())
-        ]
-        for rows, matrix, targets in response_blocks(responses, stimuli):
-            average = (targets["participant"] == AVERAGE).to_numpy()
-            if not layers or not average.any():
-                continue
-            if name == "untrained":
-                baseline = _stack(untrained or {}, layers, rows)
-            else:
-                baseline = stimuli[OF_SENTENCES[name]].to_numpy(dtype=np.float64)[rows]
-            found = ladder(
-                baseline,
-                _stack(features, layers, rows),
-                matrix[:, average],
+    """The ladders of one checkpoint alone, where its scores are not asked for."""
+    ladders = Ladders(Baselines(settings, stimuli, untrained))
+    layers = [layer for layer, values in sorted(features.items()) if np.isfinite(values).all()]
+    for block in response_blocks(responses, stimuli):
+        climb = ladders(block, layers) if layers else None
+        if climb is not None:
+            encode(
+                np.stack([features[layer][block.rows] for layer in layers]),
+                block.matrix,
                 device=device,
-                **cross_validation(settings, stimuli, rows),
+                beside=climb,
+                **cross_validation(settings, stimuli, block.rows),
             )
-            tables.append(_table(found, name, layers, targets[average]))
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
-
-
-def _stack(
-    features: Features, layers: Sequence[int], rows: NDArray[np.intp]
-) -> NDArray[np.float32]:
-    return np.stack([features[layer][rows] for layer in layers])
+    return ladders.table()
 
 
 def _table(

@@ -1,7 +1,7 @@
 """Encoding models as tables: every layer of a checkpoint against every region of every person."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -10,16 +10,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from geomod.brain.responses import AVERAGE, response_blocks
+from geomod.brain.responses import AVERAGE, Block, response_blocks
 from geomod.brain.voxels import Voxels
 from geomod.encoding.alignment import MEASURES, Seen
 from geomod.encoding.groups import groups_of
 from geomod.encoding.settings import Settings
-from geomod.ridge.engine import Encoding, encode, normalize
+from geomod.ridge.engine import Encoding, Fitted, encode, normalize
 
 log = logging.getLogger(__name__)
 
 Features = Mapping[int, NDArray[np.float32]]
+
+# What is to be done with every fit of these layers to a block of responses, if anything.
+Beside = Callable[[Block, Sequence[int]], Callable[[Fitted], object] | None]
 
 
 def layers_in(block: str) -> range | None:
@@ -37,24 +40,27 @@ def encode_checkpoint(
     ceiling: pd.DataFrame,
     settings: Settings,
     device: str = "cpu",
+    beside: Beside | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Scores (a row a layer, region and participant) and their folds of one checkpoint.
 
     `features` gives layer → [sentences, width] in the order of `stimuli`. A layer whose activations
     are not finite has no score: its rows are NaN, and the other layers are fitted all the same. The
     measures of `alignment.py` are those of the participants' average, and NaN for single ones,
-    since they cost more time than the scores.
+    since they cost more time than the scores. `beside` goes on from the fits, as
+    `baselines.Ladders` do.
     """
     finite = [layer for layer, values in sorted(features.items()) if np.isfinite(values).all()]
     broken = sorted(set(features) - set(finite))
     if broken:
         log.warning("layers %s hold activations that are not finite, and get no score", broken)
     scores, folds = [], []
-    for rows, matrix, targets in response_blocks(responses, stimuli):
-        found = None
+    for block in response_blocks(responses, stimuli):
+        rows, matrix, targets = block
         if finite:
             layers = np.stack([features[layer][rows] for layer in finite])
-            found = _encode(layers, matrix, rows, stimuli, settings, device)
+            then = beside(block, finite) if beside else None
+            found = _encode(layers, matrix, rows, stimuli, settings, device, then)
             scores.append(
                 _scores(found, finite, targets).merge(
                     _alignment(layers, finite, matrix, targets), how="left"
@@ -105,10 +111,12 @@ def _encode(
     stimuli: pd.DataFrame,
     settings: Settings,
     device: str,
+    beside: Callable[[Fitted], object] | None = None,
 ) -> Encoding:
     """`geomod.ridge.encode` by `settings`; `rows` of the sentences."""
     chosen = cross_validation(settings, stimuli, rows)
-    return encode(features, responses, permutations=settings.permutations, device=device, **chosen)
+    count = settings.permutations
+    return encode(features, responses, permutations=count, device=device, beside=beside, **chosen)
 
 
 def cross_validation(

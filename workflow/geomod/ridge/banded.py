@@ -9,10 +9,22 @@ the joint kernel is
 
 which penalizes the baseline's weights by α/β and the layer's by α. β = 1 is plain concatenation,
 β = 0 the layer alone, β = ∞ the baseline alone. Every target chooses (β, α) by the error on inner
-held-out rows, as in `engine.py`: exact nested cross-validation, one factorization for each β.
+held-out rows, as in `engine.py`: exact nested cross-validation.
+
+Whoever climbs it has fitted the layer already: a `Climb` is handed to `engine.encode` and goes on
+from each of its fits. A wide baseline costs a factorization for each β. One of a few columns Z
+costs none, since they can be further targets of the layer's fit. Given their weights v, the joint
+model fits the layer to y − Zv, and the error on held-out rows is linear in what is fitted: where
+the layer alone leaves d_y of y and D_Z of Z, both together leave
+
+    d = d_y − D_Z v,    v = (Zᵀ R Z + (α/β) I)⁻¹ Zᵀ R y,    R = α (K_L + αI)⁻¹,
+
+all centred, K_L being the kernel of the rows that are fitted. Without a block B that is a smaller
+one, and Zᵀ R y is less by (R Z)_Bᵀ d_y, with the R of all rows (a Schur complement; likewise for
+Zᵀ R Z). One pass over blocks and penalties thus serves every β and every such baseline.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -21,17 +33,32 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from geomod.base.workers import Result, in_threads
-from geomod.ridge.engine import ALPHAS, Fit, checked, fit_fold, scores, standardized
-from geomod.ridge.factor import leading
-from geomod.ridge.folds import Folds, InnerFolds, Scheme, inner_blocks, outer_folds
+from geomod.ridge.blas import product
+from geomod.ridge.engine import (
+    ALPHAS,
+    Fit,
+    Fitted,
+    centred,
+    checked,
+    encode,
+    fit_fold,
+    scores,
+    standardized,
+)
+from geomod.ridge.factor import Factor, factorize, leading, on_components, solve
+from geomod.ridge.folds import Folds, InnerFolds, Scheme
+from geomod.ridge.held_out import fit_in, held_out_predictions, mean_error
 
 Floats = NDArray[np.float64]
 Rung = Literal["baseline", "layer", "joint"]
 RUNGS: tuple[Rung, ...] = ("baseline", "layer", "joint")
 
-# The β between 0 and ∞: few, because each costs a fit of every layer, and the optimum is flat.
+# The β between 0 and ∞: few, because beside a wide baseline each costs a fit of every layer, and
+# the optimum is flat.
 BALANCES = (1.0, 100.0)
+
+# Baselines of no more columns than these are further targets of the layer's fit.
+NARROW = 16
 
 
 @dataclass(frozen=True)
@@ -58,6 +85,103 @@ class Ladder:
         return (self.r2["joint"] - self.r2["baseline"]).mean(axis=1)
 
 
+class Baseline:
+    """Columns beside a layer, with what they predict alone: found once, whatever they stand beside.
+
+    `values` are `[n, width]`, or such an array for each layer that has its own (the same layer of
+    the untrained model), and `rows` those of them that the responses are to. One baseline serves
+    any number of climbs over the same responses, folds and penalties.
+    """
+
+    def __init__(
+        self,
+        values: NDArray[np.floating] | Mapping[int, NDArray[np.floating]],
+        *,
+        rows: NDArray[np.intp] | slice = slice(None),
+        standardize: bool = True,
+        match_width: int | None = None,
+    ) -> None:
+        self._values, self._rows = values, rows
+        self._scale, self.match_width = standardize, match_width
+        self._alone: dict[tuple[int | None, int], Fit] = {}
+
+    def stands_beside(self, layer: int) -> bool:
+        return not isinstance(self._values, Mapping) or layer in self._values
+
+    def bands(self, layer: int, fitted: Fitted) -> tuple[Tensor, Tensor]:
+        """Training and test rows beside a layer, standardized and cut as the layer is."""
+        values = self._values[layer] if isinstance(self._values, Mapping) else self._values
+        device = str(fitted.train.device)
+        rows = standardized(values[self._rows], fitted.split, scale=self._scale, device=device)
+        return leading(*rows, self.match_width)
+
+    def alone(self, layer: int, fitted: Fitted, y: Tensor) -> Fit:
+        """What the baseline alone predicts of `y` in the fold of a layer that was fitted."""
+        key = layer if isinstance(self._values, Mapping) else None, fitted.fold
+        if key not in self._alone:
+            self._alone[key] = _fit(self.bands(layer, fitted), fitted, y)
+        return self._alone[key]
+
+
+class Climb:
+    """Ladders of some layers beside some baselines, climbed as `engine.encode` fits the layers.
+
+    Hand it over as `encode(..., beside=climb)`, and ask for `climb.ladder(name)` afterwards.
+    `layers` name the features that `encode` is given, and `columns` are the targets to climb for.
+    """
+
+    def __init__(
+        self,
+        baselines: Mapping[str, Baseline],
+        layers: Sequence[int],
+        columns: NDArray[np.intp] | slice = slice(None),
+        balances: Sequence[float] = BALANCES,
+    ) -> None:
+        self.baselines, self.layers, self.columns = baselines, layers, columns
+        self.balances = list(balances)
+        # By baseline, layer and fold: r, R² and α of each rung `[3, rungs, targets]`, and β.
+        self._found: dict[tuple[str, int, int], tuple[Floats, Floats]] = {}
+
+    def layers_beside(self, name: str) -> list[int]:
+        """The layers that a baseline stands beside: those of its ladder."""
+        return [layer for layer in self.layers if self.baselines[name].stands_beside(layer)]
+
+    def __call__(self, fitted: Fitted) -> None:
+        """Climb in one fold of a layer, which was fitted just now."""
+        layer, y = self.layers[fitted.layer], fitted.targets[:, self.columns]
+        beside = {name: b for name, b in self.baselines.items() if b.stands_beside(layer)}
+        rows = {name: baseline.bands(layer, fitted) for name, baseline in beside.items()}
+        narrow = [name for name in beside if rows[name][0].shape[1] <= NARROW]
+        found = _with_narrow(fitted, y, [rows[name] for name in narrow], self.balances)
+        joint = dict(zip(narrow, found, strict=True))
+        fit = fitted.fit
+        of_layer = Fit(*(part[..., self.columns] for part in (fit.best, fit.gain, fit.explained)))
+        for name, baseline in beside.items():
+            if name not in joint:
+                joint[name] = _with_wide(fitted, y, rows[name], self.balances, baseline.match_width)
+            alone = baseline.alone(layer, fitted, y)
+            both, beta = joint[name]
+            best, rung = _best([of_layer, both, alone])
+            beta = torch.where(rung == 0, 0.0, torch.where(rung == 1, beta, torch.inf))
+            kinds = [
+                (*scores(fit.explained, y, fitted.split)[:2], fitted.alphas[fit.best].cpu().numpy())
+                for fit in (alone, of_layer, best)
+            ]
+            by_kind = np.array(kinds).swapaxes(0, 1)
+            self._found[name, layer, fitted.fold] = by_kind, beta.cpu().numpy()
+
+    def ladder(self, name: str) -> Ladder:
+        """The ladder beside a baseline, as far as it is climbed."""
+        folds = sorted({fold for _, _, fold in self._found})
+        places = [[(name, layer, fold) for fold in folds] for layer in self.layers_beside(name)]
+        parts = np.array([[self._found[place][0] for place in row] for row in places])
+        beta = np.array([[self._found[place][1] for place in row] for row in places])
+        r, r2, alpha = (
+            {rung: parts[:, :, kind, k] for k, rung in enumerate(RUNGS)} for kind in range(3)
+        )
+        return Ladder(r, r2, alpha, beta)
+
+
 def ladder(
     baseline: ArrayLike | Mapping[Any, ArrayLike],
     features: ArrayLike | Mapping[Any, ArrayLike],
@@ -81,62 +205,141 @@ def ladder(
     of the untrained model). `balances` are the values of β between 0 and ∞, which are always among
     the choices. `match_width` cuts the layer and the baseline, each by its own components.
     """
-    base, y, _ = checked(baseline, responses, alphas)
-    x, _, grid = checked(features, responses, alphas)
+    base = checked(baseline, responses, alphas)[0]
+    x = checked(features, responses, alphas)[0]
     if len(base) not in (1, len(x)):
         raise ValueError(f"{len(base)} baselines for {len(x)} layers: give one, or one a layer")
-    if groups is not None:
-        scheme = "grouped"
-    splits = outer_folds(len(y), folds, seed, scheme=scheme, groups=groups)
-    inner = [inner_blocks(t, inner_folds, seed, scheme=scheme, groups=groups) for t, _ in splits]
-    targets = torch.as_tensor(y, device=device)
-    penalties = torch.as_tensor(grid, device=device)
-    workers = torch.get_num_threads() if device == "cpu" else 1
-
-    def band(values: NDArray[np.floating], fold: int) -> tuple[Tensor, Tensor]:
-        train, test = standardized(values, splits[fold], scale=standardize, device=device)
-        return leading(train, test, match_width)
-
-    def fit(rows: tuple[Tensor, Tensor], fold: int) -> Fit:
-        y_train = targets[splits[fold][0]]
-        memory = memory_mb / workers
-        return fit_fold(*rows, y_train, penalties, inner[fold], memory)[0]
-
-    def baseline_alone(task: tuple[int, int]) -> Fit:
-        return fit(band(base[task[0]], task[1]), task[1])
-
-    def with_layer(task: tuple[int, int]) -> list[Fit]:
-        layer, fold = task
-        own, rows = band(base[layer % len(base)], fold), band(x[layer], fold)
-        mixtures = [
-            tuple(torch.cat([beta**0.5 * b, v], dim=1) for b, v in zip(own, rows, strict=True))
-            for beta in balances
-        ]
-        return [fit(rows, fold), *(fit((train, test), fold) for train, test in mixtures)]
-
-    shape = (len(x), len(splits), y.shape[1])
-    r, r2, alpha = ({rung: np.empty(shape) for rung in RUNGS} for _ in range(3))
-    balance = np.empty(shape)
-    choices = np.array([0.0, *balances, np.inf])
-    below = dict(_each(baseline_alone, (len(base), len(splits)), workers))
-    for (layer, fold), fits in _each(with_layer, shape[:2], workers):
-        alone = below[layer % len(base), fold]
-        joint, chosen = _best([*fits, alone])
-        balance[layer, fold] = choices[chosen.cpu().numpy()]
-        for rung, found in zip(RUNGS, (alone, fits[0], joint), strict=True):
-            r[rung][layer, fold], r2[rung][layer, fold], _ = scores(
-                found.explained, targets, splits[fold]
-            )
-            alpha[rung][layer, fold] = grid[found.best.cpu().numpy()]
-    return Ladder(r=r, r2=r2, alpha=alpha, balance=balance)
+    if not len(balances) or not all(0 < beta < np.inf for beta in balances):
+        raise ValueError(f"balances must be finite numbers above 0, and one at least: {balances}")
+    values = base[0] if len(base) == 1 else dict(enumerate(base))
+    beside = Baseline(values, standardize=standardize, match_width=match_width)
+    climb = Climb({"": beside}, range(len(x)), balances=balances)
+    encode(
+        dict(enumerate(x)),
+        responses,
+        alphas=alphas,
+        folds=folds,
+        inner_folds=inner_folds,
+        scheme=scheme,
+        groups=groups,
+        standardize=standardize,
+        match_width=match_width,
+        seed=seed,
+        device=device,
+        memory_mb=memory_mb,
+        beside=climb,
+    )
+    return climb.ladder("")
 
 
-def _each(
-    function: Callable[[tuple[int, int]], Result], shape: tuple[int, ...], workers: int
-) -> Iterator[tuple[tuple[int, int], Result]]:
-    """`function` of every (layer, fold), with its place."""
-    tasks = [(layer, fold) for layer, fold in np.ndindex(*shape)]
-    return zip(tasks, in_threads(function, tasks, workers), strict=True)
+Joint = tuple[Fit, Tensor]  # the joint model at the best β of each target, and that β
+
+
+def _with_wide(
+    fitted: Fitted,
+    y: Tensor,
+    baseline: tuple[Tensor, Tensor],
+    balances: Sequence[float],
+    components: int | None,
+) -> Joint:
+    """Both bands as one: a factorization for each β."""
+    rows = (fitted.train, fitted.test)
+    if components is not None:
+        rows = on_components(fitted.factor, *rows)
+    fits = []
+    for beta in balances:
+        b, b_test = (beta**0.5 * part for part in baseline)
+        mixture = torch.cat([b, rows[0]], dim=1), torch.cat([b_test, rows[1]], dim=1)
+        fits.append(_fit(mixture, fitted, y))
+    best, chosen = _best(fits)
+    return best, y.new_tensor(balances)[chosen]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns Z of narrow baselines side by side, and R Z, what the layer's fit leaves of them.
+
+    R = α (K + αI)⁻¹ = I − U diag(w) Uᵀ of centred columns.
+    """
+
+    factor: Factor  # of the layer, exact
+    alphas: Tensor
+    z: Tensor  # [rows, columns]
+    left: Tensor  # R Z, [alphas, rows, columns]
+    bands: list[slice]  # where each baseline's columns are
+
+    @classmethod
+    def beside(cls, fitted: Fitted, baselines: Sequence[Tensor]) -> "Columns":
+        factor = fitted.factor if fitted.factor.is_exact else factorize(fitted.train)
+        alphas, z = factor.penalties(fitted.alphas), torch.cat(list(baselines), dim=1)
+        seen = product(factor.u.T, z)
+        rest = alphas[:, None] / (factor.s + alphas[:, None])  # 1 − w, without cancelling
+        left = factor.u @ (rest[:, :, None] * seen)
+        if not factor.is_full:
+            left += z - product(factor.u, seen)
+        ends = np.cumsum([baseline.shape[1] for baseline in baselines])
+        bands = [slice(end - b.shape[1], end) for end, b in zip(ends, baselines, strict=True)]
+        return cls(factor, alphas, z, left, bands)
+
+
+def _with_narrow(
+    fitted: Fitted,
+    y: Tensor,
+    baselines: Sequence[tuple[Tensor, Tensor]],
+    balances: Sequence[float],
+) -> list[Joint]:
+    """The layer with each of some baselines of few columns, from its own fit of y and of those."""
+    if not baselines:
+        return []
+    columns = Columns.beside(fitted, [train for train, _ in baselines])
+    targets, betas = centred(y[fitted.split[0]])[0], y.new_tensor(balances)
+    together = fit_in(fitted.memory_mb / 2, 4 * 8 * len(columns.alphas) * len(targets))
+    parts = targets.split(together, dim=1)
+    gains = torch.cat([_gains(fitted, columns, part, betas) for part in parts], dim=-1)
+    each, joint = np.arange(targets.shape[1]), []
+    for (train, test), band, gain in zip(baselines, columns.bands, gains, strict=True):
+        of_beta, of_alpha = gain.max(dim=1)
+        most, chosen = of_beta.max(dim=0)
+        best, beta = of_alpha[chosen, each], betas[chosen]
+        alpha = columns.alphas[best]
+        left = columns.left[best][:, :, band].mT  # [targets, columns, rows]
+        v = _weights(left @ train, left @ targets.T[:, :, None], alpha / beta)[:, :, 0].T
+        w = solve(columns.factor, fitted.train, targets - train @ v, alpha)
+        explained = product(fitted.test, w) + test @ v
+        joint.append((Fit(best, most, explained), beta))
+    return joint
+
+
+def _gains(fitted: Fitted, columns: Columns, y: Tensor, betas: Tensor) -> Tensor:
+    """Squared error saved over the mean on held-out rows, `[bands, betas, alphas, targets]`."""
+    alphas, k = columns.alphas, columns.z.shape[1]
+    both = torch.cat([columns.z, y], dim=1)
+    moments = columns.left.mT @ both
+    gains = y.new_zeros(len(columns.bands), len(betas), len(alphas), y.shape[1])
+    given = (alphas, fitted.blocks, fitted.memory_mb)
+    for blocks, some, p in held_out_predictions(columns.factor, both, *given):
+        error = mean_error(both, blocks)
+        d = error - p
+        others = moments[some, None] - columns.left[some][:, blocks].mT @ d
+        for i, band in enumerate(columns.bands):
+            square, right = others[..., band, band], others[..., band, k:]
+            for j, beta in enumerate(betas):
+                v = _weights(square, right, alphas[some, None] / beta)
+                joint = p[..., k:] + d[..., band] @ v
+                gains[i, j, some] += ((2 * error[..., k:] - joint) * joint).sum(dim=(1, 2))
+    return gains.nan_to_num(nan=0.0)  # NaN where rounding left nothing
+
+
+def _weights(square: Tensor, right: Tensor, ridge: Tensor) -> Tensor:
+    """(square + ridge I)⁻¹ right, for stacks of small matrices."""
+    one = torch.eye(square.shape[-1]).to(square)
+    return torch.linalg.solve_ex(square + ridge[..., None, None] * one, right)[0]
+
+
+def _fit(rows: tuple[Tensor, Tensor], fitted: Fitted, y: Tensor) -> Fit:
+    """Other training and test rows, fitted as the layer was."""
+    y_train = y[fitted.split[0]]
+    return fit_fold(*rows, y_train, fitted.alphas, fitted.blocks, fitted.memory_mb)[0]
 
 
 def _best(fits: list[Fit]) -> tuple[Fit, Tensor]:

@@ -6,7 +6,7 @@ How one factorization (`geomod.ridge.factor`) answers for every penalty and inne
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,6 +90,23 @@ class Fit:
     explained: Tensor  # [test rows, targets], prediction minus the mean of the training rows
 
 
+@dataclass(frozen=True)
+class Fitted:
+    """A layer in an outer fold, with all that was at hand to fit it: for further fits beside it."""
+
+    layer: int  # its place among those given
+    fold: int
+    split: Split
+    blocks: list[Rows]  # the inner held-out rows, within the training rows
+    train: Tensor  # [training rows, width], standardized
+    test: Tensor  # [test rows, width]
+    targets: Tensor  # [n, targets]
+    alphas: Tensor
+    memory_mb: float
+    factor: Factor
+    fit: Fit
+
+
 def encode(
     features: ArrayLike | Mapping[Any, ArrayLike],
     responses: ArrayLike,
@@ -106,6 +123,7 @@ def encode(
     device: str = "cpu",
     memory_mb: float = 512,
     keep_predictions: bool = False,
+    beside: Callable[[Fitted], object] | None = None,
 ) -> Encoding:
     """Predict `responses` `[n, targets]` from `features` `[n, width]` or `[layers, n, width]`.
 
@@ -125,7 +143,9 @@ def encode(
 
     With `permutations`, the rows of the responses are permuted (whole groups where folds are
     grouped) and refitted with the penalties that the real responses chose. Layers and folds are
-    dealt to as many cores as torch may use.
+    dealt to as many cores as torch may use. `beside` is called with each layer and fold as soon as
+    it is fitted, by the core that did: models that share its factorization (`geomod.ridge.banded`)
+    cost little there.
     """
     x, y, grid = checked(features, responses, alphas)
     if groups is not None:
@@ -145,6 +165,9 @@ def encode(
         x_train, x_test = standardized(x[layer], split, scale=standardize, device=device)
         y_train = targets[split[0]]
         fit, factor = fit_fold(x_train, x_test, y_train, penalties, blocks, memory, match_width)
+        if beside is not None:
+            rows = (split, blocks, x_train, x_test)
+            beside(Fitted(layer, fold, *rows, targets, penalties, memory, factor, fit))
         r, r2, constant = scores(fit.explained, targets, split)
         chosen = factor.penalties(penalties)[fit.best]
         drawn = _null_r(factor, x_train, x_test, targets, split, orders, chosen, memory)

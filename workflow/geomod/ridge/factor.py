@@ -95,7 +95,11 @@ def leading(train: Tensor, test: Tensor, components: int | None) -> tuple[Tensor
     """Training and test rows on the leading principal components of the training rows, if any."""
     if components is None:
         return train, test
-    factor = factorize(train, components)
+    return on_components(factorize(train, components), train, test)
+
+
+def on_components(factor: Factor, train: Tensor, test: Tensor) -> tuple[Tensor, Tensor]:
+    """The same where the training rows are factorized already, into those components."""
     if not len(factor.s):  # nothing varies: there are no components to look along
         return train, test
     axes = product(train.T, factor.u) / factor.s.sqrt()

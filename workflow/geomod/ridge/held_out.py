@@ -20,8 +20,10 @@ mean's error: unlike the error itself, this tells strong penalties apart even in
 on what rounding did to it comes with it.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -61,32 +63,71 @@ def held_out_gains(
         return Gains(nothing, nothing, nothing)
     if single(blocks):
         return _gains_of_rows(factor, y, alphas, memory_mb, dtype)
-    refit = len(factor.s) <= min(map(len, blocks))  # there the features make the smaller problem
-    if refit:
+    if _refits(factor, blocks):
         dtype = torch.float64
-    u = factor.u.to(dtype)
-    z = product(u.T, y.to(dtype))
-    rest, weights = (part.to(dtype) for part in spectral_weights(factor, alphas))
+    z = product(factor.u.to(dtype).T, y.to(dtype))
     gains = torch.zeros(len(alphas), y.shape[1], dtype=torch.float64, device=y.device)
-    of_mean, terms, least = torch.zeros_like(gains[0]), gains.clone(), torch.ones_like(alphas)
-    together = affordable(factor, max(map(len, blocks)), memory_mb)
-    for block in blocks:
-        rows, error = u[block], mean_error(y, block).to(dtype)
-        of_mean += (error.double() ** 2).sum(dim=0)
-        filled = z - product(rows.T, error)
-        for some in torch.arange(len(alphas), device=alphas.device).split(together):
-            if refit:
-                p, size = _refitted(factor, rows, alphas[some], filled)
-            else:
-                p, size, pivot = _predicted(factor, rows, rest[some], weights[some], filled)
-                least[some] = torch.minimum(least[some], pivot.double())
-            gains[some] += _saved(error, p)
-            terms[some] = torch.maximum(terms[some], size)
+    terms, least = gains.clone(), torch.ones_like(alphas)
+    for block, some, p, size, pivot in _by_block(factor, y, z, alphas, blocks, memory_mb):
+        gains[some] += _saved(mean_error(y, block).to(dtype), p)
+        terms[some] = torch.maximum(terms[some], size)
+        least[some] = torch.minimum(least[some], pivot.double())
+    of_mean = torch.cat([mean_error(y, block) for block in blocks]).norm(dim=0) ** 2
+    rest = spectral_weights(factor, alphas)[0]
     off = torch.finfo(dtype).eps * terms / least[:, None]
     # |(I − H)_BB⁻¹ (I − H)_B| at most: by that much leaving out a block amplifies errors.
-    most = rest.double().amax(dim=1) if factor.is_full else torch.ones_like(least)
+    most = rest.amax(dim=1) if factor.is_full else torch.ones_like(least)
     shared = factor.uncertainty(z, alphas) * (most / least).clamp(min=1).sqrt()[:, None]
     return _with_bounds(gains, off, shared, of_mean)
+
+
+def held_out_predictions(
+    factor: Factor, y: Tensor, alphas: Tensor, blocks: list[Rows], memory_mb: float = 512
+) -> Iterator[tuple[Rows, Rows, Tensor]]:
+    """Blocks `[blocks, rows]`, some penalties, and p, `[alphas, blocks, rows, targets]`.
+
+    All in float64, for `y` that is centred; NaN where rounding left nothing.
+    """
+    everything = np.arange(len(alphas))
+    if single(blocks):
+        p = _of_rows(factor, y, alphas)[:, np.concatenate(blocks), None]
+        yield np.stack(blocks), everything, p
+    elif not len(factor.s):
+        for block in blocks:
+            yield block[None], everything, y.new_zeros(len(alphas), 1, len(block), y.shape[1])
+    else:
+        z = product(factor.u.double().T, y)
+        for block, some, p, _, _ in _by_block(factor, y, z, alphas, blocks, memory_mb):
+            yield block[None], some, p[:, None]
+
+
+def _refits(factor: Factor, blocks: list[Rows]) -> bool:
+    """Whether to fit again without a block: where the features make the smaller problem."""
+    return len(factor.s) <= min(map(len, blocks))
+
+
+def _by_block(
+    factor: Factor, y: Tensor, z: Tensor, alphas: Tensor, blocks: list[Rows], memory_mb: float
+) -> Iterator[tuple[Rows, Rows, Tensor, Tensor, Tensor]]:
+    """Each block's p for some of the penalties, with sizes and pivots (`_predicted`).
+
+    In the precision of z = Uᵀ y.
+    """
+    u = factor.u.to(z.dtype)
+    rest, weights = (part.to(z.dtype) for part in spectral_weights(factor, alphas))
+    together = affordable(factor, max(map(len, blocks)), memory_mb)
+    places = np.arange(len(alphas))
+    for block in blocks:
+        rows = u[block]
+        filled = z - product(rows.T, mean_error(y, block).to(z.dtype))
+        for start in range(0, len(alphas), together):
+            some = places[start : start + together]
+            if _refits(factor, blocks):
+                p, size = _refitted(factor, rows, alphas[some], filled)
+                pivot = torch.ones_like(alphas[some])
+            else:
+                p, size, pivot = _predicted(factor, rows, rest[some], weights[some], filled)
+            yield block, some, p, size, pivot
 
 
 def _saved(error: Tensor, p: Tensor) -> Tensor:
@@ -119,8 +160,8 @@ def affordable(factor: Factor, block: int, memory_mb: float) -> int:
 
 
 def mean_error(y: Tensor, block: Rows) -> Tensor:
-    """The error on a block of the mean of the other rows of a centred `y`."""
-    return y[block] + y[block].sum(dim=0) / (len(y) - len(block))
+    """The error on a block, or a stack of such, of the mean of the other rows of a centred `y`."""
+    return y[block] + y[block].sum(dim=-2, keepdim=True) / (len(y) - block.shape[-1])
 
 
 def spectral_weights(factor: Factor, alphas: Tensor) -> tuple[Tensor, Tensor]:
@@ -226,13 +267,7 @@ def _gains_of_rows(
     """`held_out_gains` where every block is a single row, so that (I − H)_BB is a number."""
     u, rows = factor.u.to(dtype), len(y)
     rest, weights = spectral_weights(factor, alphas)
-    squared = u**2
-    # [alphas, rows], how much a row's response is of what predicts it, and how little.
-    sums = product(torch.cat([weights, rest, rest**2]).to(dtype), squared.T)
-    own, left, squares = sums.split(len(alphas))
-    if not factor.is_full:
-        complement = (1 - 1 / rows - squared.sum(dim=1, dtype=torch.float64)).to(dtype)
-        left, squares = left + complement, squares + complement
+    own, left, squares = _leverages(factor, rest, weights, dtype)
     error = y.T * (rows / (rows - 1))
     z = product(u.T, y.to(dtype))
     gains = torch.empty(len(alphas), y.shape[1], dtype=torch.float64, device=y.device)
@@ -251,6 +286,34 @@ def _gains_of_rows(
     amplified = (squares / left**2).mean(dim=1).sqrt()
     shared = factor.uncertainty(z, alphas) * amplified[:, None]
     return _with_bounds(gains, off, shared, e**2)
+
+
+def _of_rows(factor: Factor, y: Tensor, alphas: Tensor) -> Tensor:
+    """What each penalty predicts for each row from the others, `[alphas, rows, targets]`."""
+    u = factor.u.double()
+    rest, weights = spectral_weights(factor, alphas)
+    own, left, _ = _leverages(factor, rest, weights, u.dtype)
+    weighted = weights.T[:, :, None] * product(u.T, y)[:, None]
+    fitted = product(u, weighted.flatten(start_dim=1)).view(len(u), len(alphas), -1)
+    error = y * (len(y) / (len(y) - 1))
+    return (fitted.transpose(0, 1) - own[:, :, None] * error) / left[:, :, None]
+
+
+def _leverages(
+    factor: Factor, rest: Tensor, weights: Tensor, dtype: torch.dtype
+) -> tuple[Tensor, Tensor, Tensor]:
+    """How much a row's response is of what predicts it, and how little, `[alphas, rows]`.
+
+    The third result is the sum of the squares of a row of I − H.
+    """
+    u = factor.u.to(dtype)
+    squared = u**2
+    sums = product(torch.cat([weights, rest, rest**2]).to(dtype), squared.T)
+    own, left, squares = sums.split(len(weights))
+    if not factor.is_full:
+        complement = (1 - 1 / len(u) - squared.sum(dim=1, dtype=torch.float64)).to(dtype)
+        left, squares = left + complement, squares + complement
+    return own, left, squares
 
 
 def fit_in(memory_mb: float, bytes_each: int) -> int:
