@@ -51,8 +51,8 @@ def test_another_region_or_ceiling_is_nothing_to_the_sentences() -> None:
 
 def test_how_models_read_is_nothing_to_the_responses() -> None:
     table = {"name": "x", "sentences": "s.csv", "responses": "r.csv", "regions": ["IFG"]}
-    passages = Dataset.model_validate({**table, "context": "passage", "long": "cut"})
-    assert as_files(passages, "world") == as_files(Dataset.model_validate(table), "world")
+    passages = Section.model_validate({**table, "context": "passage", "long": "cut"})
+    assert as_files(passages, "world") == as_files(Section.model_validate(table), "world")
 
 
 def test_a_ceiling_is_a_method_or_a_file() -> None:
