@@ -1,12 +1,14 @@
 """Every Python example of the pages runs as it is printed."""
 
 import re
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from geomod.geometry import catalogue, registry
+from geomod.encoding import alignment
+from geomod.geometry import catalogue, registry, sets, steps
 from tests.conftest import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -44,9 +46,13 @@ def test_examples_run_one_after_another(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    catalogue.names()  # brings the built-in measures; those of the examples end with them
+    # The built-in measures are here already; those of the examples end with them.
+    assert catalogue.names()
+    assert {sets.__name__, steps.__name__} <= sys.modules.keys()
     known = {name: dict(variants) for name, variants in registry.REGISTRY.items()}
     monkeypatch.setattr(registry, "REGISTRY", known)
+    for module, measures in ((registry, "SETS"), (registry, "STEPS"), (alignment, "MEASURES")):
+        monkeypatch.setattr(module, measures, dict(getattr(module, measures)))
     to_run = [example for example in ALL[page] if example.why_not is None]
     if not to_run:
         pytest.skip("; ".join(f"{example}: {example.why_not}" for example in ALL[page]))

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+ADDING = re.compile(
+    r"^\| \[[^|]*\|(?P<file>[^|]*\.py`[^|]*)\|[^|]*\|[^|]*\|(?P<test>[^|]*)\|$", re.MULTILINE
+)
 STATION = re.compile(r"^\|[^|]*\|(?P<files>[^|]*\.py`[^|]*)\|(?P<names>[^|]*)\|$", re.MULTILINE)
 
 
@@ -22,6 +25,14 @@ def test_every_function_on_the_map_is_in_its_file(root: Path, page: str, fewest:
         files = re.findall(r"`([^`]+\.py)`", station["files"])
         there = set().union(*(defined_in(root / "workflow/geomod" / file) for file in files))
         assert set(re.findall(r"`(\w+)`", station["names"])) <= there, station[0]
+
+
+def test_what_is_added_has_a_file_and_a_test_to_copy(root: Path) -> None:
+    rows = list(ADDING.finditer((root / "docs/adding.md").read_text(encoding="utf-8")))
+    assert len(rows) >= 8
+    for row in rows:
+        assert (root / "workflow/geomod" / row["file"].strip(" `")).is_file(), row[0]
+        assert (root / row["test"].strip(" `")).is_file(), row[0]
 
 
 def test_at_most_eight_files_lie_flat(root: Path) -> None:

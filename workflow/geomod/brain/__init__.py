@@ -11,6 +11,7 @@ from geomod.base.handing_on import hand_on
 if TYPE_CHECKING:
     from geomod.brain.ceiling import ceilings as ceilings
     from geomod.brain.ceiling import noise_ceiling as noise_ceiling
+    from geomod.brain.dataset import Dataset as Dataset
     from geomod.brain.own import reader as reader
     from geomod.brain.responses import Responses as Responses
     from geomod.brain.responses import read_responses as read_responses
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __getattr__ = hand_on(
     __name__,
     {
+        "Dataset": ".dataset",
         "Responses": ".responses",
         "Voxels": ".voxels",
         "ceilings": ".ceiling",

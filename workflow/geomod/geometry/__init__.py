@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from geomod.geometry.measuring import measure as measure
     from geomod.geometry.measuring import summarize as summarize
     from geomod.geometry.registry import metric as metric
+    from geomod.geometry.registry import of_set as of_set
+    from geomod.geometry.registry import of_steps as of_steps
     from geomod.geometry.sets import depth_similarity as depth_similarity
     from geomod.geometry.sets import measure_population as measure_population
 
@@ -42,6 +44,8 @@ __getattr__ = hand_on(
         "measure_states": ".arrays",
         "metric": ".registry",
         "names": ".catalogue",
+        "of_set": ".registry",
+        "of_steps": ".registry",
         "rankme": ".arrays",
         "read_grams": ".grams",
         "set_participation_ratio": ".arrays",
