@@ -6,8 +6,6 @@ import sys
 import time
 from dataclasses import asdict, replace
 
-from snakemake.exceptions import WorkflowError
-
 from geomod.base import jobs
 from geomod.base.devices import gpus_per_job
 from geomod.base.errors import InputError
@@ -228,9 +226,7 @@ def all_maps(wildcards):
     """The files of the section `maps`; an assembly has no space to draw in."""
     maps = CONFIG.maps
     if maps is None:
-        raise WorkflowError(
-            "the config has no section `maps`, which says what is to be mapped"
-        )
+        sys.exit("\nthe config has no section `maps`, which says what is to be mapped")
     suffixes = ["parquet"] if CONFIG.dataset.assembly else ["nii.gz", "png"]
     return [
         PATHS.voxels(model, step, participant, layer, suffix)
