@@ -35,6 +35,17 @@ def test_what_is_added_has_a_file_and_a_test_to_copy(root: Path) -> None:
         assert (root / row["test"].strip(" `")).is_file(), row[0]
 
 
+@pytest.mark.parametrize("page", ["README.md", "config/README.md", "docs"])
+def test_every_file_that_a_page_names_is_there(root: Path, page: str) -> None:
+    pages = sorted((root / page).glob("*.md")) if (root / page).is_dir() else [root / page]
+    for path in pages:
+        text = path.read_text(encoding="utf-8")
+        for name in re.findall(r"\b(?:tests|benchmarks|geomod)/[\w/]+\.py\b", text):
+            places = [root / name, root / "workflow" / name]
+            example = name.endswith("steady.py")  # the claim that docs/adding.md makes up
+            assert example or any(place.is_file() for place in places), f"{path.name}: {name}"
+
+
 def test_at_most_eight_files_lie_flat(root: Path) -> None:
     flat = [path for path in (root / "workflow/geomod").iterdir() if path.is_file()]
     assert len(flat) <= 8
