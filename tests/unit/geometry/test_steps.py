@@ -206,3 +206,12 @@ def test_sentences_whose_ways_are_not_known_are_counted_and_left_out():
     with np.errstate(all="raise"):
         assert flow(still, still)["value"].isna().all()
         assert flow(ways(0, (1, 1, 2, 2)), ways(1, (1, 1, 2, 2)))["value"].isna().all()
+
+
+def test_a_step_that_diverged_as_a_whole_has_no_flow():
+    before, after = ways(0), ways(1)
+    for states in after:
+        states[0, 0] = np.nan
+    found = flow(before, after)
+    assert found["value"].isna().all()
+    assert found["n_nonfinite"].eq(len(LENGTHS)).all()

@@ -134,8 +134,8 @@ def _ways(grams: Floats, width: int) -> Floats:
     path = displacements(grams, width, first=0)
     lengths = np.sqrt(np.where(path.directed, squared_norms(path.inner), np.inf))
     cosines = path.inner / (lengths[:, :, None] * lengths[:, None, :])
-    if not cosines.shape[-1]:
-        return np.full((len(grams), 1), np.nan)  # a single token goes nowhere
+    if not cosines.size:  # a single token goes nowhere, and no sentence may be left
+        return np.full((len(grams), 1), np.nan)
     flat = cosines.reshape(len(cosines), -1)
     apart = flat - flat.sum(axis=0) / max(1, len(flat))
     size = np.sqrt(np.square(apart).sum(axis=1, keepdims=True))
