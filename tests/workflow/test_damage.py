@@ -58,7 +58,7 @@ def run_until_whole(workflow: Workflow, damage: dict[str, Callable[[Path], None]
     "damage",
     [
         {"claims.json": emptied, "figures/emergence.svg": halved},
-        # Alone: they are made anew with the responses, and figures with all that follows from those.
+        # Alone: they are made anew with the responses, and figures with what follows from those.
         {"brain/notes.json": emptied},
     ],
     ids=["claims and a figure", "notes"],
