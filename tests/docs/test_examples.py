@@ -9,6 +9,7 @@ import pytest
 
 from geomod.encoding import alignment
 from geomod.geometry import catalogue, registry, sets, steps
+from geomod.models import reading
 from tests.conftest import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -49,10 +50,16 @@ def test_examples_run_one_after_another(
     # The built-in measures are here already; those of the examples end with them.
     assert catalogue.names()
     assert {sets.__name__, steps.__name__} <= sys.modules.keys()
+    assert reading.reading_of("sentences")
     known = {name: dict(variants) for name, variants in registry.REGISTRY.items()}
     monkeypatch.setattr(registry, "REGISTRY", known)
-    for module, measures in ((registry, "SETS"), (registry, "STEPS"), (alignment, "MEASURES")):
-        monkeypatch.setattr(module, measures, dict(getattr(module, measures)))
+    for module, name in (
+        (registry, "SETS"),
+        (registry, "STEPS"),
+        (alignment, "MEASURES"),
+        (reading, "READINGS"),
+    ):
+        monkeypatch.setattr(module, name, dict(getattr(module, name)))
     to_run = [example for example in ALL[page] if example.why_not is None]
     if not to_run:
         pytest.skip("; ".join(f"{example}: {example.why_not}" for example in ALL[page]))
