@@ -30,6 +30,9 @@ REGION_COLOURS = {
 }
 MODULE_COLOURS = {"low": "#2a7f62", "middle1": "#a9c7a0", "high": "#c8553d", "all": "#b8b8b8"}
 OTHER = "#9a9a9a"
+# Of maps: alignment and geometry are told apart by their colours. Both rise in lightness alone.
+ALIGNMENT_COLOURS, GEOMETRY_COLOURS = "magma", "viridis"  # known to matplotlib and Vega
+SIDE_COLOURS = {"left": "#3a7ebf", "right": "#d9822b"}  # of two things that are compared
 LOG2_OF_10 = np.log2(10)  # half-times are log10(step + 1), the axis of training is log2(step + 1)
 
 MARKED: Any = {"marker": "o", "ms": 2.5, "lw": 1.3}  # a curve of one point can be seen too

@@ -1,4 +1,7 @@
-"""One HTML page that says what was found, with every figure in it and nothing to load."""
+"""One HTML page that says what was found, with every figure in it and nothing to load.
+
+Its templates lie side by side: `report.html.j2` is the page, the others are parts of it.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,7 +11,9 @@ import pandas as pd
 import yaml
 
 from geomod.base.extras import extra
-from geomod.report.gallery import GALLERY, Plate
+from geomod.report import explorer
+from geomod.report.gallery import GALLERY, Plate, Tables
+from geomod.report.series import all_series
 
 with extra("report"):
     import jinja2
@@ -22,6 +27,7 @@ def render(
     notes: Sequence[str],
     figures: Mapping[str, str],
     lacking: Mapping[str, str],
+    tables: Tables,
     recovery: pd.DataFrame | None = None,
     calibration: pd.DataFrame | None = None,
 ) -> str:
@@ -30,11 +36,18 @@ def render(
     `lacking` has a sentence for each figure that is left out.
     """
     environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+        loader=jinja2.FileSystemLoader(template.parent),
     )
     environment.filters |= {"number": number, "percent": percent, "svg": svg_element}
-    page = environment.from_string(template.read_text(encoding="utf-8"))
-    return page.render(
+    series = all_series(tables, str(config["dataset"]["name"]))
+    return environment.get_template(template.name).render(
+        explorer=explorer.payload(series, str(config["run"])) if len(series) else None,
+        libraries=explorer.libraries(),
+        script=template.with_name("explorer.js").read_text(encoding="utf-8"),
         config=config,
         config_text=yaml.safe_dump(
             dict(config), sort_keys=False, allow_unicode=True, default_flow_style=None, width=100

@@ -1,0 +1,156 @@
+"""The explorer's charts as Vega-Lite specifications. Their data come from the page, in the browser.
+
+Each has a data set `rows` with the values and one or two of what is under the cursor; parameters
+(`params`) carry what changes with the choice of a measure: colours, limits, ticks, the heading.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from geomod.report.drawing import SIDE_COLOURS
+
+Spec = dict[str, Any]
+
+SHORT = (
+    "datum.value >= 1000 && datum.value % 1000 == 0 ? datum.value / 1000 + 'k' : datum.value + ''"
+)
+LAYER = "datum.value < 0 ? 'model' : datum.value + ''"
+TOOLTIP = [
+    {"field": name, "type": "nominal"}
+    for name in ("side", "model", "measure", "step", "layer", "value", "band", "n")
+]
+SIDES = {
+    "field": "side",
+    "type": "nominal",
+    "scale": {"domain": list(SIDE_COLOURS), "range": list(SIDE_COLOURS.values())},
+    "legend": None,
+}
+
+
+def _chart(layers: Sequence[Spec], params: Sequence[str], height: int, **more: Any) -> Spec:
+    return {
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+        "width": "container",
+        "height": height,
+        "autosize": {"type": "fit-x", "contains": "padding"},
+        "params": [{"name": name, "value": None} for name in params],
+        "title": {"text": {"expr": "heading"}, "anchor": "start", "fontSize": 12, "offset": 8},
+        "data": {"name": "rows"},
+        "layer": list(layers),
+        "config": {
+            "font": "system-ui, sans-serif",
+            "axis": {"labelFontSize": 11, "titleFontSize": 11, "titleFontWeight": "normal"},
+            "legend": {"labelFontSize": 11},
+            "view": {"stroke": None},
+            # A page of thousands of marks that each are announced helps nobody: each chart has
+            # one description, and its numbers in a table beside it.
+            "aria": False,
+        },
+        **more,
+    }
+
+
+def heat_map() -> Spec:
+    """Layers × steps, the embedding at the bottom; a ring marks the cursor."""
+    x = {"field": "step", "type": "ordinal", "title": "training step"}
+    y = {"field": "layer", "type": "ordinal", "title": "layer", "sort": "descending"}
+    x["axis"] = {"labelExpr": SHORT, "labelOverlap": "greedy", "labelAngle": 0, "ticks": False}
+    y["axis"] = {"labelExpr": LAYER, "labelOverlap": "greedy", "ticks": False}
+    colour = {
+        "field": "raw",
+        "type": "quantitative",
+        "scale": {
+            "scheme": {"expr": "scheme"},
+            "domainMin": {"expr": "low"},
+            "domainMax": {"expr": "high"},
+            "clamp": True,
+        },
+        "legend": {"title": None, "orient": "right", "gradientLength": 160},
+    }
+    cells = {
+        "mark": {"type": "rect", "invalid": "filter"},
+        "encoding": {"x": x, "y": y, "color": colour, "tooltip": TOOLTIP},
+    }
+    ring = {
+        "data": {"name": "cursor"},
+        "mark": {"type": "rect", "fill": None, "stroke": "#fff", "strokeWidth": 4},
+        "encoding": {"x": x, "y": y},
+    }
+    inner = {**ring, "mark": {**ring["mark"], "stroke": "#000", "strokeWidth": 1.5}}
+    return _chart([cells, ring, inner], ["heading", "scheme", "low", "high"], 230)
+
+
+def _curve(field: str, x: Spec) -> Spec:
+    """Values of one or two series along a field, with their bands and a line at the cursor."""
+    y = {
+        "field": "raw",
+        "type": "quantitative",
+        "title": None,
+        "scale": {"zero": False},
+        "axis": {"tickCount": 5},
+    }
+    along = {"x": x, "color": SIDES}
+    band = {
+        "mark": {"type": "area", "opacity": 0.15},
+        "encoding": {**along, "y": {**y, "field": "low"}, "y2": {"field": "top"}},
+    }
+    line = {
+        "mark": {"type": "line", "point": {"size": 25}, "strokeWidth": 1.8},
+        "encoding": {
+            **along,
+            "y": y,
+            "strokeDash": {**SIDES, "scale": {"domain": list(SIDE_COLOURS), "range": [[1, 0], [6, 3]]}},
+            "tooltip": TOOLTIP,
+        },
+    }
+    rule = {
+        "data": {"name": "cursor"},
+        "mark": {"type": "rule", "strokeWidth": 1, "strokeDash": [2, 3]},
+        "encoding": {"x": {"field": field, "type": "quantitative"}},
+    }
+    return _chart([band, line, rule], ["heading", "ticks"], 170)
+
+
+def course() -> Spec:
+    """One layer over training, on the axis log(step + 1)."""
+    axis = {"values": {"expr": "ticks"}, "labelExpr": SHORT, "labelOverlap": "greedy"}
+    x = {"field": "step", "type": "quantitative", "title": "training step"}
+    return _curve("step", {**x, "scale": {"type": "symlog", "constant": 1}, "axis": axis})
+
+
+def profile() -> Spec:
+    """One step over depth."""
+    axis = {"format": "d", "tickMinStep": 1}
+    x = {"field": "layer", "type": "quantitative", "title": "layer", "axis": axis}
+    return _curve("layer", {**x, "scale": {"zero": False, "nice": False, "padding": 8}})
+
+
+def plane() -> Spec:
+    """Layers in the plane of entropy and curvature: at one step in order, and at all steps faintly."""
+    x = {"field": "curvature", "type": "quantitative", "title": "curvature (°)"}
+    y = {"field": "entropy", "type": "quantitative", "title": "entropy (nats)"}
+    x["scale"] = y["scale"] = {"zero": False}
+    places = {"x": x, "y": y, "color": SIDES}
+    tooltip = [{**entry, "field": f} for f in ("model", "step", "layer", "curvature", "entropy")
+               for entry in [{"type": "nominal"}]]
+    trail = {"mark": {"type": "circle", "size": 14, "opacity": 0.15}, "encoding": places}
+    now = {"name": "now"}
+    path = {
+        "data": now,
+        "mark": {"type": "line", "strokeWidth": 1.5},
+        "encoding": {**places, "order": {"field": "layer", "type": "quantitative"}},
+    }
+    points = {
+        "data": now,
+        "mark": {"type": "circle", "size": 70, "opacity": 1},
+        "encoding": {**places, "tooltip": tooltip},
+    }
+    names = {
+        "data": now,
+        "mark": {"type": "text", "dx": 9, "dy": -7, "fontSize": 10},
+        "encoding": {"x": x, "y": y, "text": {"field": "layer"}},
+    }
+    return _chart([trail, path, points, names], ["heading"], 320)
+
+
+CHARTS = {"map": heat_map, "course": course, "profile": profile, "plane": plane}
