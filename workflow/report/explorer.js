@@ -116,7 +116,7 @@
   await Promise.all(
     places.map(async (place) => {
       const spec = structuredClone(PACK.charts[place.dataset.chart]);
-      const options = { actions: false, renderer: "svg", tooltip: { theme: "custom" } };
+      const options = { actions: false, renderer: "svg", tooltip: { theme: "custom" }, logLevel: 1 };
       const { view } = await vegaEmbed(place.querySelector(".chart"), spec, options);
       CHARTS[place.id] = { view, place, rows: [], kind: place.dataset.chart };
     }),
@@ -141,7 +141,7 @@
 
   // ---- one change, from the controls to the charts ---------------------------------------------
 
-  const STATE = { step: Infinity, layer: Infinity }; // the pinned cell, of the left side
+  const STATE = { step: 0, layer: 0 }; // the pinned cell, of the left side
   let shown; // both sides' series
 
   async function update() {
@@ -349,15 +349,14 @@
   }
 
   FORM.addEventListener("submit", (event) => event.preventDefault());
-  FORM.addEventListener("input", ({ target }) => {
-    if (target.name === "step") STATE.step = shown.left.steps[target.value];
-    if (target.name === "layer") STATE.layer = shown.left.layers[target.value];
-    update();
-  });
-  byId("explorer-highest").addEventListener("click", () => {
-    const rows = rowsOf(shown.left).filter((row) => Number.isFinite(row.raw));
-    if (rows.length) pin(rows.reduce((best, row) => (row.raw > best.raw ? row : best)));
-  });
+  FORM.addEventListener("input", update);
+  for (const name of ["step", "layer"]) {
+    control(name).addEventListener("input", ({ target }) =>
+      pin({ ...STATE, [name]: shown.left[`${name}s`][target.value] }));
+  }
+  const highest = () => rowsOf(shown.left).filter((row) => Number.isFinite(row.raw))
+    .reduce((best, row) => (row.raw > best.raw ? row : best), STATE);
+  byId("explorer-highest").addEventListener("click", () => pin(highest()));
   byId("explorer-swap").addEventListener("click", () => {
     const values = NAMES.slice(1).map((name) => SIDES.map((side) => control(`${side}.${name}`).value));
     NAMES.slice(1).forEach((name, i) => {
@@ -371,7 +370,6 @@
   addEventListener("hashchange", recall);
 
   // At first: what geometry says beside how well the brain is predicted.
-  control("dataset").replaceChildren();
   await begin();
   async function begin() {
     const dataset = offer("dataset", sorted(ALL.map((series) => series.dataset)).filter(Boolean));
@@ -387,7 +385,8 @@
         choose(side, dataset);
       }
     }
-    await update();
+    shown = Object.fromEntries(SIDES.map((side) => [side, choose(side, dataset)]));
+    await pin(highest());
     remember.ready = true;
     await recall();
     byId("explore").dataset.ready = "true";

@@ -1,10 +1,10 @@
 """Seals: what a file of the workflow says of itself, so that its reader can tell damage.
 
 A seal is a short text somewhere in the file: a SHA-256 of all its bytes (taken with zeros in place
-of the digest), and the place that the file was written for, its last four names such as
-`demo/toy-xs/step16/tokens.parquet`. Whoever reads the file checks both: a bit that flipped, an end
-that is missing, another step's file in its place. A whole folder may be moved; a table that was
-taken out of it is read with pandas.
+of the digest), and the place that the file was written for, its last five names such as
+`demo/toy-xs/step16/pereira2018/tokens.parquet`. Whoever reads the file checks both: a bit that
+flipped, an end that is missing, another step's file in its place. A whole folder may be moved; a
+table that was taken out of it is read with pandas.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ def open_seal(path: str | Path) -> str:
 
 
 def _place(path: str | Path) -> list[str]:
-    return Path(path).as_posix().strip("/").split("/")[-4:]
+    return Path(path).as_posix().strip("/").split("/")[-5:]
 
 
 def sealed(data: bytes) -> bytes:

@@ -1,9 +1,13 @@
 """One HTML page that says what was found, with every figure in it and nothing to load.
 
-Its templates lie side by side: `report.html.j2` is the page, the others are parts of it.
+Its templates lie side by side in `workflow/report/`: `report.html.j2` is the page, the others are
+parts of it (`PARTS`).
 """
 
+import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +16,33 @@ import yaml
 
 from geomod.base.extras import extra
 from geomod.report import explorer
+from geomod.report.findings import best_layers, told
 from geomod.report.gallery import GALLERY, Plate, Tables
 from geomod.report.series import all_series
+from geomod.report.words import MEASURES
 
 with extra("report"):
     import jinja2
+    from markupsafe import Markup
+
+PARTS = ("report.html.j2", "explorer.html.j2", "explorer.js", "style.css")
+LIBRARIES = ("geomod", "torch", "transformers", "numpy", "pandas", "scikit-learn", "snakemake")
+
+
+@dataclass(frozen=True)
+class Part:
+    """What the page says of one dataset.
+
+    `figures` gives each as SVG text, `lacking` a sentence for each that is left out. Simulated
+    datasets have `recovery`.
+    """
+
+    notes: Sequence[str]
+    figures: Mapping[str, str]
+    lacking: Mapping[str, str]
+    recovery: pd.DataFrame | None = None
+    calibration: pd.DataFrame | None = None
+    captions: Mapping[str, str] | None = None  # what is seen in this run's numbers, by figure
 
 
 def render(
@@ -25,16 +51,13 @@ def render(
     config: Mapping[str, Any],
     claims: Sequence[Mapping[str, Any]],
     notes: Sequence[str],
-    figures: Mapping[str, str],
-    lacking: Mapping[str, str],
+    parts: Mapping[str, Part],
     tables: Tables,
-    recovery: pd.DataFrame | None = None,
-    calibration: pd.DataFrame | None = None,
+    checkpoints: pd.DataFrame | None = None,
 ) -> str:
-    """The page. `figures` gives each figure as SVG text; simulated runs have `recovery`.
-
-    `lacking` has a sentence for each figure that is left out.
-    """
+    """The page. `claims` are those of every dataset and, where there are, the pooled ones; `notes`
+    are about checkpoints, and so about every dataset. `tables` is what the explorer explores, and
+    `checkpoints` says which weights were measured."""
     environment = jinja2.Environment(
         autoescape=True,
         trim_blocks=True,
@@ -43,27 +66,82 @@ def render(
         loader=jinja2.FileSystemLoader(template.parent),
     )
     environment.filters |= {"number": number, "percent": percent, "svg": svg_element}
-    series = all_series(tables, str(config["dataset"]["name"]))
+    headline = next(iter(parts))
+    series = all_series(tables, headline)
+    best = best_layers(tables["encoding"], int(config["encoding"]["folds"]), headline)
+
+    def raw(name: str) -> Markup:
+        return Markup((template.parent / name).read_text(encoding="utf-8"))
+
     return environment.get_template(template.name).render(
-        explorer=explorer.payload(series, str(config["run"])) if len(series) else None,
-        libraries=explorer.libraries(),
-        script=template.with_name("explorer.js").read_text(encoding="utf-8"),
         config=config,
         config_text=yaml.safe_dump(
             dict(config), sort_keys=False, allow_unicode=True, default_flow_style=None, width=100
         ),
-        claims=claims,
+        style=raw("style.css"),
+        script=raw("explorer.js"),
+        explorer=Markup(explorer.payload(series, str(config["run"]))) if len(series) else None,
+        libraries=Markup(explorer.libraries()) if len(series) else None,
+        glossary={m.label: m.meaning for name, m in MEASURES.items() if name in _seen(series)},
+        best=_records(best),
+        pooled=told([claim for claim in claims if claim["dataset"] == "pooled"], None),
         notes=notes,
-        plates=[
-            {"name": name, "svg": figures[name], "lacking": lacking.get(name), **_words(plate)}
-            for name, plate in GALLERY.items()
-            if name in figures
-        ],
-        recovery=_records(recovery),
-        tally=_records(None if recovery is None else tally(recovery)),
-        calibration=_records(calibration),
-        beyond=_beyond(calibration),
+        parts=[_part(name, part, claims) for name, part in parts.items()],
+        checkpoints=_records(checkpoints),
+        stages=_stages(claims),
+        versions={"Python": sys.version.split()[0], **dict(_versions())},
     )
+
+
+def _seen(series: pd.DataFrame) -> set[str]:
+    return set(series["measure"])
+
+
+def _versions() -> list[tuple[str, str]]:
+    """Of the libraries that are installed where the page is written."""
+    found = []
+    for name in LIBRARIES:
+        try:
+            found.append((name, version(name)))
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _stages(claims: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """The fingerprints of the code of all stages behind the claims."""
+    stages: dict[str, list[str]] = {}
+    for claim in claims:
+        for stage, codes in claim.get("provenance", {}).get("stages", {}).items():
+            stages[stage] = sorted({*stages.get(stage, []), *codes})
+    return stages
+
+
+def _part(name: str, part: Part, claims: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What the template is told of a dataset."""
+    recovery, calibration = part.recovery, part.calibration
+    if recovery is not None and recovery.empty:  # another dataset of the run is simulated
+        recovery = None
+    return {
+        "name": name,
+        "claims": told([claim for claim in claims if claim["dataset"] == name], calibration),
+        "notes": part.notes,
+        "plates": [
+            {
+                "name": plate_name,
+                "svg": part.figures[plate_name],
+                "lacking": part.lacking.get(plate_name),
+                "seen": (part.captions or {}).get(plate_name, ""),
+                **_words(plate),
+            }
+            for plate_name, plate in GALLERY.items()
+            if plate_name in part.figures
+        ],
+        "recovery": _records(recovery),
+        "tally": _records(None if recovery is None else tally(recovery)),
+        "calibration": _records(calibration),
+        "beyond": _beyond(calibration),
+    }
 
 
 def _words(plate: Plate) -> dict[str, str]:
@@ -120,8 +198,6 @@ def percent(share: float) -> str:
     return "" if share != share else f"{share:.0%}"
 
 
-def svg_element(text: str) -> str:
+def svg_element(text: str) -> Markup:
     """The <svg> element alone, without what an XML file has before it; ready to stand in HTML."""
-    from markupsafe import Markup
-
     return Markup(text[text.index("<svg") :])
