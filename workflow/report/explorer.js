@@ -59,6 +59,14 @@
     return rows;
   }
 
+  const known = new Map();
+  function finite(series) {
+    if (!known.has(series)) {
+      known.set(series, rowsOf(series).filter((row) => Number.isFinite(row.raw)));
+    }
+    return known.get(series);
+  }
+
   const nearest = (values, wanted) =>
     values.reduce((best, v) => (Math.abs(v - wanted) < Math.abs(best - wanted) ? v : best));
 
@@ -80,7 +88,8 @@
   function offer(name, values, text = (value) => value || "–") {
     const select = control(name);
     const kept = values.includes(select.value) ? select.value : values[0] ?? "";
-    const same = [...select.options].map((option) => option.value).join("\n") === values.join("\n");
+    const offered = [...select.options].map((option) => option.value);
+    const same = JSON.stringify(offered) === JSON.stringify(values);
     if (!same) select.replaceChildren(...values.map((value) => new Option(text(value), value)));
     select.value = kept;
     select.disabled = values.length < 2;
@@ -124,7 +133,10 @@
 
   function draw(id, rows, parameters, more = {}) {
     const chart = CHARTS[id];
-    chart.rows = rows;
+    if (!rows.length) parameters.heading += ": no value";
+    const as = JSON.stringify(parameters);
+    if (chart.rows === rows && chart.as === as) return null;
+    Object.assign(chart, { rows, as });
     for (const [name, value] of Object.entries(parameters)) chart.view.signal(name, value);
     for (const [name, values] of Object.entries({ rows, ...more })) chart.view.data(name, values);
     chart.place.querySelector(".chart").setAttribute("aria-label", parameters.heading);
@@ -133,9 +145,9 @@
   }
 
   function limits(all) {
-    const finite = all.flat().map((row) => row.raw).filter(Number.isFinite).sort((a, b) => a - b);
-    if (!finite.length) return { low: 0, high: 1 };
-    const [low, high] = [0.01, 0.99].map((share) => finite[Math.round(share * (finite.length - 1))]);
+    const values = all.flat().map((row) => row.raw).sort((a, b) => a - b);
+    if (!values.length) return { low: 0, high: 1 };
+    const [low, high] = [0.01, 0.99].map((share) => values[Math.round(share * (values.length - 1))]);
     return low < high ? { low, high } : { low: low - 0.5, high: low + 0.5 };
   }
 
@@ -153,10 +165,11 @@
     remember();
     const alike = shown.left.measure === shown.right.measure &&
       shown.left.variant === shown.right.variant;
-    const rows = SIDES.map((side) => rowsOf(shown[side]));
+    const rows = SIDES.map((side) => finite(shown[side]));
+    const cells = SIDES.map((side) => rowsOf(shown[side]));
     await Promise.all([
       ...SIDES.map((side, i) =>
-        draw(`map-${side}`, rows[i].filter((row) => Number.isFinite(row.raw)), {
+        draw(`map-${side}`, cells[i], {
           heading: `${shown[side].model}: ${title(shown[side])}`,
           scheme: PACK.scheme[shown[side].measure],
           ...limits(alike ? rows : [rows[i]]),
@@ -176,8 +189,8 @@
   function lines(alike) {
     const cells = { left: STATE, right: mapped(STATE, shown.left, shown.right) };
     const along = (side, axis) =>
-      rowsOf(shown[side])
-        .filter((row) => row[axis] === cells[side][axis] && Number.isFinite(row.raw))
+      finite(shown[side])
+        .filter((row) => row[axis] === cells[side][axis])
         .map((row) => ({ ...row, side }));
     return SIDES.flatMap((side) => {
       const both = alike ? SIDES : [side];
@@ -212,7 +225,9 @@
     const kept = twice ? found.slice(0, 1) : found;
     const rows = kept.flatMap(([side, all]) => all.map((row) => ({ ...row, side })));
     const at = Object.fromEntries(kept.map(([side, all]) => [side, stepOf(all)]));
-    const now = rows.filter((row) => row.step === at[row.side]);
+    const ends = (row) => [0, Math.max(...shown[row.side].layers)].includes(row.layer);
+    const now = rows.filter((row) => row.step === at[row.side])
+      .map((row) => ({ ...row, name: ends(row) ? `layer ${row.layer}` : "" }));
     const models = kept.map(([side]) => `${shown[side].model}, step ${at[side]}`).join(" · ");
     await draw("plane", rows, { heading: `Layers of ${models}` }, { now });
   }
@@ -339,12 +354,15 @@
     place.querySelector("details").addEventListener("toggle", () => tabulate(chart));
     place.querySelector(".tools").addEventListener("click", async ({ target }) => {
       const form = target.dataset.save;
+      if (form === undefined) return;
+      await view.background("white").runAsync();
       if (form === "csv") save(`${place.id}.csv`, new Blob([csv(chart)], { type: "text/csv" }));
       if (form === "svg") save(`${place.id}.svg`, new Blob([await view.toSVG()], { type: "image/svg+xml" }));
       if (form === "png") {
         const canvas = await view.toCanvas(2);
         canvas.toBlob((blob) => save(`${place.id}.png`, blob));
       }
+      await view.background("transparent").runAsync();
     });
   }
 
@@ -354,8 +372,8 @@
     control(name).addEventListener("input", ({ target }) =>
       pin({ ...STATE, [name]: shown.left[`${name}s`][target.value] }));
   }
-  const highest = () => rowsOf(shown.left).filter((row) => Number.isFinite(row.raw))
-    .reduce((best, row) => (row.raw > best.raw ? row : best), STATE);
+  const highest = () => finite(shown.left)
+    .reduce((best, row) => (best.raw >= row.raw ? best : row), STATE);
   byId("explorer-highest").addEventListener("click", () => pin(highest()));
   byId("explorer-swap").addEventListener("click", () => {
     const values = NAMES.slice(1).map((name) => SIDES.map((side) => control(`${side}.${name}`).value));

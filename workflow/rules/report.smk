@@ -47,7 +47,8 @@ rule report:
         calibration=CALIBRATION,
         recovery=[PATHS.table("recovery")] if SIMULATED else [],
         figures=figure_files("svg"),
-        template=here(TEMPLATE),
+        listed=PATHS.table("checkpoints"),
+        template=here(TEMPLATES),
     output:
         PATHS.at("report.html"),
     log:

@@ -28,11 +28,13 @@ with job(snakemake.log[0], snakemake.threads):
             calibration=own.get("calibration"),
         )
     page = render(
-        Path(inputs.template),
+        Path(inputs.template[0]),
         config=params.config,
         claims=read_json(inputs.claims),
         notes=not_counted(read_table(inputs.checkpoints)),
         parts=parts,
+        tables=tables,
+        checkpoints=read_table(inputs.listed),
     )
     with whole(snakemake.output[0]) as temporary:
         temporary.write_text(page, encoding="utf-8")

@@ -19,6 +19,7 @@ TOOLTIP = [
     {"field": name, "type": "nominal"}
     for name in ("side", "model", "measure", "step", "layer", "value", "band", "n")
 ]
+SPARSE = {"labelOverlap": "greedy", "labelSeparation": 4, "ticks": False}
 SIDES = {
     "field": "side",
     "type": "nominal",
@@ -37,6 +38,7 @@ def _chart(layers: Sequence[Spec], params: Sequence[str], height: int, **more: A
         "title": {"text": {"expr": "heading"}, "anchor": "start", "fontSize": 12, "offset": 8},
         "data": {"name": "rows"},
         "layer": list(layers),
+        "background": "transparent",  # light or dark, as the page is
         "config": {
             "font": "system-ui, sans-serif",
             "axis": {"labelFontSize": 11, "titleFontSize": 11, "titleFontWeight": "normal"},
@@ -54,8 +56,8 @@ def heat_map() -> Spec:
     """Layers × steps, the embedding at the bottom; a ring marks the cursor."""
     x = {"field": "step", "type": "ordinal", "title": "training step"}
     y = {"field": "layer", "type": "ordinal", "title": "layer", "sort": "descending"}
-    x["axis"] = {"labelExpr": SHORT, "labelOverlap": "greedy", "labelAngle": 0, "ticks": False}
-    y["axis"] = {"labelExpr": LAYER, "labelOverlap": "greedy", "ticks": False}
+    x["axis"] = {"labelExpr": SHORT, "labelAngle": 0, **SPARSE}
+    y["axis"] = {"labelExpr": LAYER, **SPARSE}
     colour = {
         "field": "raw",
         "type": "quantitative",
@@ -67,9 +69,10 @@ def heat_map() -> Spec:
         },
         "legend": {"title": None, "orient": "right", "gradientLength": 160},
     }
+    seen = {"condition": {"test": "isValid(datum.raw)", **colour}, "value": "#8882"}
     cells = {
-        "mark": {"type": "rect", "invalid": "filter"},
-        "encoding": {"x": x, "y": y, "color": colour, "tooltip": TOOLTIP},
+        "mark": {"type": "rect", "invalid": None},
+        "encoding": {"x": x, "y": y, "color": seen, "tooltip": TOOLTIP},
     }
     ring = {
         "data": {"name": "cursor"},
@@ -120,7 +123,7 @@ def course() -> Spec:
 
 def profile() -> Spec:
     """One step over depth."""
-    axis = {"format": "d", "tickMinStep": 1}
+    axis = {"format": "d", "tickMinStep": 1, "tickCount": 8}
     x = {"field": "layer", "type": "quantitative", "title": "layer", "axis": axis}
     return _curve("layer", {**x, "scale": {"zero": False, "nice": False, "padding": 8}})
 
@@ -131,9 +134,9 @@ def plane() -> Spec:
     y = {"field": "entropy", "type": "quantitative", "title": "entropy (nats)"}
     x["scale"] = y["scale"] = {"zero": False}
     places = {"x": x, "y": y, "color": SIDES}
-    tooltip = [{**entry, "field": f} for f in ("model", "step", "layer", "curvature", "entropy")
-               for entry in [{"type": "nominal"}]]
-    trail = {"mark": {"type": "circle", "size": 14, "opacity": 0.15}, "encoding": places}
+    read = ("model", "step", "layer", "curvature", "entropy")
+    tooltip = [{"field": name, "type": "nominal"} for name in read]
+    trail = {"mark": {"type": "circle", "size": 14, "opacity": 0.3}, "encoding": places}
     now = {"name": "now"}
     path = {
         "data": now,
@@ -148,7 +151,7 @@ def plane() -> Spec:
     names = {
         "data": now,
         "mark": {"type": "text", "dx": 9, "dy": -7, "fontSize": 10},
-        "encoding": {"x": x, "y": y, "text": {"field": "layer"}},
+        "encoding": {"x": x, "y": y, "text": {"field": "name"}},
     }
     return _chart([trail, path, points, names], ["heading"], 320)
 

@@ -32,13 +32,14 @@ def pack(rows: pd.DataFrame) -> dict[str, Any]:
     """
     axes: dict[str, int] = {}
     index, blocks, at = [], [], 0
-    for key, own in rows.groupby(KEYS, sort=False, dropna=False):
-        grid = own.pivot(index="step", columns="layer", values=["value", "half", "n"])
-        shape = {"steps": _whole(grid.index), "layers": _whole(grid["value"].columns)}
-        place = axes.setdefault(json.dumps(shape), len(axes))
-        entry: dict[str, Any] = {"key": list(key), "axes": place, "at": at}
+    for key, own in rows.groupby(KEYS, sort=False):
+        steps, step = np.unique(own["step"], return_inverse=True)
+        layers, layer = np.unique(own["layer"], return_inverse=True)
+        shape = json.dumps({"steps": steps.tolist(), "layers": layers.tolist()})
+        entry: dict[str, Any] = {"key": list(key), "axes": axes.setdefault(shape, len(axes))}
         for name in ("value", "half", "n"):
-            numbers = grid[name].to_numpy(dtype=np.float32)
+            numbers = np.full((len(steps), len(layers)), np.nan, np.float32)
+            numbers[step, layer] = own[name]
             known = np.unique(numbers[np.isfinite(numbers)])
             if name == "value" or len(known) > 1:
                 entry[name] = at
@@ -46,7 +47,6 @@ def pack(rows: pd.DataFrame) -> dict[str, Any]:
                 at += numbers.size
             elif name == "n" and len(known):
                 entry["same_n"] = int(known[0])
-        entry["source"] = own["source"].iloc[0]
         index.append(entry)
     numbers = np.concatenate(blocks) if blocks else np.empty(0, np.float32)
     return {
@@ -55,10 +55,6 @@ def pack(rows: pd.DataFrame) -> dict[str, Any]:
         "numbers": base64.b64encode(numbers.astype("<f4").tobytes()).decode(),
         "measures": _measures(rows),
     }
-
-
-def _whole(values: pd.Index) -> list[int]:
-    return [int(value) for value in values]
 
 
 def _measures(rows: pd.DataFrame) -> dict[str, dict[str, Any]]:

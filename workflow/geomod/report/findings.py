@@ -37,8 +37,10 @@ def best_layers(encoding: pd.DataFrame, folds: int, dataset: str) -> pd.DataFram
         share=best["score_normalized"],
         layers=best["model"].map(deepest).astype(int),
     )
-    network = best["region"] == NETWORK  # first what all regions say together
-    best = pd.concat([best[network], best[~network]])
+    # First what all regions say together, then each.
+    datasets = pd.factorize(best["dataset"])[0]
+    each = (best["region"] != NETWORK).to_numpy(bool)
+    best = best.iloc[np.lexsort([each, datasets])]  # a stable sort
     return best[[*by, "model", "step", "layer", "layers", "score", "low", "high", "share"]]
 
 

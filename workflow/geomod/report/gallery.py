@@ -10,6 +10,9 @@ import pandas as pd
 
 Tables = Mapping[str, pd.DataFrame]
 
+# The page's templates in workflow/report/, itself first.
+PARTS = ("report.html.j2", "explorer.html.j2", "explorer.js", "style.css")
+
 
 @dataclass(frozen=True)
 class Need:

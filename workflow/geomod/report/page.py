@@ -4,6 +4,7 @@ Its templates lie side by side in `workflow/report/`: `report.html.j2` is the pa
 parts of it (`PARTS`).
 """
 
+import base64
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +26,6 @@ with extra("report"):
     import jinja2
     from markupsafe import Markup
 
-PARTS = ("report.html.j2", "explorer.html.j2", "explorer.js", "style.css")
 LIBRARIES = ("geomod", "torch", "transformers", "numpy", "pandas", "scikit-learn", "snakemake")
 
 
@@ -65,7 +65,12 @@ def render(
         undefined=jinja2.StrictUndefined,
         loader=jinja2.FileSystemLoader(template.parent),
     )
-    environment.filters |= {"number": number, "percent": percent, "svg": svg_element}
+    environment.filters |= {
+        "number": number,
+        "percent": percent,
+        "data_uri": data_uri,
+        "three": three_decimals,
+    }
     headline = next(iter(parts))
     series = all_series(tables, headline)
     best = best_layers(tables["encoding"], int(config["encoding"]["folds"]), headline)
@@ -193,11 +198,17 @@ def number(value: Any) -> str:
     return f"{value:{',.0f' if whole else '.3g'}}".replace("-", "−")
 
 
+def three_decimals(value: float) -> str:
+    """What stands below others of its kind, digit below digit."""
+    return "–" if value != value else f"{value:.3f}".replace("-", "−")
+
+
 def percent(share: float) -> str:
     """A share in whole percents; nothing where there is none."""
     return "" if share != share else f"{share:.0%}"
 
 
-def svg_element(text: str) -> Markup:
-    """The <svg> element alone, without what an XML file has before it; ready to stand in HTML."""
-    return Markup(text[text.index("<svg") :])
+def data_uri(svg: str) -> str:
+    """A figure as an image in the page: its thousands of paths are none of the page's own elements,
+    and are drawn when they come into sight."""
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
