@@ -127,6 +127,8 @@
       const spec = structuredClone(PACK.charts[place.dataset.chart]);
       const options = { actions: false, renderer: "svg", tooltip: { theme: "custom" }, logLevel: 1 };
       const { view } = await vegaEmbed(place.querySelector(".chart"), spec, options);
+      // A reader of screens is told each chart's heading and its table, not thousands of marks.
+      place.querySelector(".chart svg").setAttribute("aria-hidden", "true");
       CHARTS[place.id] = { view, place, rows: [], kind: place.dataset.chart };
     }),
   );

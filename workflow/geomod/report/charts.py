@@ -44,9 +44,6 @@ def _chart(layers: Sequence[Spec], params: Sequence[str], height: int, **more: A
             "axis": {"labelFontSize": 11, "titleFontSize": 11, "titleFontWeight": "normal"},
             "legend": {"labelFontSize": 11},
             "view": {"stroke": None},
-            # A page of thousands of marks that each are announced helps nobody: each chart has
-            # one description, and its numbers in a table beside it.
-            "aria": False,
         },
         **more,
     }
