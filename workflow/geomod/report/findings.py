@@ -25,7 +25,7 @@ def best_layers(encoding: pd.DataFrame, folds: int, dataset: str) -> pd.DataFram
     that the score is the highest of many.
     """
     table = with_dataset(varying(of_average(encoding)), dataset)
-    table = table[table["layer"] > 0].dropna(subset="score")
+    table = table[table["layer"] > 0].dropna(subset="score").reset_index(drop=True)
     by = ["dataset", "region"]
     best = table.loc[table.groupby(by, sort=False)["score"].idxmax()]
     spread = np.sqrt(1 / folds + 1 / (folds - 1))
