@@ -45,9 +45,7 @@ def tables() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def report(
-    tables: dict[str, Any], root: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def report(tables: dict[str, Any], root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a sweep of paper size on three datasets; one has a region with an evil name."""
     region = tables["encoding"]["region"]
     tables["encoding"]["region"] = region.mask(region == "MFG", EVIL)

@@ -56,9 +56,7 @@ def test_it_opens_at_the_highest_score_of_the_network(opened: Open, tables: Any)
     assert right["measure"] == "curvature, hosseini (°)"
 
 
-def test_each_control_changes_the_numbers_to_those_of_the_tables(
-    opened: Open, tables: Any
-) -> None:
+def test_each_control_changes_the_numbers_to_those_of_the_tables(opened: Open, tables: Any) -> None:
     page = opened()
     choose(page, dataset="lebel", left_model="pythia-410m", left_region="IFG")
     choose(page, right_model="pythia-160m", right_measure="entropy", right_variant="centred")
@@ -77,9 +75,7 @@ def test_each_control_changes_the_numbers_to_those_of_the_tables(
         shapes = shapes.query("dataset == 'lebel' and model == 'pythia-160m'")
         same = shapes.set_index(["step", "layer"])["mean"]
         assert abs(layer_of(right) - layer / 2) <= 0.5
-        assert number(right["value"]) == pytest.approx(
-            same[steps[step], layer_of(right)], rel=1e-3
-        )
+        assert number(right["value"]) == pytest.approx(same[steps[step], layer_of(right)], rel=1e-3)
 
 
 def cells(page: Any, side: str) -> Any:
@@ -220,12 +216,18 @@ def test_tick_labels_do_not_lie_on_one_another(opened: Open) -> None:
         page = opened(width=width)
         for view in ("map-left", "course-left", "profile-left", "plane"):
             for labels in page.locator(f"#{view} .role-axis-label").all():
-                boxes = [box for text in labels.locator("text").all()
-                         if (box := text.bounding_box()) and text.get_attribute("opacity") != "0"]
+                boxes = [
+                    box
+                    for text in labels.locator("text").all()
+                    if (box := text.bounding_box()) and text.get_attribute("opacity") != "0"
+                ]
                 for a, b in zip(boxes, boxes[1:], strict=False):
-                    aside = a["x"] + a["width"] <= b["x"] + 0.5 or b["x"] + b["width"] <= a["x"] + 0.5
+                    aside = (
+                        a["x"] + a["width"] <= b["x"] + 0.5 or b["x"] + b["width"] <= a["x"] + 0.5
+                    )
                     above = a["y"] + a["height"] * 0.7 <= b["y"] + a["height"] * 0.3 or (
-                        b["y"] + b["height"] * 0.7 <= a["y"] + a["height"] * 0.3)
+                        b["y"] + b["height"] * 0.7 <= a["y"] + a["height"] * 0.3
+                    )
                     assert aside or above, view
 
 

@@ -11,7 +11,27 @@ from geomod.claims.claim import Truth
 from geomod.claims.registry import CLAIMS
 from geomod.scrutiny.synthetic import Design, Frame, Scatter, as_tables, simulate
 
-STEPS = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000, 2000, 4000, 8000, 16000, 32000, 64000, 143000)
+STEPS = (
+    0,
+    1,
+    2,
+    4,
+    8,
+    16,
+    32,
+    64,
+    128,
+    256,
+    512,
+    1000,
+    2000,
+    4000,
+    8000,
+    16000,
+    32000,
+    64000,
+    143000,
+)
 BLOCKS = {"pythia-70m": 6, "pythia-160m": 12, "pythia-410m": 24, "pythia-1b": 16}
 PARAMETERS = {"pythia-70m": 7e7, "pythia-160m": 1.6e8, "pythia-410m": 4.1e8, "pythia-1b": 1e9}
 REGIONS = ("netw", "IFGorb", "IFG", "MFG", "AntTemp", "PostTemp")
@@ -64,7 +84,9 @@ def _tables(dataset: str, seed: int) -> dict[str, pd.DataFrame]:
     pairs = tuple((metric, name) for metric, names in VARIANTS.items() for name in names)
     geometry = _pairs(table("geometry", **deep, pair=pairs))
     base = found["geometry"].set_index(["model", "step", "layer", "metric"])["mean"]
-    headline = geometry["metric"].where(geometry["metric"].isin(["entropy", "curvature"]), "entropy")
+    headline = geometry["metric"].where(
+        geometry["metric"].isin(["entropy", "curvature"]), "entropy"
+    )
     keys = pd.MultiIndex.from_frame(geometry[["model", "step", "layer"]].assign(metric=headline))
     number = geometry["variant"].map({name: i for i, (_, name) in enumerate(pairs)})
     shape = base.reindex(keys).to_numpy() + 0.02 * number.to_numpy(float)
@@ -200,7 +222,13 @@ def paper_claims(datasets: tuple[str, ...] = ("tuckute2024",)) -> list[dict[str,
             "why": "the interval includes zero" if estimate else "a trend needs three sizes",
             "planted": None,
             "recovered": None,
-            "details": {"by_model": [{"model": "pythia-70m", "r": -0.1}]},
+            "smallest": claim.smallest,
+            "details": {
+                "models": [
+                    {"model": model, "partial_r": -0.1 * place, "se_z": 0.1}
+                    for place, model in enumerate(BLOCKS)
+                ]
+            },
         }
         for dataset in datasets
         for claim, estimate, verdict in zip(CLAIMS, estimates, verdicts, strict=True)

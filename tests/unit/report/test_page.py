@@ -63,7 +63,9 @@ RECOVERY = pd.DataFrame(
         "agrees": [True, False],
     }
 )
-CHECKPOINTS = pd.DataFrame({"model": ["toy-s"], "step": [1], "commit": ["c0ffee"], "sha256": ["f00"]})
+CHECKPOINTS = pd.DataFrame(
+    {"model": ["toy-s"], "step": [1], "commit": ["c0ffee"], "sha256": ["f00"]}
+)
 SVG = "<?xml version='1.0'?><svg id='drawn'></svg>"
 PART: dict[str, Any] = {
     "notes": ["sentence <script>alert(1)</script>"],

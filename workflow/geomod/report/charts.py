@@ -27,6 +27,9 @@ SIDES = {
     "legend": None,
 }
 
+# Sides are told apart without colour too.
+DASHES = {**SIDES, "scale": {"domain": list(SIDE_COLOURS), "range": [[1, 0], [6, 3]]}}
+
 
 def _chart(layers: Sequence[Spec], params: Sequence[str], height: int, **more: Any) -> Spec:
     return {
@@ -99,7 +102,7 @@ def _curve(field: str, x: Spec) -> Spec:
         "encoding": {
             **along,
             "y": y,
-            "strokeDash": {**SIDES, "scale": {"domain": list(SIDE_COLOURS), "range": [[1, 0], [6, 3]]}},
+            "strokeDash": DASHES,
             "tooltip": TOOLTIP,
         },
     }
@@ -126,7 +129,7 @@ def profile() -> Spec:
 
 
 def plane() -> Spec:
-    """Layers in the plane of entropy and curvature: at one step in order, and at all steps faintly."""
+    """Layers in the plane of entropy and curvature: of one step in order, of all steps faintly."""
     x = {"field": "curvature", "type": "quantitative", "title": "curvature (°)"}
     y = {"field": "entropy", "type": "quantitative", "title": "entropy (nats)"}
     x["scale"] = y["scale"] = {"zero": False}

@@ -103,7 +103,7 @@ ANSWERS = {"supported": "yes", "not supported": "no", "undecided": "undecided"}
 
 
 def told(claims: Sequence[Claim], calibration: pd.DataFrame | None) -> list[dict[str, Any]]:
-    """The claims as the page shows them, in the order given. Those of a user's own keep their words."""
+    """The claims as the page shows them, in the order given; a user's own keep their words."""
     return [
         {
             **claim,
@@ -140,4 +140,3 @@ def _trust(claim: Claim, calibration: pd.DataFrame | None) -> str:
         f"Tried on simulated sweeps of this very grid, it claims an effect in {level:.1%} of those "
         f"without one (5% are meant){found}."
     )
-

@@ -1,6 +1,6 @@
 """All that was measured as one long table, from which any view of the explorer is cut.
 
-A series is one measure (its variant, its region) of one model on one dataset, over steps and layers.
+A series is one measure (its variant, its region) of a model on a dataset, over steps and layers.
 A kind of table that is to be explored is one function here and a line in `SOURCES`.
 """
 
@@ -82,16 +82,15 @@ def _speed(table: pd.DataFrame) -> pd.DataFrame:
     by = ["dataset", "model"]
     last = table["next"] == table.groupby(by)["next"].transform("max")
     following = table["next"] == table.groupby([*by, "step"])["next"].transform("min")
-    pairs = pd.concat(
-        [table[following].assign(pair="change"), table[last].assign(pair="likeness")]
-    )
+    pairs = pd.concat([table[following].assign(pair="change"), table[last].assign(pair="likeness")])
     named = pairs.rename(columns={"measure": "variant", "pair": "measure"})
     return named.assign(half=float("nan"), region="")
 
 
 def _tokens(table: pd.DataFrame) -> pd.DataFrame:
     parts = [
-        table.assign(measure=name, value=table[name]) for name in ("surprisal", "predictive_entropy")
+        table.assign(measure=name, value=table[name])
+        for name in ("surprisal", "predictive_entropy")
     ]
     whole = pd.concat(parts).dropna(subset="value")
     return whole.assign(layer=WHOLE, variant="", region="", half=float("nan"), n=float("nan"))

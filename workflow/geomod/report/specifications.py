@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 
 from geomod.base.extras import extra
+from geomod.report.drawing import INK, OTHER, VERDICT_COLOURS
 
 with extra("report"):
     import matplotlib as mpl
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-VERDICT_COLOURS = {"supported": "#2a7f62", "undecided": "#8a6d1d", "not supported": "#b3412b"}
 METRICS = ("entropy", "curvature")
 SOFT = "#d8d3c8"
 
@@ -58,7 +58,7 @@ def _estimates(axis: Axes, rows: pd.DataFrame, quantity: str) -> None:
         axis.plot(place, row.estimate, "o", ms=3.5, color=colour)
         if row.headline:
             axis.plot(place, row.estimate, "o", ms=9, mfc="none", mec="black")
-    axis.axhline(0, color="#9a9a9a", lw=0.6, zorder=0)
+    axis.axhline(0, color=OTHER, lw=0.6, zorder=0)
     headline = rows.loc[rows["headline"], "verdict"].iloc[0]
     same = int((rows["verdict"] == headline).sum())
     axis.set_title(f"{fill(quantity, 14)}\n{headline} {same}/{len(rows)}", fontsize="small")
@@ -74,7 +74,7 @@ def _choices(
             continue
         taken = np.flatnonzero(rows[metric] == name)
         axis.plot(np.arange(len(rows)), np.full(len(rows), height), ".", ms=2, color=SOFT)
-        axis.plot(taken, np.full(len(taken), height), "o", ms=3, color="#2b2b2b")
+        axis.plot(taken, np.full(len(taken), height), "o", ms=3, color=INK)
     labels = [f"{metric} {name}" for metric, name in choices] if labelled else []
     axis.set_yticks(range(len(choices)) if labelled else [], labels)
     axis.set_ylim(len(choices) - 0.5, -0.5)
