@@ -20,7 +20,7 @@ CONFIG: dict[str, Any] = {
     "suites": {"pythia": {"sizes": ["70m", "160m", "410m", "1b"], "steps": list(range(19))}},
     "encoding": {"folds": 5},
 }
-FIGURE = "<svg xmlns='http://www.w3.org/2000/svg' width='40' height='20'><rect width='9' height='9'/></svg>"
+FIGURE = "<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'><circle r='5'/></svg>"
 EVIL = "the <script>document.title = 'broken'</script> & \"quoted\" cat"
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import statistics
 import time
 from pathlib import Path
@@ -221,7 +222,7 @@ def test_tick_labels_do_not_lie_on_one_another(opened: Open) -> None:
                     for text in labels.locator("text").all()
                     if (box := text.bounding_box()) and text.get_attribute("opacity") != "0"
                 ]
-                for a, b in zip(boxes, boxes[1:], strict=False):
+                for a, b in itertools.pairwise(boxes):
                     aside = (
                         a["x"] + a["width"] <= b["x"] + 0.5 or b["x"] + b["width"] <= a["x"] + 0.5
                     )

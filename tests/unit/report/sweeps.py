@@ -1,6 +1,6 @@
 """Tables of a sweep of paper size, simulated: every table that the report reads, in its columns."""
 
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -155,7 +155,7 @@ def _tables(dataset: str, seed: int) -> dict[str, pd.DataFrame]:
     depths["cka_debiased"] = np.exp(-np.abs(depths["layer"] - depths["other"]) / 6)
 
     speed = table("speed", **deep, next=STEPS[1:], measure=MEASURES)
-    following = dict(zip(STEPS, STEPS[1:], strict=False))
+    following = dict(pairwise(STEPS))
     kept = (speed["next"] == speed["step"].map(following)) | (speed["next"] == STEPS[-1])
     speed = speed[kept & (speed["next"] > speed["step"])].reset_index(drop=True)
     speed["value"] = 0.3 + 0.3 * rising(speed)
@@ -171,10 +171,17 @@ def _tables(dataset: str, seed: int) -> dict[str, pd.DataFrame]:
         entropy=VARIANTS["entropy"],
         curvature=VARIANTS["curvature"],
     )
+    for metric in ("entropy", "curvature"):  # which takes no variant of the other
+        own = curve["quantity"] == f"partial r of {metric}"
+        other = "curvature" if metric == "entropy" else "entropy"
+        curve.loc[own, other] = ""
+    curve = curve.drop_duplicates(["quantity", "entropy", "curvature"]).reset_index(drop=True)
     curve["estimate"] = rng.normal(0, 0.1, len(curve))
     curve["low"], curve["high"] = curve["estimate"] - 0.1, curve["estimate"] + 0.1
     curve["verdict"] = np.where(curve["low"] > 0, "supported", "undecided")
-    curve["headline"] = (curve["entropy"] == "raw") & (curve["curvature"] == "hosseini")
+    curve["headline"] = curve["entropy"].isin(["raw", ""]) & curve["curvature"].isin(
+        ["hosseini", ""]
+    )
     curve["rank"] = curve.groupby("quantity")["estimate"].rank().astype("Int64")
     return {
         "tokens": tokens,

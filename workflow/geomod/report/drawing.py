@@ -77,32 +77,26 @@ def panels(
 
 
 def declutter(figure: Figure) -> None:
-    """Take away tick labels that would lie on one another, the ends last."""
+    """Keep every label of an axis, or every second, third …, so that none lies on another."""
     figure.draw_without_rendering()
     for axes in figure.axes:
-        for axis in (axes.xaxis, axes.yaxis):
+        for axis, side in ((axes.xaxis, "x"), (axes.yaxis, "y")):
             labels = [tick.label1 for tick in axis.get_major_ticks()]
-            shown = [t for t in labels if t.get_visible() and t.get_text()]
-            along = 0 if axis is axes.xaxis else 1
-            ends = (
-                [t.get_window_extent().intervalx for t in shown]
-                if along == 0
-                else [t.get_window_extent().intervaly for t in shown]
-            )
-            for place in too_close(ends, gap=2 if along == 0 else 0):
-                shown[place].set_visible(False)
+            shown = [label for label in labels if label.get_visible() and label.get_text()]
+            boxes = [label.get_window_extent() for label in shown]
+            stretches = [getattr(box, f"interval{side}") for box in boxes]
+            every = spacing(stretches, gap=3 if side == "x" else 0)
+            for place, label in enumerate(shown):
+                label.set_visible(place % every == 0)
 
 
-def too_close(ends: Sequence[np.ndarray], gap: float) -> list[int]:
-    """Places of stretches to leave out, so that no two are nearer than `gap`; not the last one."""
-    order = sorted(range(len(ends)), key=lambda place: float(ends[place][0]))
-    kept: list[int] = []
-    for place in order:
-        while place == order[-1] and len(kept) > 1 and ends[place][0] < ends[kept[-1]][1] + gap:
-            kept.pop()
-        if not kept or ends[place][0] >= ends[kept[-1]][1] + gap:
-            kept.append(place)
-    return [place for place in order if place not in kept]
+def spacing(stretches: Sequence[np.ndarray], gap: float) -> int:
+    """The smallest k such that every k-th of these stretches is at least `gap` from the next."""
+    for every in range(1, len(stretches)):
+        ends = np.sort(np.array(stretches[::every]), axis=0)
+        if (ends[1:, 0] >= ends[:-1, 1] + gap).all():
+            return every
+    return max(len(stretches), 1)
 
 
 def legend_below(figure: Figure, axis: Axes, title: str) -> None:

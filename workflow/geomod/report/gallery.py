@@ -103,8 +103,18 @@ def known_places(tables: Tables) -> bool:
     return len(regions & {"IFGorb", "IFG", "MFG", "AntTemp", "PostTemp"}) > 1
 
 
+def with_claims(tables: Tables, claims: Sequence[Mapping[str, Any]]) -> dict[str, pd.DataFrame]:
+    """The tables with the entries of claims.json beside them, for figures.
+
+    `claims` are cut to a dataset as all tables are (`of_dataset`), `every_claim` is not: it names
+    the dataset `of`.
+    """
+    table = claims_table(claims)
+    return {**tables, "claims": table, "every_claim": table.rename(columns={"dataset": "of"})}
+
+
 def claims_table(claims: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """The entries of claims.json as a table that figures are drawn from."""
+    """An entry a row, with the interval's ends as columns."""
     columns = ["dataset", "claim", "name", "unit", "paper_direction", "test", "verdict"]
     rows = [
         {
@@ -132,7 +142,9 @@ GALLERY = {
         (),
         Need(
             "a claim that the data can carry",
-            lambda tables: "claims" in tables and bool(tables["claims"]["estimate"].notna().any()),
+            lambda tables: (
+                "every_claim" in tables and bool(tables["every_claim"]["estimate"].notna().any())
+            ),
         ),
         over_datasets=True,
     ),

@@ -18,6 +18,7 @@ from geomod.report.gallery import Tables
 with extra("report"):
     import matplotlib as mpl
     from matplotlib.figure import Figure
+    from matplotlib.patheffects import withStroke
 
 # About where the parcels lie in MNI space, mm; a patch has all cortex within `REACH` of its centre.
 CENTRES: Mapping[str, tuple[float, float, float]] = {
@@ -40,6 +41,7 @@ def brain(tables: Tables) -> Figure:
     relief = np.asarray(load_surf_data(fetch_surf_fsaverage("fsaverage5")["sulc_left"]))
     found = by_region(tables)
     figure = Figure(figsize=(TWO_COLUMNS, 2.7))
+    figure.subplots_adjust(left=0, right=0.98, bottom=0, top=1, wspace=0.05)
     for place, (column, label) in enumerate(
         {"t50": "half-time (training step)", "score": "best score (Pearson r)"}.items()
     ):
@@ -86,6 +88,10 @@ def _surface(
     how: Any = {"triangles": faces, "lw": 0, "antialiased": False, "rasterized": True}
     surface = axis.plot_trisurf(*coordinates.T, **how)
     surface.set_facecolors(colour[faces].mean(axis=1))
+    for region in regions:
+        middle = coordinates[inside == regions.index(region)].mean(axis=0)
+        name = axis.text(-90, *middle[1:], region, ha="center", va="center", zorder=9)
+        name.set_path_effects([withStroke(linewidth=1.5, foreground="white")])
     axis.view_init(elev=0, azim=180)
     axis.set_axis_off()
     axis.set_box_aspect(np.ptp(coordinates, axis=0), zoom=1.55)

@@ -17,7 +17,7 @@ with extra("report"):
 
 def forest(tables: Tables) -> Figure:
     """Estimate and interval of every claim on every dataset, each claim in its own unit."""
-    table = tables["claims"].dropna(subset="estimate")
+    table = tables["every_claim"].dropna(subset="estimate")
     claims = list(table["claim"].unique())
     lines = [int((table["claim"] == claim).sum()) for claim in claims]
     height = 0.5 + sum(0.42 + 0.2 * n for n in lines)
@@ -48,7 +48,7 @@ def _claim(axis: Axes, rows: pd.DataFrame, calibration: pd.DataFrame | None) -> 
         axis.plot(row.estimate, place, "o", ms=4.5, color=colour)
         known = {True: " (planted)", False: " (not planted)"}
         planted = known.get(row.planted, "")
-        names.append(f"{row.dataset}{planted}")
+        names.append(f"{row.of}{planted}")
         numbers = f"{row.estimate:.2f} [{row.low:.2f}, {row.high:.2f}]".replace("-", "−")
         axis.annotate(
             numbers, (1.01, place), xycoords=("axes fraction", "data"), va="center", color=INK
