@@ -12,8 +12,8 @@ COORDINATES = {metric: HEADLINE[metric] for metric in ("entropy", "curvature")}
 
 def planted_in(wildcards):
     """What is planted in a dataset, where it is simulated."""
-    is_simulated = wildcards.dataset in SIMULATED
-    return PATHS.data(wildcards.dataset, "world/truth.json") if is_simulated else []
+    names = [name for name in SIMULATED if name == wildcards.dataset]
+    return [PATHS.data(name, "world/truth.json") for name in names]
 
 
 rule modules:
