@@ -3,7 +3,12 @@
 SHOWN = sorted({name for plate in GALLERY.values() for name in plate.tables})
 # Those of the headline lie in figures/ itself, those of any other dataset in a folder there.
 FOLDERS = {name: None if name == next(iter(SECTIONS)) else name for name in SECTIONS}
-PLATES = [(dataset, name) for dataset in SECTIONS for name in GALLERY]
+PLATES = [
+    (dataset, name)
+    for dataset, folder in FOLDERS.items()
+    for name, plate in GALLERY.items()
+    if folder is None or not plate.over_datasets
+]
 
 
 def figure_files(suffix):
@@ -15,6 +20,8 @@ rule figures:
     # One job for all: a figure takes a second, Python and its libraries several.
     input:
         tables=[PATHS.table(name) for name in SHOWN],
+        claims=PATHS.at("claims.json"),
+        recovery=[PATHS.table("recovery")] if SIMULATED else [],
         calibration=CALIBRATION,
     output:
         svg=[
@@ -26,6 +33,7 @@ rule figures:
             )
             for (dataset, name), path in zip(PLATES, figure_files("svg"))
         ],
+        pdf=figure_files("pdf"),
         png=figure_files("png"),
     log:
         PATHS.log("figures"),

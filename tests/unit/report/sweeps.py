@@ -207,7 +207,9 @@ def _pairs(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.drop(columns="pair")
 
 
-def paper_claims(datasets: tuple[str, ...] = ("tuckute2024",)) -> list[dict[str, Any]]:
+def paper_claims(
+    datasets: tuple[str, ...] = ("tuckute2024",), models: tuple[str, ...] = tuple(BLOCKS)
+) -> list[dict[str, Any]]:
     """An entry a claim and dataset, as in claims.json; the last claim cannot be answered."""
     estimates = (0.15, 0.06, -0.5, -0.4, None)
     verdicts = ("undecided", "supported", "supported", "not supported", "undecided")
@@ -233,7 +235,7 @@ def paper_claims(datasets: tuple[str, ...] = ("tuckute2024",)) -> list[dict[str,
             "details": {
                 "models": [
                     {"model": model, "partial_r": -0.1 * place, "se_z": 0.1}
-                    for place, model in enumerate(BLOCKS)
+                    for place, model in enumerate(models)
                 ]
             },
         }

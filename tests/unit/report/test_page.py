@@ -86,7 +86,7 @@ def page(root: Path, part: dict[str, Any] | None = None, **changes: Any) -> str:
     given: dict[str, Any] = {
         "config": CONFIG,
         "claims": [CLAIM],
-        "notes": [],
+        "notes": ["checkpoint <script>alert(2)</script>"],
         "parts": {"made-up": Part(**{**PART, **(part or {})})},
         "tables": made_up(),
         "checkpoints": CHECKPOINTS,
@@ -202,8 +202,11 @@ def test_a_figure_that_shows_nothing_is_left_out_and_its_sentence_stands_there(r
 
 
 def test_what_is_seen_stands_before_what_is_shown(root: Path) -> None:
-    text = page(root, {"captions": {"learning": "Surprisal falls to <2>."}})
-    assert "<b>Surprisal falls to &lt;2&gt;.</b> " + GALLERY["learning"].caption[:20] in text
+    tables = {name: table.assign(dataset="made-up") for name, table in made_up().items()}
+    tables["tokens"]["model"] = tables["tokens"]["model"].replace("toy-s", "<toy>")
+    text = page(root, tables=tables)
+    assert "<b>Surprisal over training, nats a token: &lt;toy&gt; from" in text
+    assert f"</b> {GALLERY['learning'].caption[:20]}" in text
 
 
 def test_one_step_is_one_step(root: Path) -> None:

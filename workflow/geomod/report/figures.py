@@ -52,15 +52,16 @@ FIGURES: Mapping[str, Callable[[Tables], Figure]] = {
 UNDATED = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
 
 
-def save(name: str, tables: Tables, path: Path) -> None:
-    """Draw the figure called `name` into an SVG, PDF or PNG file: of one table always the same.
+def save(name: str, tables: Tables, *paths: Path) -> None:
+    """Draw the figure called `name` into SVG, PDF or PNG files: of the same tables the same ones.
 
     Where there is a table `calibration`, tests in the figure that exceed their level are named.
     Where the tables have nothing to show, the file holds the sentence that says what they lack.
     """
     with sns.axes_style("ticks"), mpl.rc_context(STYLE):
         figure = draw(name, tables)
-        figure.savefig(path, dpi=300, metadata=UNDATED.get(path.suffix))
+        for path in paths:
+            figure.savefig(path, dpi=300, metadata=UNDATED.get(path.suffix))
 
 
 def draw(name: str, tables: Tables) -> Figure:

@@ -313,7 +313,7 @@ GALLERY = {
         ),
     ),
     "planted": Plate(
-        "Planted and recovered",
+        "What was planted, and what came back",
         "What was planted in the simulated brain and what came back, with its interval where there "
         "is one; on the line the two are the same. Blue: it agrees by the rule of its kind, "
         "orange: it does not, grey: not judged. Times are in log10(step + 1).",

@@ -18,7 +18,8 @@ import yaml
 from geomod.base.extras import extra
 from geomod.report import explorer
 from geomod.report.findings import best_layers, told
-from geomod.report.gallery import GALLERY, Plate, Tables
+from geomod.report.gallery import GALLERY, Plate, Tables, of_dataset
+from geomod.report.seen import seen
 from geomod.report.series import all_series
 from geomod.report.words import MEASURES
 
@@ -42,7 +43,6 @@ class Part:
     lacking: Mapping[str, str]
     recovery: pd.DataFrame | None = None
     calibration: pd.DataFrame | None = None
-    captions: Mapping[str, str] | None = None  # what is seen in this run's numbers, by figure
 
 
 def render(
@@ -91,7 +91,7 @@ def render(
         best=_records(best),
         pooled=told([claim for claim in claims if claim["dataset"] == "pooled"], None),
         notes=notes,
-        parts=[_part(name, part, claims) for name, part in parts.items()],
+        parts=[_part(name, part, claims, of_dataset(tables, name)) for name, part in parts.items()],
         checkpoints=_records(checkpoints),
         stages=_stages(claims),
         versions={"Python": sys.version.split()[0], **dict(_versions())},
@@ -122,7 +122,9 @@ def _stages(claims: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
     return stages
 
 
-def _part(name: str, part: Part, claims: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _part(
+    name: str, part: Part, claims: Sequence[Mapping[str, Any]], tables: Tables
+) -> dict[str, Any]:
     """What the template is told of a dataset."""
     recovery, calibration = part.recovery, part.calibration
     if recovery is not None and recovery.empty:  # another dataset of the run is simulated
@@ -136,7 +138,7 @@ def _part(name: str, part: Part, claims: Sequence[Mapping[str, Any]]) -> dict[st
                 "name": plate_name,
                 "svg": part.figures[plate_name],
                 "lacking": part.lacking.get(plate_name),
-                "seen": (part.captions or {}).get(plate_name, ""),
+                "seen": seen(plate_name, tables),
                 **_words(plate),
             }
             for plate_name, plate in GALLERY.items()

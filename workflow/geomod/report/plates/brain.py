@@ -18,7 +18,6 @@ from geomod.report.gallery import Tables
 with extra("report"):
     import matplotlib as mpl
     from matplotlib.figure import Figure
-    from matplotlib.patheffects import withStroke
 
 # About where the parcels lie in MNI space, mm; a patch has all cortex within `REACH` of its centre.
 CENTRES: Mapping[str, tuple[float, float, float]] = {
@@ -52,7 +51,8 @@ def brain(tables: Tables) -> Figure:
 
 def by_region(tables: Tables) -> pd.DataFrame:
     """region → t50 (log10(step + 1), median over models), score (best, mean over models)."""
-    half = tables["emergence"].groupby("region")["t50"].median()
+    times = tables["emergence"]
+    half = times[~times["censored"].astype(bool)].groupby("region")["t50"].median()
     scores = of_average(tables["encoding"])
     best = scores[scores["layer"] > 0].groupby(["model", "region"])["score"].max()
     table = pd.DataFrame({"t50": half, "score": best.groupby("region").mean()})
@@ -90,8 +90,8 @@ def _surface(
     surface.set_facecolors(colour[faces].mean(axis=1))
     for region in regions:
         middle = coordinates[inside == regions.index(region)].mean(axis=0)
-        name = axis.text(-90, *middle[1:], region, ha="center", va="center", zorder=9)
-        name.set_path_effects([withStroke(linewidth=1.5, foreground="white")])
+        plate = {"fc": "white", "ec": "none", "alpha": 0.8, "pad": 0.8}
+        axis.text(-90, *middle[1:], region, ha="center", va="center", zorder=9, bbox=plate)
     axis.view_init(elev=0, azim=180)
     axis.set_axis_off()
     axis.set_box_aspect(np.ptp(coordinates, axis=0), zoom=1.55)
