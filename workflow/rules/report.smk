@@ -46,6 +46,32 @@ rule figures:
         "../scripts/figures.py"
 
 
+def compared(file):
+    """A file of each of the runs that are set side by side."""
+    if len(CONFIG.runs) < 2:
+        sys.exit("\nsay which runs to compare: --config 'runs=[a, b]'")
+    return [here(file(Paths(name))) for name in CONFIG.runs]
+
+
+rule compare:
+    # Of runs that were finished before; none of them runs again for it.
+    input:
+        claims=lambda wildcards: compared(lambda run: run.at("claims.json")),
+        encodings=lambda wildcards: compared(lambda run: run.table("encoding")),
+        template=here(TEMPLATES),
+    output:
+        PATHS.beside(f"{'-'.join(['compare', *CONFIG.runs])}.html"),
+    log:
+        PATHS.log("compare"),
+    conda:
+        CONDA
+    params:
+        runs=CONFIG.runs,
+        code=code("compare.py"),
+    script:
+        "../scripts/compare.py"
+
+
 rule report:
     input:
         claims=PATHS.at("claims.json"),
@@ -70,3 +96,18 @@ rule report:
         code=code("report.py"),
     script:
         "../scripts/report.py"
+
+
+def finish():
+    """Write the index of all runs anew, once this one has its answers."""
+    from geomod.report.runs import write_index
+
+    if os.path.exists(MOVED.at("claims.json")):
+        write_index(os.path.dirname(MOVED.root), TEMPLATES[PARTS.index("runs.html.j2")])
+        print(
+            f"The report: {MOVED.at('report.html')}; all runs: {MOVED.beside('index.html')}"
+        )
+
+
+onsuccess:
+    finish()

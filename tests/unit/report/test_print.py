@@ -21,6 +21,7 @@ from geomod.report.drawing import (
     STYLE,
     TWO_COLUMNS,
     VERDICT_COLOURS,
+    declutter,
     module_colours,
     spacing,
 )
@@ -50,7 +51,10 @@ def tables() -> Tables:
 @pytest.fixture(scope="module")
 def figures(tables: Tables) -> Iterator[dict[str, Figure]]:
     with sns.axes_style("ticks"), mpl.rc_context(STYLE):
-        yield {name: draw(name, tables) for name in PRINTED}
+        found = {name: draw(name, tables) for name in PRINTED}
+        for figure in found.values():
+            declutter(figure)
+        yield found
 
 
 def named(axes: Axes) -> str:

@@ -54,8 +54,8 @@ def _chart(layers: Sequence[Spec], params: Sequence[str], height: int, **more: A
 
 def heat_map() -> Spec:
     """Layers × steps, the embedding at the bottom; a ring marks the cursor."""
-    x = {"field": "step", "type": "ordinal", "title": "training step"}
-    y = {"field": "layer", "type": "ordinal", "title": "layer", "sort": "descending"}
+    x: Spec = {"field": "step", "type": "ordinal", "title": "training step"}
+    y: Spec = {"field": "layer", "type": "ordinal", "title": "layer", "sort": "descending"}
     x["axis"] = {"labelExpr": SHORT, "labelAngle": 0, **SPARSE}
     y["axis"] = {"labelExpr": LAYER, **SPARSE}
     colour = {
@@ -74,7 +74,7 @@ def heat_map() -> Spec:
         "mark": {"type": "rect", "invalid": None},
         "encoding": {"x": x, "y": y, "color": seen, "tooltip": TOOLTIP},
     }
-    ring = {
+    ring: Spec = {
         "data": {"name": "cursor"},
         "mark": {"type": "rect", "fill": None, "stroke": "#fff", "strokeWidth": 4},
         "encoding": {"x": x, "y": y},
@@ -130,8 +130,8 @@ def profile() -> Spec:
 
 def plane() -> Spec:
     """Layers in the plane of entropy and curvature: of one step in order, of all steps faintly."""
-    x = {"field": "curvature", "type": "quantitative", "title": "curvature (°)"}
-    y = {"field": "entropy", "type": "quantitative", "title": "entropy (nats)"}
+    x: Spec = {"field": "curvature", "type": "quantitative", "title": "curvature (°)"}
+    y: Spec = {"field": "entropy", "type": "quantitative", "title": "entropy (nats)"}
     x["scale"] = y["scale"] = {"zero": False}
     places = {"x": x, "y": y, "color": SIDES}
     read = ("model", "step", "layer", "curvature", "entropy")

@@ -1,6 +1,7 @@
 """The figures by name, and how they become files. What they show: `gallery.py`."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from textwrap import fill
 
@@ -58,8 +59,14 @@ def save(name: str, tables: Tables, *paths: Path) -> None:
     Where there is a table `calibration`, tests in the figure that exceed their level are named.
     Where the tables have nothing to show, the file holds the sentence that says what they lack.
     """
+    drawn_by(partial(draw, name), tables, *paths)
+
+
+def drawn_by(function: Callable[[Tables], Figure], tables: Tables, *paths: Path) -> None:
+    """Write what a function draws, in the style of all figures."""
     with sns.axes_style("ticks"), mpl.rc_context(STYLE):
-        figure = draw(name, tables)
+        figure = function(tables)
+        declutter(figure)
         for path in paths:
             figure.savefig(path, dpi=300, metadata=UNDATED.get(path.suffix))
 
@@ -73,7 +80,6 @@ def draw(name: str, tables: Tables) -> Figure:
     figure = FIGURES[name](tables)
     warning = "\n".join(beyond_level(plate.tests, tables.get("calibration")))
     figure.text(0, 0, warning, va="top", color=VERDICT_COLOURS["not supported"])
-    declutter(figure)
     return figure
 
 

@@ -12,8 +12,8 @@ import pandas as pd
 
 Tables = Mapping[str, pd.DataFrame]
 
-# The page's templates in workflow/report/, itself first.
-PARTS = ("report.html.j2", "explorer.html.j2", "explorer.js", "style.css")
+# The templates in workflow/report/: the page's, itself first, and that of runs side by side.
+PARTS = ("report.html.j2", "explorer.html.j2", "explorer.js", "style.css", "runs.html.j2")
 
 
 @dataclass(frozen=True)

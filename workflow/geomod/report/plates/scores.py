@@ -173,3 +173,27 @@ def baselines(tables: Tables) -> Figure:
     axes[1, 0].set_ylabel("unique R² of the layer")
     legend_below(figure, axes[0, 0], "predictor")
     return figure
+
+
+def courses(encodings: Tables) -> Figure:
+    """The network's score over training, mean over blocks: a panel a run, a line a model.
+
+    `encodings` is the table `encoding` of each run, by the run's name; of several datasets the
+    first is drawn.
+    """
+    figure, axes = panels(1, len(encodings), width=3.15, height=2.6, sharey=True)
+    for axis, (run, table) in zip(axes[0], encodings.items(), strict=True):
+        headline = table[table["dataset"] == table["dataset"].iloc[0]]
+        scores = network_score(varying(headline))
+        scores = scores[scores["layer"] > 0]
+        colours = model_colours(scores["model"])
+        for model, rows in scores.groupby("model", sort=False):
+            mean = rows.groupby("step")["score"].mean()
+            line = {"color": colours[str(model)], "label": model, **MARKED}
+            axis.plot(time_of(mean.index), mean, **line)
+        axis.set_title(f"{run}\n{headline['dataset'].iloc[0]}")
+        axis.axhline(0, color=OTHER, lw=0.6)
+        time_axis(axis, scores["step"])
+        axis.legend()
+    axes[0, 0].set_ylabel("encoding score (Pearson r)")
+    return figure
