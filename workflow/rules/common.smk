@@ -28,11 +28,11 @@ from geomod.plan.settings import (
     source_of,
     voxel_settings,
 )
-from geomod.report.gallery import GALLERY
+from geomod.report.gallery import GALLERY, PARTS
 
 # Relative, as all inputs are: a folder that is moved as a whole has nothing to run again.
 RESOURCES = os.path.relpath(shipped("resources"))
-TEMPLATE = os.path.relpath(shipped("workflow/report/report.html.j2"))
+TEMPLATES = [os.path.relpath(shipped(f"workflow/report/{name}")) for name in PARTS]
 CONDA = "../../envs/geomod.yaml"  # as Snakemake finds it from every file of rules
 CONFIG_FILES = list(dict.fromkeys(map(os.path.relpath, workflow.configfiles)))
 

@@ -3,7 +3,12 @@
 SHOWN = sorted({name for plate in GALLERY.values() for name in plate.tables})
 # Those of the headline lie in figures/ itself, those of any other dataset in a folder there.
 FOLDERS = {name: None if name == next(iter(SECTIONS)) else name for name in SECTIONS}
-PLATES = [(dataset, name) for dataset in SECTIONS for name in GALLERY]
+PLATES = [
+    (dataset, name)
+    for dataset, folder in FOLDERS.items()
+    for name, plate in GALLERY.items()
+    if folder is None or not plate.over_datasets
+]
 
 
 def figure_files(suffix):
@@ -15,6 +20,8 @@ rule figures:
     # One job for all: a figure takes a second, Python and its libraries several.
     input:
         tables=[PATHS.table(name) for name in SHOWN],
+        claims=PATHS.at("claims.json"),
+        recovery=[PATHS.table("recovery")] if SIMULATED else [],
         calibration=CALIBRATION,
     output:
         svg=[
@@ -26,6 +33,7 @@ rule figures:
             )
             for (dataset, name), path in zip(PLATES, figure_files("svg"))
         ],
+        pdf=figure_files("pdf"),
         png=figure_files("png"),
     log:
         PATHS.log("figures"),
@@ -38,6 +46,32 @@ rule figures:
         "../scripts/figures.py"
 
 
+def compared(file):
+    """A file of each of the runs that are set side by side."""
+    if len(CONFIG.runs) < 2:
+        sys.exit("\nsay which runs to compare: --config 'runs=[a, b]'")
+    return [here(file(Paths(name))) for name in CONFIG.runs]
+
+
+rule compare:
+    # Of runs that were finished before; none of them runs again for it.
+    input:
+        claims=lambda wildcards: compared(lambda run: run.at("claims.json")),
+        encodings=lambda wildcards: compared(lambda run: run.table("encoding")),
+        template=here(TEMPLATES),
+    output:
+        PATHS.beside(f"{'-'.join(['compare', *CONFIG.runs])}.html"),
+    log:
+        PATHS.log("compare"),
+    conda:
+        CONDA
+    params:
+        runs=CONFIG.runs,
+        code=code("compare.py"),
+    script:
+        "../scripts/compare.py"
+
+
 rule report:
     input:
         claims=PATHS.at("claims.json"),
@@ -47,7 +81,8 @@ rule report:
         calibration=CALIBRATION,
         recovery=[PATHS.table("recovery")] if SIMULATED else [],
         figures=figure_files("svg"),
-        template=here(TEMPLATE),
+        listed=PATHS.table("checkpoints"),
+        template=here(TEMPLATES),
     output:
         PATHS.at("report.html"),
     log:
@@ -61,3 +96,18 @@ rule report:
         code=code("report.py"),
     script:
         "../scripts/report.py"
+
+
+def finish():
+    """Write the index of all runs anew, once this one has its answers."""
+    from geomod.report.runs import write_index
+
+    if os.path.exists(MOVED.at("claims.json")):
+        write_index(os.path.dirname(MOVED.root), TEMPLATES[PARTS.index("runs.html.j2")])
+        print(
+            f"The report: {MOVED.at('report.html')}; all runs: {MOVED.beside('index.html')}"
+        )
+
+
+onsuccess:
+    finish()

@@ -94,6 +94,7 @@ def _entry(
         if estimate and np.isfinite([estimate.low, estimate.high]).all()
         else None,
         "paper_direction": "positive" if claim.direction > 0 else "negative",
+        "smallest": claim.smallest,
         "test": claim.test,
         "p": _plain(estimate.p if estimate else math.nan),
         "q": _plain(q),

@@ -46,6 +46,9 @@ class Config(Section):
     maps: Maps | None = Field(
         None, description="maps of voxels, for `.venv/bin/snakemake voxel_maps`"
     )
+    runs: list[Name] = Field(
+        [], description="runs that `.venv/bin/snakemake compare` sets side by side"
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="`auto`: cuda where there is one"
     )
