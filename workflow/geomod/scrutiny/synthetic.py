@@ -171,6 +171,8 @@ def at_steps(curves: Curves, steps: Sequence[int] | NDArray[np.int64]) -> Curves
         people=curves.people[:, keep],
         folds=curves.folds[:, keep],
         controls={name: values[keep] for name, values in curves.controls.items()},
+        competence={name: values[keep] for name, values in curves.competence.items()},
+        retaken={name: values[:, keep] for name, values in curves.retaken.items()},
     )
 
 
