@@ -4,7 +4,7 @@
 competence (1), on known ranges; mean over models.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -40,7 +40,10 @@ def find(evidence: Evidence) -> Finding:
     if all(LOSS in each.read for each in times):
         loss = position(leads(times, LOSS, [NETWORK, FUNCTIONAL]), settings.alpha)
         between = position(leads(times, FORMAL, [NETWORK, LOSS]), settings.alpha)
-        details |= {"loss_in_place_of_grammar": vars(loss), "between_grammar_and_loss": vars(between)}
+        details |= {
+            "loss_in_place_of_grammar": vars(loss),
+            "between_grammar_and_loss": vars(between),
+        }
         if found.value < 0.5 and not between.high < 0.5:
             against = (
                 "alignment is not shown to be nearer to grammar than to the mere loss "
@@ -60,12 +63,18 @@ def find(evidence: Evidence) -> Finding:
     return Finding(estimate, note, details, against)
 
 
+def with_competence(evidence: Evidence) -> list[Curves]:
+    """The models of which both formal and functional competence are known."""
+    return [c for c in evidence.curves if {FORMAL, FUNCTIONAL} <= set(c.competence)]
+
+
 def half_times(evidence: Evidence) -> tuple[list[Courses], list[Times]]:
-    """The network's alignment beside formal and functional competence and, where known, the loss."""
+    """The network's alignment beside both competences and, where all models have it, the loss."""
     settings = evidence.settings
-    asked = [c for c in evidence.curves if {FORMAL, FUNCTIONAL} <= set(c.competence)]
+    asked = with_competence(evidence)
     names = [FORMAL, FUNCTIONAL] + [LOSS] * all(LOSS in c.competence for c in asked)
-    courses = courses_of(asked, {NETWORK: network_of(asked[0], settings)}, names)
+    regions = {NETWORK: network_of(asked[0], settings)} if asked else {}
+    courses = courses_of(asked, regions, names)
     alone = len(courses) == 1
     draws = settings.bootstrap if evidence.beside or alone else 0
     rng = evidence.rng("claim 6")
@@ -109,23 +118,18 @@ def _no_interval(found: Position) -> str:
 
 def _paper(courses: Sequence[Courses]) -> Details:
     """Shared variance of the curves and what is usually concluded from it."""
-    rows = [
-        {
-            "model": each.model,
-            "steps": len(each.time),
-            "r2_formal": r_squared(each.curves[FORMAL], each.curves[NETWORK]),
-            "r2_functional": r_squared(each.curves[FUNCTIONAL], each.curves[NETWORK]),
-        }
-        for each in courses
-    ]
+    formal, functional = (
+        [r_squared(c.curves[family], c.curves[NETWORK]) for c in courses]
+        for family in (FORMAL, FUNCTIONAL)
+    )
+    triples = [(c.curves[NETWORK], c.curves[FORMAL], c.curves[FUNCTIONAL]) for c in courses]
     return {
-        "paper": rows,
-        WILCOXON: wilcoxon_p(
-            [row["r2_formal"] for row in rows], [row["r2_functional"] for row in rows]
-        ),
-        MENG: combined_meng_p(
-            [(c.curves[NETWORK], c.curves[FORMAL], c.curves[FUNCTIONAL]) for c in courses]
-        ),
+        "paper": [
+            {"model": c.model, "r2_formal": f, "r2_functional": g, "steps": len(c.time)}
+            for c, f, g in zip(courses, formal, functional, strict=True)
+        ],
+        WILCOXON: wilcoxon_p(formal, functional),
+        MENG: combined_meng_p(triples),
     }
 
 

@@ -45,8 +45,8 @@ def claims(
 
     `calibration` is the table that `geomod.scrutiny` makes; `planted` says of a simulated brain
     which claims are true in it. `competence` has a column a family (`geomod.competence.shares`);
-    claims about competence have an entry only where it was measured. `recovered`: a true claim's interval lies on its side of zero, a
-    false one is not found supported.
+    claims about competence have an entry only where it was measured. `recovered`: a true claim's
+    interval lies on its side of zero, a false one is not found supported.
     """
     curves = gather(
         geometry,

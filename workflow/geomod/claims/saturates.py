@@ -8,7 +8,7 @@ decade of training; means over models.
 import numpy as np
 
 from geomod.claims.claim import Claim, Details, Estimate, Evidence, Finding, Truth
-from geomod.claims.follows_formal import NETWORK
+from geomod.claims.follows_formal import NETWORK, with_competence
 from geomod.competence.saturation import FEWEST_LATE, late_slopes, margin, mean_slopes
 from geomod.competence.times import courses_of
 from geomod.curves.curves import FORMAL, FUNCTIONAL
@@ -19,13 +19,14 @@ from geomod.emergence.noise import step_noise
 def find(evidence: Evidence) -> Finding:
     """The intersection of an equivalence test and of a difference of slopes."""
     settings, rng = evidence.settings, evidence.rng("claim 7")
-    asked = [c for c in evidence.curves if {FORMAL, FUNCTIONAL} <= set(c.competence)]
-    courses = courses_of(
-        asked, {NETWORK: network_of(asked[0], settings)}, [FORMAL, FUNCTIONAL]
-    )
+    asked = with_competence(evidence)
+    regions = {NETWORK: network_of(asked[0], settings)} if asked else {}
+    courses = courses_of(asked, regions, [FORMAL, FUNCTIONAL])
     noise = step_noise([(c.time, curve) for c in courses for curve in c.curves.values()], rng)
     draws = settings.bootstrap if len(courses) == 1 else 0
-    tried = {c.model: late_slopes(c, NETWORK, FORMAL, FUNCTIONAL, noise, rng, draws) for c in courses}
+    tried = {
+        c.model: late_slopes(c, NETWORK, FORMAL, FUNCTIONAL, noise, rng, draws) for c in courses
+    }
     late = [each for each in tried.values() if each is not None]
     lost = [model for model, each in tried.items() if each is None]
     note = (
@@ -35,7 +36,12 @@ def find(evidence: Evidence) -> Finding:
     )
     details: Details = {
         "models": [
-            {"model": e.model, "alignment": e.alignment, "functional": e.functional, "steps": e.steps}
+            {
+                "model": e.model,
+                "alignment": e.alignment,
+                "functional": e.functional,
+                "steps": e.steps,
+            }
             for e in late
         ]
     }

@@ -7,6 +7,7 @@ them alignment follows: docs/competence-question.md has the level of each.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,7 +76,7 @@ def seeds(
     difference of the correlations counts n − sizes points.
     """
     known = np.isfinite(times).all(axis=1)
-    times, names = times[known], [size_of(m) for m, k in zip(models, known, strict=True) if k]
+    times, names = times[known], [size_of(models[i]) for i in np.flatnonzero(known).tolist()]
     groups = [np.flatnonzero([name == size for name in names]) for size in sorted(set(names))]
     groups = [group for group in groups if len(group) > 1]
     n = sum(len(group) for group in groups)
@@ -90,7 +91,7 @@ def seeds(
     order = np.concatenate(
         [
             start + rng.random((permutations, stop - start)).argsort(axis=1)
-            for start, stop in zip(starts, starts[1:], strict=False)
+            for start, stop in pairwise(starts)
         ],
         axis=1,
     )
@@ -111,4 +112,6 @@ def combined_meng_p(curves: Sequence[tuple[Array, Array, Array]]) -> float:
             r = np.corrcoef([y, first, second])
             found.append(meng_z(r[0, 1], r[0, 2], r[1, 2], len(y))[0])
     known = np.array([z for z in found if np.isfinite(z)])
-    return float(2 * stats.norm.sf(abs(known.sum()) / np.sqrt(len(known)))) if len(known) else np.nan
+    return (
+        float(2 * stats.norm.sf(abs(known.sum()) / np.sqrt(len(known)))) if len(known) else np.nan
+    )

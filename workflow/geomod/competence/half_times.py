@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import logit
 from sklearn.isotonic import isotonic_regression
 
-from geomod.emergence.onsets import FEWEST_STEPS, onsets, read_onset
+from geomod.emergence.onsets import FEWEST_STEPS, fitted_curve, onsets, read_onset
 from geomod.emergence.sigmoids import fit_double, fit_logistic, half_rise, likeliest_form
 
 Array = NDArray[np.float64]
@@ -33,38 +33,49 @@ class HalfTime:
     level: float | None  # that was crossed; None: half of the curve's own rise
     rising: int  # checkpoints up to the peak: all of them where it does not fall again
     fitted: Array  # [steps], what checkpoints scatter about
+    midpoint: float = np.nan  # of a logistic that has not arrived: half of a plateau unseen
 
     def again(self, time: Array, curves: Array) -> Array:
         """The half-times of other curves [curves, steps], each read as this one was."""
-        return crossings(
-            time[: self.rising], curves[:, : self.rising], self.method, self.level
-        )
+        return crossings(time[: self.rising], curves[:, : self.rising], self.method, self.level)
 
     def flat(self) -> "HalfTime":
         """The same curve, whose rise is not to be believed."""
         return replace(self, value=np.nan, censoring="flat", method="none")
 
+    def with_plateau(self) -> "HalfTime":
+        """The same, where other curves of its kind say that there is a plateau to come."""
+        return replace(self, value=self.midpoint) if np.isfinite(self.midpoint) else self
+
 
 def half_time(time: Array, curve: Array, level: float | None = None) -> HalfTime:
-    """Read one curve: on its rising limb, by the form that describes it."""
-    fitted, rising = rising_limb(time, curve)
+    """Read one curve: on its rising limb, by the form that describes it.
+
+    Without a level half of the curve's own rise counts, as in `geomod.emergence`, and only where
+    the curve reaches a plateau or a peak.
+    """
+    form = likeliest_form(time, curve)
+    fitted, rising = rising_limb(time, curve, form)
+    midpoint = np.nan
     if rising < len(time):
         method, censoring = "isotonic", "no"
         fitted[:rising] = isotonic_regression(curve[:rising])
     elif level is None:
         onset = read_onset(time, curve)
         method, censoring = onset.method, onset.censoring
-        fitted = _fitted(time, curve, method)
+        fitted = fitted_curve(time, curve, onset)
+        if (method, censoring) == ("logistic", "right"):
+            midpoint = onset.t50
     else:
-        method = "logistic" if likeliest_form(time, curve) == "logistic" else "isotonic"
-        fitted, censoring = _fitted(time, curve, method), "no"
+        method, censoring = "logistic" if form == "logistic" else "isotonic", "no"
+        fitted = _fitted(time, curve, method)
     value = float(crossings(time[:rising], curve[None, :rising], method, level)[0])
     if level is not None and not time[0] <= value <= time[-1]:
         censoring = "left" if fitted[0] >= level else "right"
     elif not np.isfinite(value):
         censoring = "flat"
     value = value if censoring == "no" else np.nan
-    return HalfTime(value, censoring, method, level, rising, fitted)
+    return HalfTime(value, censoring, method, level, rising, fitted, midpoint)
 
 
 def crossings(time: Array, curves: Array, method: str, level: float | None) -> Array:
@@ -79,14 +90,14 @@ def crossings(time: Array, curves: Array, method: str, level: float | None) -> A
     return np.where(within, fit.t50 + fit.width * logit(np.where(within, share, 0.5)), np.nan)
 
 
-def rising_limb(time: Array, curve: Array) -> tuple[Array, int]:
+def rising_limb(time: Array, curve: Array, form: str) -> tuple[Array, int]:
     """The double sigmoid through a curve, and the number of checkpoints up to its peak.
 
     Reading times are predicted best half-way through training, and grammar drifts late: a curve
     that falls again would have its later part pooled with its rise. All checkpoints count where
     no double sigmoid is the likeliest form, or it does not fall.
     """
-    if likeliest_form(time, curve) != "double":
+    if form != "double":
         return curve.copy(), len(time)
     fitted = fit_double(time, curve)
     peak = int(fitted.argmax())

@@ -68,9 +68,7 @@ def late_slopes(
         left = max(1 - 2 / late.sum(), 0.1)
         copies = noisy_copies(fitted, both - fitted, noise[0], left, draws, rng)
         start = np.full(draws, before)
-        drawn = np.column_stack(
-            [slopes(copies[..., 0], start), slope(time[late], copies[..., 1])]
-        )
+        drawn = np.column_stack([slopes(copies[..., 0], start), slope(time[late], copies[..., 1])])
     without = np.empty((0, 2))
     people = course.people[region]
     if len(people) > 2:

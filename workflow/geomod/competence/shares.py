@@ -48,7 +48,7 @@ def share_of_range(competence: pd.DataFrame) -> pd.Series:
         raise InputError(
             f"competence, row {wrong.index[0]}: task {row['task']!r} of {row['model']}, step "
             f"{row['step']}, has score {row['score']}, chance {row['chance']} and ceiling "
-            f"{row['ceiling']}. A score and its chance are numbers, and a ceiling lies above chance."
+            f"{row['ceiling']}. A score and its chance are numbers, and a ceiling is above it."
         )
     return (scores - chance) / (ceiling - chance).fillna(1.0)
 
@@ -65,7 +65,7 @@ def _tasks(rows: pd.DataFrame) -> pd.DataFrame:
     rows = rows if known.empty else known
     models = rows.groupby("task")["model"].nunique()
     shared = models.index[models == rows["model"].nunique()]
-    table = rows[rows["task"].isin(shared)].pivot(index=PLACE, columns="task", values="share")
+    table = rows[rows["task"].isin(shared)].pivot_table(index=PLACE, columns="task", values="share")
     return table.dropna()
 
 
@@ -107,7 +107,7 @@ def retaken(
 
 def _luck(items: pd.DataFrame, draws: int, rng: np.random.Generator) -> pd.DataFrame:
     """A task's score less that of its items drawn with replacement, [draws, (model, step)]."""
-    right = items.pivot(index="item_id", columns=PLACE, values="right").dropna(axis="columns")
+    right = items.pivot_table(index="item_id", columns=PLACE, values="right").dropna(axis="columns")
     n = len(right)
     weights = rng.multinomial(n, np.full(n, 1 / n), size=draws) / n
     return pd.DataFrame((weights - 1 / n) @ right.to_numpy(dtype=float), columns=right.columns)

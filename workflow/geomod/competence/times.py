@@ -108,9 +108,8 @@ def times_of(
     rho, share = step_noise(
         [(each.time, curve) for each in courses for curve in each.curves.values()], rng
     )
-    nulls = {
-        tuple(each.time): rise_null(each.time, rho, settings.bootstrap, rng) for each in courses
-    }
+    grids = sorted({tuple(each.time) for each in courses})
+    nulls = {grid: rise_null(np.array(grid), rho, settings.bootstrap, rng) for grid in grids}
     rises = [
         {r: rise_p(each.time, each.curves[r], nulls[tuple(each.time)]) for r in regions}
         for each in courses
@@ -123,17 +122,11 @@ def times_of(
         for each in courses
     ]
     for region in regions:
-        rising = [own[region] for own, p in zip(read, rises, strict=True)
-                  if p[region] <= settings.alpha]  # fmt: skip
-        if not has_own_range(rising) and all(np.isfinite(c.ceilings[region]) for c in courses):
-            for each, own in zip(courses, read, strict=True):
-                level = HALF * each.ceilings[region]
-                own[region] = half_time(each.time, each.curves[region], level)
+        rising = [p[region] <= settings.alpha for p in rises]
+        for own, one in zip(read, on_one_range(region, courses, read, rising), strict=True):
+            own[region] = one
     found = []
     for each, own, p in zip(courses, read, rises, strict=True):
-        for region in regions:
-            if p[region] > settings.alpha:
-                own[region] = own[region].flat()
         found.append(
             Times(
                 model=each.model,
@@ -150,6 +143,30 @@ def times_of(
             )
         )
     return found
+
+
+def on_one_range(
+    region: str,
+    courses: Sequence[Courses],
+    read: Sequence[Mapping[str, HalfTime]],
+    rising: Sequence[bool],
+) -> list[HalfTime]:
+    """Half-times of one region's alignment, on a range of one kind for all models.
+
+    Where most models have a plateau, one that has not arrived is read at the plateau of its
+    logistic: to leave it out would keep the models whose noise looks like a plateau.
+    """
+    own = [each[region] for each in read]
+    if has_own_range([one for one, rises in zip(own, rising, strict=True) if rises]):
+        found = [one.with_plateau() for one in own]
+    elif all(np.isfinite(each.ceilings[region]) for each in courses):
+        found = [
+            half_time(each.time, each.curves[region], HALF * each.ceilings[region])
+            for each in courses
+        ]
+    else:
+        found = own
+    return [one if rises else one.flat() for one, rises in zip(found, rising, strict=True)]
 
 
 def _without_each(course: Courses, region: str) -> Array:

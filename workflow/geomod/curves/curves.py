@@ -116,8 +116,8 @@ def gather(
     `models` gives parameters by model, `folds` the score of each outer fold (column r),
     `covariates` any further columns by model, step and, where it has one, layer, and `variants`
     the variant of each metric. `competence` has a column a family beside model and step, `retaken`
-    the same of other items (`geomod.competence.shares`). The size of the activations (`norm`), where the geometry has it, is
-    a control too.
+    the same of other items (`geomod.competence.shares`). The size of the activations (`norm`),
+    where the geometry has it, is a control too.
     """
     geometry, encoding = (table[table["layer"] > 0] for table in (geometry, encoding))
     sizes = {} if models is None else dict(zip(models["model"], models["parameters"], strict=True))
