@@ -6,9 +6,10 @@ Prints one line a world and number of models. A sweep is logistics in log10(step
 of config/paper.yaml: midpoints of formal competence between 2.6 and 3.2, .8 decades to that of
 functional competence, widths .3, .06 decades of scatter of every midpoint between models, AR(1)
 noise of .05 (alignment), .02 (formal) and .06 (functional) of the range, ρ = .6 from step to step.
-Each world says what it changes. `formal`, `functional`: share of sweeps with that verdict at α;
-`level`: their sum where the truth is midway or there is none; `covers`: share of the intervals
-there are that hold the true λ. The last two columns are the level of what is concluded from R².
+Each world says what it changes; a single model has no scatter. `formal`, `functional`: share of
+sweeps with that answer at α = .05, whose sum is the level where the truth is midway or there is
+none; `covers`: share of the intervals that there are which hold the true λ. The last two columns
+are how often the paper's tests of R² find a difference.
 """
 
 import argparse
@@ -72,7 +73,8 @@ def sweep_of(world: World, models: int, rng: np.random.Generator) -> list[Curves
     for i in range(models):
         formal = rng.uniform(2.6, 3.2)
         middle = formal + world.gap * np.array([world.position, 0.0, 1.0])
-        middle += world.scatter * rng.standard_normal(3)
+        if models > 1:  # the interval of a single model speaks of no other
+            middle += world.scatter * rng.standard_normal(3)
         shares = expit((time - middle[:, None]) / np.array(world.widths)[:, None])
         later = np.maximum(time - middle[0] - 3 * world.widths[0], 0)
         shares[0] += world.growth * later

@@ -5,6 +5,7 @@ competence (1), on known ranges; mean over models.
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 import numpy as np
 
@@ -26,11 +27,12 @@ def find(evidence: Evidence) -> Finding:
     courses, times = half_times(evidence)
     found = position(leads(times, FORMAL, [NETWORK, FUNCTIONAL]), settings.alpha)
     details: Details = {
-        "position": vars(found),
+        "position": asdict(found),
         "models": [_row_of(each) for each in times],
         **_paper(courses),
     }
-    note = _missing(times)
+    alone = "one model: the interval speaks of its checkpoints alone" if found.models == 1 else ""
+    note = "; ".join(filter(None, [alone, _missing(times)]))
     if not found.models:
         return Finding(None, f"no model has all three half-times; {note}", details)
     if not np.isfinite(found.low):
@@ -41,8 +43,8 @@ def find(evidence: Evidence) -> Finding:
         loss = position(leads(times, LOSS, [NETWORK, FUNCTIONAL]), settings.alpha)
         between = position(leads(times, FORMAL, [NETWORK, LOSS]), settings.alpha)
         details |= {
-            "loss_in_place_of_grammar": vars(loss),
-            "between_grammar_and_loss": vars(between),
+            "loss_in_place_of_grammar": asdict(loss),
+            "between_grammar_and_loss": asdict(between),
         }
         if found.value < 0.5 and not between.high < 0.5:
             against = (
@@ -58,7 +60,7 @@ def find(evidence: Evidence) -> Finding:
             settings.permutations,
             evidence.rng("claim 6", "seeds"),
         )
-        details["seeds"] = None if deviations is None else vars(deviations)
+        details["seeds"] = None if deviations is None else asdict(deviations)
     estimate = Estimate(0.5 - found.value, 0.5 - found.high, 0.5 - found.low, found.p_midway)
     return Finding(estimate, note, details, against)
 
