@@ -51,6 +51,18 @@ def test_reading_times_have_a_range_of_their_own_and_grammar_needs_a_known_one()
     assert "formal" not in found
 
 
+def test_tasks_at_the_floor_in_most_models_and_models_of_no_run_do_not_count() -> None:
+    hard = table(*((m, 8, "hard", "formal", 0.25, 0.25, 1.0) for m in "mno"))
+    easy = table(*((m, 8, "pairs", "formal", 0.75, 0.5, 1.0) for m in "mnop"))
+    both = pd.concat([hard.assign(floor=[True, True, False]), easy.assign(floor=False)])
+    tokens = pd.DataFrame({"model": list("mno"), "step": 8, "vocabulary": 9, "surprisal": 1.0})
+    found = families(both, tokens)
+    assert found["model"].tolist() == ["m", "n", "o"]
+    assert found["formal"].tolist() == [0.5, 0.5, 0.5]
+    half = families(both.assign(floor=False), tokens)
+    assert half["formal"].tolist() == [0.25, 0.25, 0.25]
+
+
 def test_the_loss_goes_from_a_uniform_guess_to_the_lowest_of_the_run() -> None:
     tokens = pd.DataFrame(
         {"model": ["m", "m", "n"], "step": [0, 8, 8], "vocabulary": 100,
@@ -81,7 +93,7 @@ def test_the_luck_of_items_is_the_same_in_all_models_and_has_their_error() -> No
     scores = [(m, s, "pairs", "formal", right.mean(), 0.5, 1.0) for m in "ab" for s in (0, 8)]
     items = pd.DataFrame(
         [(m, s, "pairs", i, float(r)) for m in "ab" for s in (0, 8) for i, r in enumerate(right)],
-        columns=["model", "step", "task", "item_id", "right"],
+        columns=["model", "step", "task", "item_id", "score"],
     )
     drawn = retaken(items, table(*scores), 2000, rng)["formal"]
     assert list(drawn.columns) == [("a", 0), ("a", 8), ("b", 0), ("b", 8)]

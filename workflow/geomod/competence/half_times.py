@@ -68,7 +68,10 @@ def half_time(time: Array, curve: Array, level: float | None = None) -> HalfTime
             midpoint = onset.t50
     else:
         method, censoring = "logistic" if form == "logistic" else "isotonic", "no"
-        fitted = _fitted(time, curve, method)
+        if method == "logistic":
+            fitted = fit_logistic(time, curve[None]).at(time)[0]
+        else:
+            fitted = np.asarray(isotonic_regression(curve), dtype=float)
     value = float(crossings(time[:rising], curve[None, :rising], method, level)[0])
     if level is not None and not time[0] <= value <= time[-1]:
         censoring = "left" if fitted[0] >= level else "right"
@@ -103,12 +106,6 @@ def rising_limb(time: Array, curve: Array, form: str) -> tuple[Array, int]:
     peak = int(fitted.argmax())
     falls = fitted[peak] - fitted[-1] > FALL * (fitted[peak] - fitted[0])
     return fitted, peak + 1 if falls and peak + 1 >= FEWEST_STEPS else len(time)
-
-
-def _fitted(time: Array, curve: Array, method: str) -> Array:
-    if method == "isotonic":
-        return np.asarray(isotonic_regression(curve), dtype=float)
-    return fit_logistic(time, curve[None]).at(time)[0]
 
 
 def has_own_range(readings: Sequence[HalfTime]) -> bool:

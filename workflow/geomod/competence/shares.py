@@ -22,10 +22,15 @@ def families(competence: pd.DataFrame, tokens: pd.DataFrame | None = None) -> pd
     A family's tasks are those that all of its models have, and its steps those at which all of
     them were scored, so that no curve moves because a task came or went. A task without a ceiling
     cannot be averaged with others: it counts only in a family none of whose tasks has one
-    (`of_own_range`), as its score above chance, and never as formal or functional. With `tokens`
-    (model, step, surprisal, vocabulary) the share of the loss joins as `loss`.
+    (`of_own_range`), as its score above chance, and never as formal or functional. A task that is
+    at the floor (column `floor`) in most models tells nothing of when they learn. With `tokens`
+    (model, step, surprisal, vocabulary) the share of the loss joins as `loss`, and models that are
+    not in it are none of this run.
     """
-    rows = competence.assign(share=share_of_range(competence))
+    if tokens is not None:
+        competence = competence[competence["model"].isin(tokens["model"])]
+    rows = off_the_floor(competence)
+    rows = rows.assign(share=share_of_range(rows))
     bare = {FORMAL, FUNCTIONAL} & set(of_own_range(competence))
     tables = [
         _tasks(group).mean(axis=1).rename(str(family))
@@ -37,6 +42,15 @@ def families(competence: pd.DataFrame, tokens: pd.DataFrame | None = None) -> pd
     if not tables:
         return pd.DataFrame(columns=PLACE)
     return pd.concat(tables, axis=1).rename_axis(PLACE).reset_index()
+
+
+def off_the_floor(competence: pd.DataFrame) -> pd.DataFrame:
+    """The rows of tasks that are at the floor in half of the models at most."""
+    if "floor" not in competence:
+        return competence
+    by_model = competence.groupby(["task", "model"])["floor"].first()
+    lost = by_model.groupby("task").mean() > 0.5
+    return competence[~competence["task"].isin(lost.index[lost])]
 
 
 def share_of_range(competence: pd.DataFrame) -> pd.Series:
@@ -85,13 +99,14 @@ def retaken(
 ) -> dict[str, pd.DataFrame]:
     """family → shares [draws, (model, step)], had other items of the same kind been drawn.
 
-    `items` (model, step, task, item_id, right) has a row an item and checkpoint; `right` is 1, ½ or
-    0. A draw weighs a task's items anew, alike in all models and at all steps: they are the same
-    items, and their luck moves all curves at once. A task without items is taken as it is.
+    `items` (model, step, task, item_id, score) has a row an item and checkpoint. A draw weighs a
+    task's items anew, alike in all models and at all steps: they are the same items, and their luck
+    moves all curves at once. A task without items is taken as it is.
     """
     luck = {str(task): _luck(own, draws, rng) for task, own in items.groupby("task", sort=True)}
     found = {}
-    rows = competence.assign(share=share_of_range(competence))
+    rows = off_the_floor(competence)
+    rows = rows.assign(share=share_of_range(rows))
     width = (rows["ceiling"] - rows["chance"]).fillna(1.0).groupby(rows["task"]).first()
     for family, group in rows.groupby("family", sort=True):
         shares = _tasks(group)
@@ -107,7 +122,7 @@ def retaken(
 
 def _luck(items: pd.DataFrame, draws: int, rng: np.random.Generator) -> pd.DataFrame:
     """A task's score less that of its items drawn with replacement, [draws, (model, step)]."""
-    right = items.pivot_table(index="item_id", columns=PLACE, values="right").dropna(axis="columns")
-    n = len(right)
+    score = items.pivot_table(index="item_id", columns=PLACE, values="score").dropna(axis="columns")
+    n = len(score)
     weights = rng.multinomial(n, np.full(n, 1 / n), size=draws) / n
-    return pd.DataFrame((weights - 1 / n) @ right.to_numpy(dtype=float), columns=right.columns)
+    return pd.DataFrame((weights - 1 / n) @ score.to_numpy(dtype=float), columns=score.columns)
