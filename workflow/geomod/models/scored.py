@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from geomod.models.forward import Opened
 
 Whole = NDArray[np.int64]
-POSITIONS = 256  # whose distributions over the vocabulary lie in memory at once
+POSITIONS = 512  # whose distributions over the vocabulary lie in memory at once
 
 
 class Beginnings:
@@ -137,7 +137,8 @@ class Scored(Reading):
             _check_something_is_predicted(text, ids[-1], self.name)
         self._where = [(len(own), text.where) for own, text in zip(ids, texts, strict=True)]
         self._tokens = tree.tokens
-        self._ask(spans, tree.parents, _openings(opened.tokenizer))
+        words = any(text.words for text in texts)
+        self._ask(spans, tree.parents, _openings(opened.tokenizer) if words else None)
         self._choose(paths, ids)
 
     def _ask(self, spans: Sequence["_Place"], parents: Whole, opening: NDArray[Any] | None) -> None:
@@ -156,7 +157,7 @@ class Scored(Reading):
         self._bounds = np.searchsorted(parents[self._children], every)
         self._asked = np.diff(self._bounds) > 0
         self._is_word = np.array([span.word for span in spans])
-        self._opening = opening if self._is_word.any() else None
+        self._opening = opening
         self._weighed = np.zeros(len(parents), dtype=bool)
         if self._opening is not None:
             first = np.array([span.terms[0] if len(span.terms) else 0 for span in spans])
