@@ -106,7 +106,9 @@ def _from_sheet(path: Path, source: Source) -> Iterator[Item]:
     columns["context"] = sheet["context"].str.strip()
     for name, default in (("task", source.name), ("family", source.family or "functional")):
         columns[name] = columns.get(name, default)
-    for (task, item_id), rows in columns.groupby(["task", "item_id"], sort=False):
+    groups = columns.groupby(["task", "item_id"], sort=False)
+    marked = any(len(set(cells)) > 1 for _, cells in groups["correct"])
+    for (task, item_id), rows in groups:
         where = f"{path}, row {rows.index[0]}"
         for name in ("context", "family"):
             other = rows.index[rows[name] != rows[name].iloc[0]]
@@ -121,14 +123,14 @@ def _from_sheet(path: Path, source: Source) -> Iterator[Item]:
             source.check_family(rows["family"].iloc[0], where),
             rows["context"].iloc[0],
             _enough(rows["choice"].tolist(), where),
-            _right_one(rows["correct"], path),
+            _right_one(rows["correct"], marked, path),
             where,
         )
 
 
-def _right_one(cells: pd.Series, path: Path) -> int:
-    """Which row of an item is right: the one that says 1 beside zeros, or, where all rows say the
-    same number, the one at that place (from 0)."""
+def _right_one(cells: pd.Series, marked: bool, path: Path) -> int:
+    """Which row of an item is right: the one that is `marked`, 1 beside zeros, or, where all rows
+    of an item say the same number, the one at that place (from 0)."""
     words = cells.str.lower().replace({"true": "1", "false": "0"})
     for row, word in words.items():
         if not word.isdecimal():
@@ -137,16 +139,15 @@ def _right_one(cells: pd.Series, path: Path) -> int:
                 "and 0 beside the others, or beside all the place of the right one, from 0."
             )
     numbers = words.astype(int)
-    if len(set(numbers)) == 1:
+    if not marked:
         return _within(int(numbers.iloc[0]), len(numbers), f"{path}, row {numbers.index[0]}")
-    marked = np.flatnonzero(numbers == 1)
-    if len(marked) != 1 or numbers.max() > 1:
+    ones = np.flatnonzero(numbers == 1)
+    if len(ones) != 1 or numbers.max() > 1:
         raise InputError(
-            f"{path}, row {numbers.index[0]}: of this item's {len(numbers)} choices "
-            f"{len(marked)} are marked as correct ({listed(cells)}); exactly one must say 1, and "
-            "the others 0."
+            f"{path}, row {numbers.index[0]}: of this item's {len(numbers)} choices {len(ones)} "
+            f"are marked as correct ({listed(cells)}); exactly one must say 1, and the others 0."
         )
-    return int(marked[0])
+    return int(ones[0])
 
 
 # --- One JSON object an item --------------------------------------------------------------------

@@ -7,6 +7,7 @@ import pandas as pd
 
 from geomod.base.errors import InputError
 
+KEY = ["model", "step", "task"]
 LEAST = 0.1  # of the range from chance to ceiling: less than this is no gain
 # All answers are of one class, so the score sits at the share of one answer or of the other.
 ONE_CLASS = ("wsc",)
@@ -15,10 +16,10 @@ ONE_CLASS = ("wsc",)
 def gather(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """All rows of `tables`, with the column `floor`; a task that two of them have is an error."""
     table = pd.concat(tables, ignore_index=True)
-    twice = table[table.duplicated(["model", "step", "task"])]
+    twice = table[table.duplicated(KEY)]
     if len(twice):
         first = twice.iloc[0]
-        same = table[(table[["model", "step", "task"]] == first[["model", "step", "task"]]).all(1)]
+        same = table[table[KEY].eq(first[KEY]).all(axis=1)]
         raise InputError(
             f"task {first['task']!r} of {first['model']}, step {first['step']}, has two scores: "
             f"{' and '.join(same['source'])}. Leave it out of one of the two (`tasks` of the "

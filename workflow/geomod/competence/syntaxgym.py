@@ -49,8 +49,13 @@ class SyntaxGym(TaskSet):
     def __init__(self, source: Source) -> None:
         super().__init__(source)
         self.family = source.check_family(source.family or "formal", f"competence.{source.name}")
-        suites = [_read(path) for path in source.paths()]
-        check_once([(suite.task, "") for suite in suites], [str(path) for path in source.paths()])
+        suites: list[Suite] = []
+        owner: dict[str, Path] = {}
+        for path in source.paths():
+            suites.append(_read(path))
+            name = suites[-1].task
+            if owner.setdefault(name, path) != path:
+                raise InputError(f"{path}: its suite is called {name!r}, as that of {owner[name]}")
         self.suites = [
             suite._replace(
                 items=[
