@@ -49,6 +49,10 @@ class Choices(TaskSet):
         kept = draw([item.task for item in items], source.per_task, source.seed)
         self.choices = [items[k] for k in kept]
 
+    @property
+    def names(self) -> list[str]:
+        return list(dict.fromkeys(item.task for item in self.choices))
+
     def texts(self) -> list[Text]:
         found = []
         for item in self.choices:

@@ -62,6 +62,10 @@ class Pairs(TaskSet):
     def left_out(self) -> dict[str, int]:
         return dict(self._identical)
 
+    @property
+    def names(self) -> list[str]:
+        return list(dict.fromkeys(pair.task for pair in self.pairs))
+
     def texts(self) -> list[Text]:
         return [
             Text(text, (Span(pair.task, pair.item_id, part, 0, len(text)),), pair.where)

@@ -27,7 +27,7 @@ def check_names(task_sets: Iterable[TaskSet]) -> None:
     """An error where two task sets have a task of one name, which no table could tell apart."""
     owner: dict[str, str] = {}
     for task_set in task_sets:
-        for task in {span.task for text in task_set.texts() for span in text.spans}:
+        for task in task_set.names:
             if owner.setdefault(task, task_set.source.name) != task_set.source.name:
                 raise InputError(
                     f"`competence.{owner[task]}` and `competence.{task_set.source.name}` both have "

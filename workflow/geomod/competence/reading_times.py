@@ -47,6 +47,10 @@ class ReadingTimes(TaskSet):
             )
 
     @property
+    def names(self) -> list[str]:
+        return [self.source.name]
+
+    @property
     def ceiling(self) -> float:
         return np.nan  # nobody knows how well reading times can be foretold
 

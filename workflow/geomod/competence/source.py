@@ -37,7 +37,7 @@ class Source:
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
         """A source from plain values, as `dataclasses.asdict` gives them."""
-        return cls(**values)
+        return cls(**{key: value for key, value in values.items() if key != "reading"})
 
     def paths(self) -> list[Path]:
         """The files, patterns such as `data/*.jsonl` filled in, in natural order."""

@@ -67,6 +67,10 @@ class SyntaxGym(TaskSet):
             for suite in suites
         ]
 
+    @property
+    def names(self) -> list[str]:
+        return [suite.task for suite in self.suites]
+
     def texts(self) -> list[Text]:
         return [
             _text(suite.task, item, condition)

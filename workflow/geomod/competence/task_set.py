@@ -53,6 +53,11 @@ class TaskSet(ABC):
     def __init__(self, source: Source) -> None:
         self.source = source
 
+    @property
+    @abstractmethod
+    def names(self) -> list[str]:
+        """Its tasks."""
+
     @abstractmethod
     def texts(self) -> list[Text]:
         """What is to be read."""
