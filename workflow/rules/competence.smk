@@ -34,6 +34,34 @@ for block in BLOCKS if TASK_SETS else []:
             "../scripts/items.py"
 
 
+# What inference is told of competence: nothing, where none is measured.
+COMPETENCE = [PATHS.table("competence")] if CONFIG.competence else []
+RETAKEN = [PATHS.table("retaken")] if TASK_SETS else []
+
+
+rule retaken:
+    input:
+        of_items=[
+            PATHS.step(model, step, "competence/items.parquet")
+            for model, step in GRID.checkpoints()
+            if TASK_SETS
+        ],
+        competence=PATHS.table("competence"),
+    output:
+        PATHS.table("retaken"),
+    log:
+        PATHS.log("retaken"),
+    conda:
+        CONDA
+    params:
+        draws=200,
+        seed=SEED,
+        code=code("retaken.py"),
+        provenance=provenance("retaken.py"),
+    script:
+        "../scripts/retaken.py"
+
+
 rule competence:
     input:
         of_items=[

@@ -36,7 +36,7 @@ def claims(
     folds: pd.DataFrame | None = None,
     covariates: pd.DataFrame | None = None,
     competence: pd.DataFrame | None = None,
-    retaken: Mapping[str, pd.DataFrame] | None = None,
+    retaken: pd.DataFrame | None = None,
     calibration: pd.DataFrame | None = None,
     planted: Mapping[int, bool] | None = None,
     variants: Mapping[str, str] = HEADLINE,

@@ -14,6 +14,7 @@ from geomod.curves.curves import FORMAL, FUNCTIONAL, LOSS
 Array = NDArray[np.float64]
 
 PLACE = ["model", "step"]
+ASKED = [*PLACE, "task", "item_id", "score"]  # what is needed of items to draw them anew
 
 
 def families(competence: pd.DataFrame, tokens: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -96,15 +97,15 @@ def share_of_loss(tokens: pd.DataFrame) -> pd.Series:
 
 def retaken(
     items: pd.DataFrame, competence: pd.DataFrame, draws: int, rng: np.random.Generator
-) -> dict[str, pd.DataFrame]:
-    """family → shares [draws, (model, step)], had other items of the same kind been drawn.
+) -> pd.DataFrame:
+    """Columns model, step, family, draw, share: the curves, had other items been drawn.
 
     `items` (model, step, task, item_id, score) has a row an item and checkpoint. A draw weighs a
     task's items anew, alike in all models and at all steps: they are the same items, and their luck
     moves all curves at once. A task without items is taken as it is.
     """
     luck = {str(task): _luck(own, draws, rng) for task, own in items.groupby("task", sort=True)}
-    found = {}
+    drawn = []
     rows = off_the_floor(competence)
     rows = rows.assign(share=share_of_range(rows))
     width = (rows["ceiling"] - rows["chance"]).fillna(1.0).groupby(rows["task"]).first()
@@ -114,10 +115,11 @@ def retaken(
         for task in shares.columns.intersection(list(luck)):
             change = luck[task].reindex(columns=shares.index, fill_value=0.0)
             moved += change.to_numpy() / width[task] / len(shares.columns)
-        found[str(family)] = pd.DataFrame(
-            shares.mean(axis=1).to_numpy() + moved, columns=shares.index
-        )
-    return found
+        again = pd.DataFrame(shares.mean(axis=1).to_numpy() + moved, columns=shares.index)
+        long = again.melt(ignore_index=False, value_name="share").rename_axis("draw")
+        drawn.append(long.reset_index().assign(family=str(family)))
+    columns = [*PLACE, "family", "draw", "share"]
+    return pd.concat(drawn)[columns] if drawn else pd.DataFrame(columns=columns)
 
 
 def _luck(items: pd.DataFrame, draws: int, rng: np.random.Generator) -> pd.DataFrame:

@@ -66,11 +66,16 @@ def courses_of(
                 time=c.time[seen],
                 curves={name: curve[seen] for name, curve in every.items()},
                 people={g: p[np.isfinite(p).all(axis=1)] for g, p in people.items()},
-                retaken={n: c.retaken[n][:, seen] for n in names if n in c.retaken},
+                retaken=_whole({n: c.retaken[n][:, seen] for n in names if n in c.retaken}),
                 ceilings={g: float(np.mean(values)) for g, values in known.items()},
             )
         )
     return found
+
+
+def _whole(drawn: Mapping[str, Array]) -> dict[str, Array]:
+    """The families whose draws have every step."""
+    return {name: each for name, each in drawn.items() if np.isfinite(each).all()}
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,7 @@ def gather(
     folds: pd.DataFrame | None = None,
     covariates: pd.DataFrame | None = None,
     competence: pd.DataFrame | None = None,
-    retaken: Mapping[str, pd.DataFrame] | None = None,
+    retaken: pd.DataFrame | None = None,
     variants: Mapping[str, str] = HEADLINE,
 ) -> list[Curves]:
     """One `Curves` for each model that has geometry and scores, from the fewest weights upwards.
@@ -156,10 +156,7 @@ def gather(
                 | _size_of_activations(shapes, steps, layers),
                 ceilings=_ceilings(scores),
                 competence=_competence(competence, model, steps),
-                retaken={
-                    family: drawn.reindex(columns=[(model, step) for step in steps]).to_numpy()
-                    for family, drawn in (retaken or {}).items()
-                },
+                retaken=_retaken(retaken, model, steps),
             )
         )
     return sorted(blocks, key=lambda block: (block.parameters, block.model))
@@ -213,6 +210,17 @@ def _competence(
         if name not in {"model", "step"}
     }
     return {name: curve for name, curve in curves.items() if np.isfinite(curve).any()}
+
+
+def _retaken(table: pd.DataFrame | None, model: str, steps: NDArray[np.int64]) -> dict[str, Array]:
+    if table is None:
+        return {}
+    draws = np.unique(table["draw"])
+    rows = table[table["model"] == model]
+    return {
+        str(family): _cube(own, "share", {"draw": draws, "step": steps})
+        for family, own in rows.groupby("family", sort=True)
+    }
 
 
 def _size_of_activations(
