@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING
 from geomod.base.handing_on import hand_on
 
 if TYPE_CHECKING:
+    from geomod.competence.half_times import half_time as half_time
     from geomod.competence.published import Published as Published
     from geomod.competence.published import read_published as read_published
+    from geomod.competence.question import answers as answers
+    from geomod.competence.question import lags as lags
     from geomod.competence.reading import read_task_set as read_task_set
     from geomod.competence.scores import gather as gather
+    from geomod.competence.shares import families as families
     from geomod.competence.source import Source as Source
     from geomod.competence.task_set import TaskSet as TaskSet
 
@@ -23,7 +27,11 @@ __getattr__ = hand_on(
         "Published": ".published",
         "Source": ".source",
         "TaskSet": ".task_set",
+        "answers": ".question",
+        "families": ".shares",
         "gather": ".scores",
+        "half_time": ".half_times",
+        "lags": ".question",
         "read_published": ".published",
         "read_task_set": ".reading",
     },
