@@ -49,4 +49,5 @@ def test_seeds_that_are_early_in_grammar_and_in_alignment_are_found_within_their
     nothing = seeds(models, unrelated, 999, rng)
     assert nothing is not None
     assert nothing.p_formal > 0.05
+    assert abs(nothing.r_formal) < 0.5
     assert seeds(["toy-xs", "toy-s", "toy-m"], times[:3], 99, rng) is None

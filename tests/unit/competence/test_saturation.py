@@ -68,6 +68,13 @@ def test_the_least_of_three_statements_counts(
     values = np.array([alignment, functional]) + 0.01 * np.array([[1, -1], [-1, 1], [0, 0.5]])
     found = margin(means(values))
     parts = {name: part[0] for name, part in found.parts.items()}
+    assert parts == pytest.approx(
+        {
+            "no rise": 0.1 - values[:, 0].mean(),
+            "no fall": 0.1 + values[:, 0].mean(),
+            "functional grows faster": (values[:, 1] - values[:, 0]).mean(),
+        }
+    )
     assert found.value == pytest.approx(min(parts.values()))
     assert parts[least] == pytest.approx(found.value, abs=1e-9)
     assert (found.low > 0) == all(low > 0 for _, low, _ in found.parts.values())
