@@ -95,7 +95,8 @@ def test_the_luck_of_items_is_the_same_in_all_models_and_has_their_error() -> No
         [(m, s, "pairs", i, float(r)) for m in "ab" for s in (0, 8) for i, r in enumerate(right)],
         columns=["model", "step", "task", "item_id", "score"],
     )
-    long = retaken(items, table(*scores), 2000, rng)
+    published = ("a-v0", 0, "piqa", "formal", 0.7, 0.5, 1.0)  # of other weights
+    long = retaken(items, table(*scores, published), 2000, rng)
     assert set(long["family"]) == {"formal"}
     drawn = long.pivot_table(index="draw", columns=["model", "step"], values="share")
     assert list(drawn.columns) == [("a", 0), ("a", 8), ("b", 0), ("b", 8)]

@@ -106,7 +106,7 @@ def retaken(
     """
     luck = {str(task): _luck(own, draws, rng) for task, own in items.groupby("task", sort=True)}
     drawn = []
-    rows = off_the_floor(competence)
+    rows = off_the_floor(competence[competence["model"].isin(items["model"])])
     rows = rows.assign(share=share_of_range(rows))
     width = (rows["ceiling"] - rows["chance"]).fillna(1.0).groupby(rows["task"]).first()
     for family, group in rows.groupby("family", sort=True):
