@@ -1,5 +1,6 @@
 """The claims about competence: planted positions, controls, and what is not judged without it."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +15,15 @@ from geomod.claims.judge import claims, judge
 from geomod.claims.saturates import SATURATES
 from geomod.curves.curves import FORMAL, FUNCTIONAL, LOSS, Curves
 from geomod.scrutiny.calibration import calibrate
-from geomod.scrutiny.synthetic import Design, Frame, Scatter, as_tables, design_like, simulate
+from geomod.scrutiny.synthetic import (
+    Design,
+    Frame,
+    Scatter,
+    as_tables,
+    at_steps,
+    design_like,
+    simulate,
+)
 
 STEPS = (0, *(2**k for k in range(10)), *(1000 * 2**k for k in range(8)), 143000)
 NOISE = Scatter(smooth=0.2, rough=0.05, noise=0.05, rho=0.3, rho_depth=0.3)
@@ -82,6 +91,25 @@ def test_a_functional_competence_that_never_gets_half_way_is_said() -> None:
     found = FOLLOWS_FORMAL.find(Evidence(curves, SETTINGS))
     assert found.estimate is None
     assert "functional is not half-way through its range by the last step in toy-0" in found.note
+
+
+@pytest.mark.parametrize("kind", ["few steps", "no alignment", "no competence yet"])
+def test_bad_curves_end_in_undecided_and_why(kind: str) -> None:
+    curves = evidence(QUIET, models=2).curves
+    if kind == "few steps":
+        curves = [at_steps(c, c.steps[-4:]) for c in curves]
+    elif kind == "no alignment":
+        curves = [replace(c, score=np.full_like(c.score, np.nan)) for c in curves]
+    else:
+        zero = {family: 0 * share for family, share in curves[0].competence.items()}
+        curves = [replace(c, competence=zero) for c in curves]
+    found = [
+        (claim, claim.find(Evidence(curves, SETTINGS))) for claim in (FOLLOWS_FORMAL, SATURATES)
+    ]
+    for entry in judge(found, alpha=0.05):
+        assert entry["verdict"] == "undecided"
+        assert len(entry["why"]) > 20
+        json.dumps(entry, allow_nan=False)
 
 
 def test_one_model_speaks_of_its_checkpoints() -> None:

@@ -15,8 +15,10 @@ from geomod.competence.position import Position, position
 from geomod.competence.times import Courses, Times, courses_of, leads, times_of
 from geomod.curves.curves import FORMAL, FUNCTIONAL, LOSS, Curves
 from geomod.curves.estimates import network_of
+from geomod.emergence.onsets import FEWEST_STEPS
 
 NETWORK = "alignment"
+TOO_FEW = f"no model has {FEWEST_STEPS} steps with alignment and both competences"
 WILCOXON = "signed ranks of R² over models"
 MENG = "correlated correlations, combined over models"
 
@@ -34,7 +36,8 @@ def find(evidence: Evidence) -> Finding:
     alone = "one model: the interval speaks of its checkpoints alone" if found.models == 1 else ""
     note = "; ".join(filter(None, [alone, _missing(times)]))
     if not found.models:
-        return Finding(None, f"no model has all three half-times; {note}", details)
+        reason = "no model has all three half-times" if times else TOO_FEW
+        return Finding(None, "; ".join(filter(None, [reason, note])), details)
     if not np.isfinite(found.low):
         reason = _no_interval(found)
         return Finding(None, "; ".join(filter(None, [reason, note])), details)

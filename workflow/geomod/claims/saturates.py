@@ -8,7 +8,7 @@ decade of training; means over models.
 import numpy as np
 
 from geomod.claims.claim import Claim, Details, Estimate, Evidence, Finding, Truth
-from geomod.claims.follows_formal import NETWORK, with_competence
+from geomod.claims.follows_formal import NETWORK, TOO_FEW, with_competence
 from geomod.competence.saturation import FEWEST_LATE, late_slopes, margin, mean_slopes
 from geomod.competence.times import courses_of
 from geomod.curves.curves import FORMAL, FUNCTIONAL
@@ -46,7 +46,7 @@ def find(evidence: Evidence) -> Finding:
         ]
     }
     if not late:
-        return Finding(None, f"no model has late checkpoints to tell by; {note}", details)
+        return Finding(None, note or TOO_FEW, details)
     found = margin(mean_slopes(late), settings.alpha)
     details["parts"] = {
         name: {"value": value, "interval": [low, high]}
