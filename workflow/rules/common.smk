@@ -14,7 +14,7 @@ from geomod.base.shipped import shipped
 from geomod.brain.inputs import published_ceilings, response_files, sentence_file
 from geomod.models.reading import load_readings
 from geomod.plan import runs
-from geomod.plan.checks import check, check_device
+from geomod.plan.checks import check, check_device, check_task_sets
 from geomod.plan.config.suites import HubSuite, TrainSuite
 from geomod.plan.datasets import about_sentences, as_files, how_read
 from geomod.plan.fingerprint import fingerprint
@@ -23,9 +23,13 @@ from geomod.plan.loads import deal_loads
 from geomod.plan.place import Place
 from geomod.plan.reading import moved_keys, parse_config, read_configs
 from geomod.plan.settings import (
+    bos_of,
     encoding_settings,
     grouping,
+    how_scored,
+    published_sources,
     source_of,
+    task_sources,
     voxel_settings,
 )
 from geomod.report.gallery import GALLERY, PARTS
@@ -61,21 +65,32 @@ try:
         name: as_files(section, MOVED.data(name, "world"))
         for name, section in SECTIONS.items()
     }
+    TASK_SETS = task_sources(CONFIG)
+    PUBLISHED = published_sources(CONFIG)
     RECORD = runs.read_record(MOVED.root)
     if workflow.is_main_process:  # jobs parse this file too, and need not check again
         for line in moved_keys(*GIVEN):
             print(line, file=sys.stderr)
         check(CONFIG, DATASETS)
+        check_task_sets(TASK_SETS.values())
         runs.check_layout(MOVED.root)
         runs.check_owner(RECORD, CONFIG.run, OWNER)
     GRID = Grid(CONFIG, RECORD.get("blocks"), RECORD.get("training"))
 except InputError as error:
     sys.exit(f"\n{error}")  # the last words on the screen, and the only ones about it
 
+
+def is_there(name, how):
+    """Whether what was planned before can be read: datasets that are asked for will be."""
+    files = how.get("files", [MOVED.data(name, "stimuli.parquet")])
+    return name in SECTIONS or all(map(os.path.exists, files))
+
+
 LOADS = deal_loads(
-    {name: how_read(section) for name, section in SECTIONS.items()},
+    {name: how_read(section) for name, section in SECTIONS.items()}
+    | {name: how_scored(source) for name, source in TASK_SETS.items()},
     RECORD.get("loads", []),
-    lambda name: os.path.exists(MOVED.data(name, "stimuli.parquet")),
+    is_there,
 )
 SIMULATED = [name for name, section in SECTIONS.items() if section.simulate]
 BLOCKS = GRID.blocks()

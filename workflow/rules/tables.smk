@@ -12,6 +12,10 @@ STACKED = {
     },
     "ceiling": [PATHS.data(name, "ceiling.parquet") for name in SECTIONS],
 }
+if CONFIG.competence:
+    STACKED |= {
+        kind: of_datasets(kind) for kind in ("competence_lags", "competence_answers")
+    }
 if SIMULATED:
     STACKED["recovery"] = of_datasets("recovery", SIMULATED)
 CALIBRATION = [PATHS.table("calibration")] if CONFIG.inference.calibration_draws else []

@@ -97,6 +97,11 @@ def test_a_claim_that_too_few_datasets_estimate_is_undecided_and_says_so() -> No
     assert "2 of 3 datasets have an estimate" in found["why"]
 
 
+def test_a_claim_that_no_dataset_was_asked_has_no_pooled_entry() -> None:
+    given = [each for each in entries("a", "b", "c") if each["claim"] <= 5]
+    assert [each["claim"] for each in pooled(given)] == [1, 2, 3, 4, 5]
+
+
 def test_the_order_of_datasets_changes_no_number() -> None:
     given = [entry(n, c.number, 0.1 * i) for i, n in enumerate("abcd") for c in CLAIMS]
     for one, other in zip(pooled(given), pooled(given[::-1]), strict=True):

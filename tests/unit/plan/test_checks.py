@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from geomod.base.errors import InputError
+from geomod.competence.source import Source
 from geomod.plan import checks
-from geomod.plan.checks import check, look
+from geomod.plan.checks import check, check_task_sets, look
 from geomod.plan.datasets import as_files
 from geomod.plan.reading import parse_config
 from tests.unit.brain.test_assembly import store
@@ -345,3 +346,18 @@ def test_an_assembly_is_looked_at_without_its_values(
     assert (known.sentences, known.groups, known.participants) == (20, 4, ["018", "199"])
     joined = replace(as_files(config.dataset, "w"), join="passage_label")
     assert look(config.dataset, joined).sentences == 8
+
+
+def test_task_sets_are_looked_into_where_their_files_are_there(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.csv"
+    pairs = Source("mine", "pairs", [str(path)])
+    check_task_sets([pairs])
+    path.write_text("item_id,task,good,bad\n1,x,a b,a c\n")
+    check_task_sets([pairs])
+    with pytest.raises(
+        InputError, match=r"`competence.mine` and `competence.two` both have a task"
+    ):
+        check_task_sets([pairs, Source("two", "pairs", [str(path)])])
+    path.write_text("item_id,task,good,bad\n1,x,a b,\n")
+    with pytest.raises(InputError, match=r"pairs.csv, row 2: bad is empty"):
+        check_task_sets([pairs])

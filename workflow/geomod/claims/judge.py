@@ -35,6 +35,8 @@ def claims(
     seed: int = 0,
     folds: pd.DataFrame | None = None,
     covariates: pd.DataFrame | None = None,
+    competence: pd.DataFrame | None = None,
+    retaken: pd.DataFrame | None = None,
     calibration: pd.DataFrame | None = None,
     planted: Mapping[int, bool] | None = None,
     variants: Mapping[str, str] = HEADLINE,
@@ -42,15 +44,23 @@ def claims(
     """An entry a claim for claims.json; NaN is given as None.
 
     `calibration` is the table that `geomod.scrutiny` makes; `planted` says of a simulated brain
-    which claims are true in it. `recovered`: a true claim's interval lies on its side of zero, a
-    false one is not found supported.
+    which claims are true in it. `competence` has a column a family (`geomod.competence.shares`);
+    claims about competence have an entry only where it was measured. `recovered`: a true claim's
+    interval lies on its side of zero, a false one is not found supported.
     """
     curves = gather(
-        geometry, encoding, models, folds=folds, covariates=covariates, variants=variants
+        geometry,
+        encoding,
+        models,
+        folds=folds,
+        covariates=covariates,
+        competence=competence,
+        retaken=retaken,
+        variants=variants,
     )
     evidence = Evidence(curves, settings or Settings(), seed, modules, emergence)
     return judge(
-        [(claim, claim.find(evidence)) for claim in CLAIMS],
+        [(claim, claim.find(evidence)) for claim in CLAIMS if claim.askable(curves)],
         evidence.settings.alpha,
         calibration,
         planted,

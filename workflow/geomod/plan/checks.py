@@ -5,17 +5,19 @@ and folders, headers of tables, coordinates of assemblies. What is still to be d
 long to read, is left to the job that reads it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from geomod.base.devices import has_gpu
 from geomod.base.errors import InputError, called
+from geomod.base.sheets import listed, nearest, require_columns
 from geomod.brain.dataset import Dataset, OwnReader
 from geomod.brain.glances import glance
 from geomod.brain.inputs import check_participants, names_on_disk
 from geomod.brain.regions import match_regions, region_numbers
-from geomod.brain.sheets import listed, nearest, require_columns
+from geomod.competence.reading import check_names, read_task_set
+from geomod.competence.source import Source
 from geomod.plan.config.dataset import Dataset as Section
 from geomod.plan.config.suites import FolderSuite, HubSuite
 from geomod.plan.config.whole import Config
@@ -158,6 +160,16 @@ def check_device(config: Config) -> None:
     """
     if config.device == "cuda" and not has_gpu():
         raise InputError("`device` is 'cuda', but this machine has no GPU; set it to auto or cpu")
+
+
+# --- Task sets ----------------------------------------------------------------------------------
+
+
+def check_task_sets(sources: Iterable[Source]) -> None:
+    """Refuse task sets in whose files something is wrong; files that are still to come are left to
+    the job that reads them."""
+    there = [source for source in sources if all(map(Path.is_file, source.paths()))]
+    check_names(read_task_set(source) for source in there)
 
 
 # --- Data ---------------------------------------------------------------------------------------

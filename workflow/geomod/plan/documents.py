@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from geomod.plan.config.competence import TaskSet
 from geomod.plan.config.dataset import Dataset, Download, Nifti, Simulation
 from geomod.plan.config.encoding import Alphas, Encoding
 from geomod.plan.config.features import Features
@@ -37,6 +38,7 @@ def readme_tables() -> str:
         "dataset.nifti": Nifti,
         "dataset.simulate": Simulation,
         "dataset.download": Download,
+        "competence.*": TaskSet,
         "features": Features,
         "geometry": Geometry,
         "encoding": Encoding,

@@ -5,7 +5,8 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 import yaml
 from pydantic import ValidationError
@@ -209,7 +210,10 @@ def _keys_at(location: list[str], provider: str | None) -> list[str]:
     for depth, part in enumerate(location):
         if location[0] == "suites" and depth == 1:
             section = PROVIDERS[provider or "train"]
-        elif depth != 0 or part != "suites":
+        elif get_origin(section) is dict:  # `part` is a name in it
+            section = get_args(section)[1]
+        else:
             section = section.model_fields[part].annotation
-            section = next((arm for arm in get_args(section) if arm is not type(None)), section)
+            if get_origin(section) in (Union, UnionType):
+                section = next(arm for arm in get_args(section) if arm is not type(None))
     return list(section.model_fields)

@@ -5,6 +5,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, NonNegativeInt, field_validator, model_validator
 
+from geomod.plan.config.competence import TaskSet
 from geomod.plan.config.dataset import Dataset, Download
 from geomod.plan.config.encoding import Encoding
 from geomod.plan.config.features import Features
@@ -34,6 +35,10 @@ class Config(Section):
         min_length=1,
         description="in place of `dataset`: several by their names, measured from the same load of "
         "each checkpoint; the first is the headline",
+    )
+    competence: dict[Name, TaskSet] = Field(
+        default_factory=dict,
+        description="sets of tasks by their names, scored from the same load of each checkpoint",
     )
     features: Features = Field(Features(), description="what is kept of a forward pass")
     geometry: Geometry = Field(
@@ -73,6 +78,13 @@ class Config(Section):
         taken = [name for name in self.each_dataset if TAKEN.fullmatch(name)]
         if taken:
             raise ValueError(f"no dataset can be called `{taken[0]}`, which means something else")
+        return self
+
+    @model_validator(mode="after")
+    def _task_sets_have_names_of_their_own(self) -> Self:
+        taken = [name for name in self.competence if name in ("items", *self.each_dataset)]
+        if taken:
+            raise ValueError(f"no task set can be called `{taken[0]}`, which means something else")
         return self
 
     @property
