@@ -61,8 +61,11 @@ def task_sources(config: Config) -> dict[str, Source]:
 
 
 def how_scored(source: Source) -> dict[str, Any]:
-    """How models read a task set: all that is said of it, so that another draw is another load."""
-    return {"reading": "scored", **asdict(source)}
+    """How models read a task set: all that its texts hang on, so that another draw is another load,
+    and another ceiling is not."""
+    about_scores = ("family", "ceiling")
+    told = {key: value for key, value in asdict(source).items() if key not in about_scores}
+    return {"reading": "scored", **told}
 
 
 def published_sources(config: Config) -> dict[str, Published]:
