@@ -72,7 +72,7 @@ def test_without_groups_folds_are_not_the_business_of_the_responses() -> None:
 
 
 def test_task_sets_are_told_their_files_by_name(tmp_path: Any) -> None:
-    for name in ("b10.jsonl", "b2.jsonl", "c.csv"):
+    for name in ("b10.jsonl", "b2.jsonl", "c.csv", "70m_step0.json"):
         (tmp_path / name).touch()
     given = config(
         seed=3,
@@ -91,7 +91,7 @@ def test_task_sets_are_told_their_files_by_name(tmp_path: Any) -> None:
     # Models read the same, whatever score is possible.
     assert Source.of(how_scored(found["blimp"])) == replace(found["blimp"], ceiling=None)
     assert published_sources(given) == {
-        "others": Published("others", [f"{tmp_path}/*.json"], {"70m": "a-xs"}, [])
+        "others": Published("others", [f"{tmp_path}/70m_step0.json"], {"70m": "a-xs"}, [])
     }
 
 
@@ -99,6 +99,9 @@ def test_a_pattern_that_finds_nothing_is_called_by_its_key(tmp_path: Any) -> Non
     given = config(competence={"blimp": {"pairs": f"{tmp_path}/*.jsonl"}})
     with pytest.raises(InputError, match=r"`competence.blimp.pairs`: no file is called like"):
         task_sources(given)
+    given = config(competence={"others": {"published": f"{tmp_path}/*.json"}})
+    with pytest.raises(InputError, match=r"`competence.others.published`: no file is called like"):
+        published_sources(given)
 
 
 def test_what_stands_before_a_text_is_the_suites() -> None:
