@@ -116,7 +116,7 @@ def test_geometry_is_that_of_the_grams(results: Path) -> None:
 
 def test_scores_are_those_of_a_nested_loop_with_scikit_learn(results: Path) -> None:
     features = load_file(results / "toy-s/step128/toy-world/features.safetensors")["layer02"]
-    responses = pd.read_parquet(results / "brain/responses.parquet")
+    responses = pd.read_parquet(results / "data/toy-world/responses.parquet")
     stimuli = pd.read_parquet(results / "data/toy-world/stimuli.parquet")
     table = pd.read_parquet(results / "tables/encoding.parquet")
     alphas = np.logspace(-1, 6, 8)
