@@ -14,7 +14,7 @@ from scipy import stats
 from sklearn.isotonic import isotonic_regression
 
 from geomod.competence.position import Means, means, robust_covariance, shared_covariance
-from geomod.competence.times import Courses
+from geomod.competence.times import Courses, alike
 from geomod.curves.estimates import t_interval
 from geomod.emergence.noise import noisy_copies
 from geomod.emergence.onsets import leave_one_out
@@ -34,6 +34,7 @@ class Late:
     alignment: float  # in units of its rise
     functional: float  # in units of its known range
     steps: int
+    freedom: float  # of the residuals that checkpoints are drawn from
     draws: Array  # [draws, 2] of the two slopes, had other checkpoints been saved
     people: Array  # [participants, 2], without each
 
@@ -81,6 +82,7 @@ def late_slopes(
         alignment=float(slopes(a[None, late], np.array([before]))[0]),
         functional=float(slope(time[late], g[None, late])[0]),
         steps=int(late.sum()),
+        freedom=alike(late.sum() - 2.0, noise[0]),
         draws=drawn,
         people=without,
     )
@@ -112,7 +114,7 @@ def mean_slopes(late: Sequence[Late]) -> Means:
         people = np.stack([each.people for each in late], axis=1)
         shared = [shared_covariance(people, jackknife=True)]
     within = robust_covariance(late[0].draws) if len(late) == 1 and len(late[0].draws) else None
-    return means(values, shared, within, late[0].steps - 2.0 if len(late) == 1 else 0.0)
+    return means(values, shared, within, late[0].freedom if len(late) == 1 else 0.0)
 
 
 @dataclass(frozen=True)
