@@ -22,16 +22,6 @@ def of_load(load, block, files):
     ]
 
 
-def scored_of_load(load, block):
-    """What is said of every task set that a load still serves, at every step of a block."""
-    return [
-        path
-        for name in load.task_sets
-        if name in load.wanted
-        for path in PATHS.steps("{model}", block.steps, f"competence/{name}.parquet")
-    ]
-
-
 for block, load in [(block, load) for block in BLOCKS for load in LOADS]:
 
     rule:

@@ -237,6 +237,16 @@ def audited(model):
     )
 
 
+def scored_of_load(load, block):
+    """What is said of every task set that a load still serves, at every step of a block."""
+    return [
+        path
+        for name in load.task_sets
+        if name in load.wanted
+        for path in PATHS.steps("{model}", block.steps, f"competence/{name}.parquet")
+    ]
+
+
 def encoding_files(model, steps, name, dataset):
     """The parts of an encoding table, one for each block of layers, or the table itself."""
     if CONFIG.jobs.layers_per_job == "all":

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geomod.base.errors import InputError
@@ -65,6 +65,7 @@ truths = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(truths, st.tuples(*[st.floats(0, 20)] * 3))
 def test_what_stands_in_brackets_means_what_it_means_in_python(text, drawn):
     known = dict(zip([("1", "p"), ("2", "p"), ("1", "q")], drawn, strict=True))

@@ -354,9 +354,7 @@ def test_task_sets_are_looked_into_where_their_files_are_there(tmp_path: Path) -
     check_task_sets([pairs])
     path.write_text("item_id,task,good,bad\n1,x,a b,a c\n")
     check_task_sets([pairs])
-    with pytest.raises(
-        InputError, match=r"`competence.mine` and `competence.two` both have a task"
-    ):
+    with pytest.raises(InputError, match=r"`competence.mine` and `competence.two` both"):
         check_task_sets([pairs, Source("two", "pairs", [str(path)])])
     path.write_text("item_id,task,good,bad\n1,x,a b,\n")
     with pytest.raises(InputError, match=r"pairs.csv, row 2: bad is empty"):

@@ -72,7 +72,12 @@ def test_defaults_are_those_of_the_contract() -> None:
         ("encoding.alphas.high", float("inf"), "encoding.alphas.high", "a finite number"),
         ("encoding.alphas.high", 400, "encoding.alphas.high", "less than or equal to 300"),
         ("features.max_disk_gb", float("inf"), "features.max_disk_gb", "a finite number"),
-        ("datasets.d", {"regoins": []}, "datasets.d.regoins", "did you mean `regions`"),
+        (
+            "datasets.d",
+            {"regions": ["IFG"], "regoin": 1, "simulate": {}, "name": "d"},
+            "datasets.d.regoin",
+            "did you mean `regions`",
+        ),
         ("competence.x", {"pair": "a"}, "competence.x.pair", "did you mean `pairs`"),
         ("competence.x", {}, "competence.x", "found none of them"),
         ("competence.x", {"pairs": "a", "choices": "b"}, "competence.x", "`pairs` and `choices`"),

@@ -1,5 +1,6 @@
 """What the wings are told is what the config says."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -71,7 +72,7 @@ def test_without_groups_folds_are_not_the_business_of_the_responses() -> None:
 
 
 def test_task_sets_are_told_their_files_by_name(tmp_path: Any) -> None:
-    for name in ("b10.jsonl", "b2.jsonl", "c.csv"):
+    for name in ("b10.jsonl", "b2.jsonl", "c.csv", "70m_step0.json"):
         (tmp_path / name).touch()
     given = config(
         seed=3,
@@ -87,9 +88,10 @@ def test_task_sets_are_told_their_files_by_name(tmp_path: Any) -> None:
         "blimp": Source("blimp", "pairs", blimp, families=[], per_task=50, seed=3, ceiling=0.9),
         "mine": Source("mine", "choices", ["mine.csv"], "world", ["world"], seed=3),
     }
-    assert Source.of(how_scored(found["blimp"])) == found["blimp"]
+    # Models read the same, whatever score is possible.
+    assert Source.of(how_scored(found["blimp"])) == replace(found["blimp"], ceiling=None)
     assert published_sources(given) == {
-        "others": Published("others", [f"{tmp_path}/*.json"], {"70m": "a-xs"}, [])
+        "others": Published("others", [f"{tmp_path}/70m_step0.json"], {"70m": "a-xs"}, [])
     }
 
 
@@ -97,6 +99,9 @@ def test_a_pattern_that_finds_nothing_is_called_by_its_key(tmp_path: Any) -> Non
     given = config(competence={"blimp": {"pairs": f"{tmp_path}/*.jsonl"}})
     with pytest.raises(InputError, match=r"`competence.blimp.pairs`: no file is called like"):
         task_sources(given)
+    given = config(competence={"others": {"published": f"{tmp_path}/*.json"}})
+    with pytest.raises(InputError, match=r"`competence.others.published`: no file is called like"):
+        published_sources(given)
 
 
 def test_what_stands_before_a_text_is_the_suites() -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from geomod.base.errors import InputError
 from geomod.base.tables import write_table
 from geomod.competence.task_set import Span, TaskSet, Text
-from geomod.models.reading import Inputs, Reading, reading
+from geomod.models.reading import Inputs, Reading
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -56,7 +56,6 @@ class Beginnings:
         return np.array(self._tokens, dtype=np.int64)
 
 
-@reading("scored")
 class Scored(Reading):
     """ln p of every span of a task set's texts, given what stands before it in the text.
 

@@ -8,7 +8,7 @@ from geomod.checkpoints.listings import CheckpointSource
 from geomod.competence.published import Published
 from geomod.competence.source import Kind, Source, find_files
 from geomod.encoding.settings import Cut, Settings
-from geomod.plan.config.competence import SCORED
+from geomod.plan.config.competence import SCORED, TaskSet
 from geomod.plan.config.suites import FolderSuite, HubSuite
 from geomod.plan.config.whole import Config
 from geomod.plan.grid import Model
@@ -43,15 +43,11 @@ def task_sources(config: Config) -> dict[str, Source]:
     found = {}
     for name, entry in config.competence.items():
         if entry.kind in SCORED:
-            try:
-                files = [path.as_posix() for path in find_files(entry.files)]
-            except InputError as error:
-                raise InputError(f"`competence.{name}.{entry.kind}`: {error}") from None
             own = entry.model_dump(include={"families", "ceiling", "columns"})
             found[name] = Source(
                 name,
                 cast(Kind, entry.kind),
-                files,
+                _files_of(name, entry),
                 family=entry.family or "",
                 per_task=entry.per_task or 0,
                 seed=config.seed,
@@ -61,17 +57,28 @@ def task_sources(config: Config) -> dict[str, Source]:
 
 
 def how_scored(source: Source) -> dict[str, Any]:
-    """How models read a task set: all that is said of it, so that another draw is another load."""
-    return {"reading": "scored", **asdict(source)}
+    """How models read a task set: all that its texts hang on, so that another draw is another load,
+    and another ceiling is not."""
+    about_scores = ("family", "ceiling")
+    told = {key: value for key, value in asdict(source).items() if key not in about_scores}
+    return {"reading": "scored", **told}
 
 
 def published_sources(config: Config) -> dict[str, Published]:
     """Evaluations that others made."""
     return {
-        name: Published(name, [entry.files], entry.models, entry.tasks)
+        name: Published(name, _files_of(name, entry), entry.models, entry.tasks)
         for name, entry in config.competence.items()
         if entry.published
     }
+
+
+def _files_of(name: str, entry: TaskSet) -> list[str]:
+    """The files of an entry of `competence`; none is an error."""
+    try:
+        return [path.as_posix() for path in find_files(entry.files)]
+    except InputError as error:
+        raise InputError(f"`competence.{name}.{entry.kind}`: {error}") from None
 
 
 def bos_of(config: Config, suite: str) -> str:

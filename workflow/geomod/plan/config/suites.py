@@ -54,7 +54,7 @@ class HubSuite(Suite):
     bos: str | None = Field(
         None,
         description="token that stands before every text that is scored; left out, "
-        "`<|endoftext|>` for Pythia's own repositories, none for others",
+        "the one that joins documents for Pythia's own repositories, none for others",
     )
     seeds: Annotated[list[NonNegativeInt], Once] | None = Field(
         None, min_length=1, description="seeds of `{seed}`, each a model of every size"
