@@ -86,6 +86,7 @@ class Times:
     read: Mapping[str, HalfTime]
     p_rise: Mapping[str, float]  # of the regions
     freedom: float  # of the residuals that checkpoints are drawn from
+    rho: float  # of those residuals, from checkpoint to checkpoint
     checkpoints: Mapping[str, Array] = field(default_factory=dict)  # name → [draws]
     people: Mapping[str, Array] = field(default_factory=dict)  # region → [participants]
     items: Mapping[str, Array] = field(default_factory=dict)  # family → [draws]
@@ -138,6 +139,7 @@ def times_of(
                 read=own,
                 p_rise=p,
                 freedom=alike(len(each.time) - 4.0, rho),
+                rho=rho,
                 checkpoints=_checkpoints(each, own, rho, share, rng, draws) if draws else {},
                 people={
                     r: own[r].again(each.time, _without_each(each, r))
