@@ -85,3 +85,15 @@ def test_what_checkpoints_know_comes_from_one_load(fresh: Workflow) -> None:
     said = fresh.run(TABLE, check=False).stderr
     assert "few.csv, row 2: bad is empty" in said
     assert "Traceback" not in said
+
+
+def test_the_question_is_asked_only_where_competence_is_known(fresh: Workflow) -> None:
+    write_task_sets(fresh.folder)
+    fresh.write_config(BARE)
+    asked = fresh.planned()
+    assert (asked["question"], asked["retaken"], asked["judge"]) == (1, 1, 1)
+    published = {name: each for name, each in BARE["competence"].items() if name == "others"}
+    fresh.write_config({**BARE, "competence": published})
+    assert "retaken" not in fresh.planned()  # there are no items to draw
+    fresh.write_config({name: section for name, section in BARE.items() if name != "competence"})
+    assert not {"question", "retaken", "competence"} & set(fresh.planned())

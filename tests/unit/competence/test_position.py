@@ -13,9 +13,10 @@ from geomod.competence.position import (
     robust_covariance,
     shared_covariance,
 )
-from geomod.competence.times import Courses, leads, times_of
+from geomod.competence.times import Courses, alike, leads, times_of
 from geomod.curves.curves import log_step
 from geomod.curves.settings import Settings
+from geomod.emergence.noise import autoregressive
 
 STEPS = (0, *(2**k for k in range(10)), *(1000 * 2**k for k in range(8)), 143000)
 TIME = log_step(STEPS)
@@ -127,3 +128,11 @@ def test_means_along_weights_are_those_of_the_weighted_values() -> None:
     combined = values @ [1.0, -2.0, 0.5]
     assert value == pytest.approx(combined.mean())
     assert se == pytest.approx(stats.sem(combined))
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.6])
+def test_the_variance_of_alike_checkpoints_is_known_as_well_as_that_of_fewer(rho: float) -> None:
+    """A variance from ν degrees of freedom scatters by √(2/ν) of itself."""
+    noise = autoregressive(rho, (4000, 200), np.random.default_rng(7), axis=1)
+    spread = (noise**2).mean(axis=1).std()
+    assert spread == pytest.approx(np.sqrt(2 / alike(200.0, rho)), rel=0.06)

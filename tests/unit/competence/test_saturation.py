@@ -1,5 +1,7 @@
 """Late slopes and the three statements that saturation is made of."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -16,7 +18,7 @@ from geomod.competence.saturation import (
 from geomod.competence.times import Courses
 
 TIME = np.linspace(0, 5, 21)
-NOISE = (0.0, 1.0)
+RHO, DRAWS = 0.0, 200
 
 
 def course(alignment: np.ndarray, functional: np.ndarray, people: int = 0) -> Courses:
@@ -31,7 +33,7 @@ def test_slopes_are_in_units_of_the_rise_and_of_the_range() -> None:
     assert (late_steps(np.clip(TIME / 2, 0, 1)) == (TIME >= 2)).sum() >= len(TIME) - 1
     alignment = np.where(late, 0.1 + 0.3 + 0.03 * (TIME - TIME[late].mean()), 0.1)
     found = late_slopes(
-        course(alignment, 0.2 * TIME), "A", "F", "G", NOISE, np.random.default_rng(0)
+        course(alignment, 0.2 * TIME), "A", "F", "G", RHO, np.random.default_rng(0), DRAWS
     )
     assert found is not None
     assert found.alignment == pytest.approx(0.03 / 0.3, rel=0.02)
@@ -46,11 +48,13 @@ def test_a_line_has_its_slope() -> None:
 
 def test_alignment_that_has_not_risen_has_no_late_slope() -> None:
     rng = np.random.default_rng(0)
-    assert late_slopes(course(0 * TIME, TIME), "A", "F", "G", NOISE, rng) is None
+    assert late_slopes(course(0 * TIME, TIME), "A", "F", "G", RHO, rng, DRAWS) is None
     early = Courses(
         "m", TIME, {"A": TIME, "F": TIME**9, "G": TIME}, {"A": np.empty((0, 21))}, {}, {}
     )
-    assert late_slopes(early, "A", "F", "G", NOISE, rng) is None
+    unlearned = replace(early, curves={"A": TIME, "F": 0.02 * TIME, "G": TIME})
+    assert late_slopes(unlearned, "A", "F", "G", RHO, rng, DRAWS) is None
+    assert late_slopes(early, "A", "F", "G", RHO, rng, DRAWS) is None
 
 
 @pytest.mark.parametrize(
@@ -92,7 +96,7 @@ def test_one_model_is_as_sure_as_its_checkpoints_are() -> None:
     rng = np.random.default_rng(0)
     alignment = np.clip(TIME, 0, 1.5) + 0.02 * rng.standard_normal(len(TIME))
     functional = 0.2 * TIME + 0.02 * rng.standard_normal(len(TIME))
-    one = late_slopes(course(alignment, functional, 4), "A", "F", "G", NOISE, rng, 200)
+    one = late_slopes(course(alignment, functional, 4), "A", "F", "G", RHO, rng, DRAWS)
     assert one is not None
     found = mean_slopes([one])
     late = TIME[late_steps(np.clip(TIME / 2, 0, 1))]

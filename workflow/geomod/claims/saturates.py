@@ -5,32 +5,22 @@ of alignment in units of its rise and g that of functional competence in units o
 decade of training; means over models.
 """
 
-import numpy as np
-
 from geomod.claims.claim import Claim, Details, Estimate, Evidence, Finding, Truth
-from geomod.claims.follows_formal import NETWORK, TOO_FEW, with_competence
-from geomod.competence.saturation import FEWEST_LATE, late_slopes, margin, mean_slopes
-from geomod.competence.times import courses_of
+from geomod.claims.follows_formal import NETWORK, TOO_FEW, half_times
+from geomod.competence.saturation import FEWEST_LATE, late_of, margin, mean_slopes
 from geomod.curves.curves import FORMAL, FUNCTIONAL
-from geomod.curves.estimates import network_of
-from geomod.emergence.noise import step_noise
 
 
 def find(evidence: Evidence) -> Finding:
     """The intersection of an equivalence test and of a difference of slopes."""
-    settings, rng = evidence.settings, evidence.rng("claim 7")
-    asked = with_competence(evidence)
-    regions = {NETWORK: network_of(asked[0], settings)} if asked else {}
-    courses = courses_of(asked, regions, [FORMAL, FUNCTIONAL])
-    noise = step_noise([(c.time, curve) for c in courses for curve in c.curves.values()], rng)
-    draws = settings.bootstrap if len(courses) == 1 else 0
-    tried = {
-        c.model: late_slopes(c, NETWORK, FORMAL, FUNCTIONAL, noise, rng, draws) for c in courses
-    }
-    late = [each for each in tried.values() if each is not None]
-    lost = [model for model, each in tried.items() if each is None]
+    settings = evidence.settings
+    courses, times = half_times(evidence)
+    found = late_of(courses, times, NETWORK, settings, evidence.rng("claim 7"))
+    late = list(found.values())
+    lost = [c.model for c in courses if c.model not in found]
     note = (
-        f"fewer than {FEWEST_LATE} checkpoints after the rise, or none, in {', '.join(lost)}"
+        f"{', '.join(lost)}: alignment does not rise, grammar is not half-way, or fewer than "
+        f"{FEWEST_LATE} checkpoints follow"
         if lost
         else ""
     )
@@ -47,14 +37,12 @@ def find(evidence: Evidence) -> Finding:
     }
     if not late:
         return Finding(None, note or TOO_FEW, details)
-    found = margin(mean_slopes(late), settings.alpha)
+    least = margin(mean_slopes(late), settings.alpha)
     details["parts"] = {
         name: {"value": value, "interval": [low, high]}
-        for name, (value, low, high) in found.parts.items()
+        for name, (value, low, high) in least.parts.items()
     }
-    if not np.isfinite(found.low):
-        return Finding(None, "one model without an error gives no interval", details)
-    return Finding(Estimate(found.value, found.low, found.high, found.p), note, details)
+    return Finding(Estimate(least.value, least.low, least.high, least.p), note, details)
 
 
 SATURATES = Claim(

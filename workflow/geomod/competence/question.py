@@ -12,12 +12,11 @@ import pandas as pd
 
 from geomod.competence.beside import r_squared, seeds, wilcoxon_p
 from geomod.competence.position import Position, position
-from geomod.competence.saturation import late_slopes, margin, mean_slopes
+from geomod.competence.saturation import late_of, margin, mean_slopes
 from geomod.competence.times import Courses, Times, courses_of, lag, leads, times_of
 from geomod.curves.curves import FORMAL, FUNCTIONAL, LOSS, Curves
 from geomod.curves.estimates import network_of, rng_of, t_interval
 from geomod.curves.settings import Settings
-from geomod.emergence.noise import step_noise
 
 ALL = "all"  # in the column `model`: the mean over models
 
@@ -99,11 +98,10 @@ def answers(
     rows = []
     if times and {FORMAL, FUNCTIONAL} <= set(times[0].read):
         rng = rng_of(seed, "saturation")
-        noise = step_noise([(c.time, curve) for c in courses for curve in c.curves.values()], rng)
         for region in times[0].p_rise:
             for found in (
                 _positions(times, region, settings),
-                _slopes(courses, region, noise, settings, rng),
+                _slopes(courses, times, region, settings, rng),
                 _beside(courses, times, region, settings, rng),
             ):
                 rows += [(region, *row) for row in found]
@@ -126,14 +124,12 @@ def _positions(times: Sequence[Times], region: str, settings: Settings) -> Itera
 
 def _slopes(
     courses: Sequence[Courses],
+    times: Sequence[Times],
     region: str,
-    noise: tuple[float, float],
     settings: Settings,
     rng: np.random.Generator,
 ) -> Iterator[Answer]:
-    draws = settings.bootstrap if len(courses) == 1 else 0
-    tried = [late_slopes(c, region, FORMAL, FUNCTIONAL, noise, rng, draws) for c in courses]
-    late = [each for each in tried if each is not None]
+    late = list(late_of(courses, times, region, settings, rng).values())
     if not late:
         return
     slopes = mean_slopes(late)

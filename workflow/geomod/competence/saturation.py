@@ -14,8 +14,10 @@ from scipy import stats
 from sklearn.isotonic import isotonic_regression
 
 from geomod.competence.position import Means, means, robust_covariance, shared_covariance
-from geomod.competence.times import Courses
+from geomod.competence.times import HALF, Courses, Times, alike
+from geomod.curves.curves import FORMAL, FUNCTIONAL
 from geomod.curves.estimates import t_interval
+from geomod.curves.settings import Settings
 from geomod.emergence.noise import noisy_copies
 from geomod.emergence.onsets import leave_one_out
 
@@ -34,6 +36,7 @@ class Late:
     alignment: float  # in units of its rise
     functional: float  # in units of its known range
     steps: int
+    freedom: float  # of the residuals that checkpoints are drawn from
     draws: Array  # [draws, 2] of the two slopes, had other checkpoints been saved
     people: Array  # [participants, 2], without each
 
@@ -43,11 +46,11 @@ def late_slopes(
     region: str,
     formal: str,
     functional: str,
-    noise: tuple[float, float],
+    rho: float,
     rng: np.random.Generator,
-    draws: int = 0,
+    draws: int,
 ) -> Late | None:
-    """None where fewer than four checkpoints are late, or alignment has not risen until then."""
+    """None where fewer than four checkpoints are late, or alignment is not higher there."""
     time, late = course.time, late_steps(course.curves[formal])
     a, g = course.curves[region], course.curves[functional]
     before = float(isotonic_regression(a)[0])
@@ -59,16 +62,14 @@ def late_slopes(
         rise = alignment.mean(axis=1) - start
         return slope(time[late], alignment) / np.where(rise > 0, rise, np.nan)
 
-    drawn = np.empty((0, 2))
-    if draws:
-        both = np.column_stack([a[late], g[late]])
-        fitted = np.column_stack([line(time[late], each) for each in both.T])
-        # Two parameters are fitted to each line; the share of the variance that is left of long
-        # curves does not hold for these few checkpoints.
-        left = max(1 - 2 / late.sum(), 0.1)
-        copies = noisy_copies(fitted, both - fitted, noise[0], left, draws, rng)
-        start = np.full(draws, before)
-        drawn = np.column_stack([slopes(copies[..., 0], start), slope(time[late], copies[..., 1])])
+    both = np.column_stack([a[late], g[late]])
+    fitted = np.column_stack([line(time[late], each) for each in both.T])
+    # Two parameters are fitted to each line; the share of the variance that is left of long curves
+    # does not hold for these few checkpoints.
+    left = max(1 - 2 / late.sum(), 0.1)
+    copies = noisy_copies(fitted, both - fitted, rho, left, draws, rng)
+    start = np.full(draws, before)
+    drawn = np.column_stack([slopes(copies[..., 0], start), slope(time[late], copies[..., 1])])
     without = np.empty((0, 2))
     people = course.people[region]
     if len(people) > 2:
@@ -81,15 +82,35 @@ def late_slopes(
         alignment=float(slopes(a[None, late], np.array([before]))[0]),
         functional=float(slope(time[late], g[None, late])[0]),
         steps=int(late.sum()),
+        freedom=alike(late.sum() - 2.0, rho),
         draws=drawn,
         people=without,
     )
 
 
+def late_of(
+    courses: Sequence[Courses],
+    times: Sequence[Times],
+    region: str,
+    settings: Settings,
+    rng: np.random.Generator,
+) -> dict[str, Late]:
+    """The late slopes of the models in which the region rises beyond drift and grammar is there."""
+    tried = {
+        c.model: late_slopes(c, region, FORMAL, FUNCTIONAL, t.rho, rng, settings.bootstrap)
+        for c, t in zip(courses, times, strict=True)
+        if t.p_rise[region] <= settings.alpha
+    }
+    return {model: each for model, each in tried.items() if each is not None}
+
+
 def late_steps(formal: Array) -> NDArray[np.bool_]:
-    """The checkpoints from which on formal competence keeps 90 % of the share that it reaches."""
+    """The checkpoints from which on formal competence keeps 90 % of the share that it reaches.
+
+    None where that is less than half of its range: grammar has not been learned.
+    """
     rising = isotonic_regression(formal)
-    return rising >= ARRIVED * rising[-1] if rising[-1] > 0 else np.zeros(len(formal), dtype=bool)
+    return np.asarray((rising >= ARRIVED * rising[-1]) & (rising[-1] >= HALF))
 
 
 def slope(time: Array, curves: Array) -> Array:
@@ -111,8 +132,8 @@ def mean_slopes(late: Sequence[Late]) -> Means:
     if len(units) == 1 and units != {0}:
         people = np.stack([each.people for each in late], axis=1)
         shared = [shared_covariance(people, jackknife=True)]
-    within = robust_covariance(late[0].draws) if len(late) == 1 and len(late[0].draws) else None
-    return means(values, shared, within, late[0].steps - 2.0 if len(late) == 1 else 0.0)
+    within = robust_covariance(late[0].draws) if len(late) == 1 else None
+    return means(values, shared, within, late[0].freedom if len(late) == 1 else 0.0)
 
 
 @dataclass(frozen=True)

@@ -86,6 +86,7 @@ class Times:
     read: Mapping[str, HalfTime]
     p_rise: Mapping[str, float]  # of the regions
     freedom: float  # of the residuals that checkpoints are drawn from
+    rho: float  # of those residuals, from checkpoint to checkpoint
     checkpoints: Mapping[str, Array] = field(default_factory=dict)  # name → [draws]
     people: Mapping[str, Array] = field(default_factory=dict)  # region → [participants]
     items: Mapping[str, Array] = field(default_factory=dict)  # family → [draws]
@@ -137,7 +138,8 @@ def times_of(
                 model=each.model,
                 read=own,
                 p_rise=p,
-                freedom=len(each.time) - 4.0,
+                freedom=alike(len(each.time) - 4.0, rho),
+                rho=rho,
                 checkpoints=_checkpoints(each, own, rho, share, rng, draws) if draws else {},
                 people={
                     r: own[r].again(each.time, _without_each(each, r))
@@ -148,6 +150,11 @@ def times_of(
             )
         )
     return found
+
+
+def alike(freedom: float, rho: float) -> float:
+    """Degrees of freedom of the variance of AR(1) noise: n (1 − ρ²)/(1 + ρ²) of n points."""
+    return max(freedom * (1 - rho**2) / (1 + rho**2), 1.0)
 
 
 def on_one_range(
