@@ -106,6 +106,13 @@ def test_a_cell_is_read_on_hover_in_both_maps_and_kept_on_click(opened: Open) ->
     assert course.endswith(f"layer {hovered[0]['layer']}")
 
 
+def test_a_cell_without_a_value_has_no_colour_of_the_scale(opened: Open) -> None:
+    page = opened()
+    fills = [cells(page, "left").nth(place).get_attribute("fill") for place in (0, 1)]
+    assert fills[0] == "#88888840"  # layer 0, where all predictions are the same
+    assert fills[1].startswith("rgb")
+
+
 def download(page: Any, view: str, form: str) -> Path:
     with page.expect_download() as waiting:
         page.locator(f'#{view} [data-save="{form}"]').click()

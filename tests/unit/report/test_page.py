@@ -205,8 +205,8 @@ def test_what_is_seen_stands_before_what_is_shown(root: Path) -> None:
     tables = {name: table.assign(dataset="made-up") for name, table in made_up().items()}
     tables["tokens"]["model"] = tables["tokens"]["model"].replace("toy-s", "<toy>")
     text = page(root, tables=tables)
-    assert "<b>Surprisal over training, nats a token: &lt;toy&gt; from" in text
-    assert f"</b> {GALLERY['learning'].caption[:20]}" in text
+    assert '<p class="seen">Surprisal over training, nats a token: &lt;toy&gt; from' in text
+    assert f"</p><p>{GALLERY['learning'].caption[:20]}" in text
 
 
 def test_one_step_is_one_step(root: Path) -> None:
