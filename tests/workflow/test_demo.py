@@ -28,12 +28,15 @@ def results(finished: Workflow) -> Path:
     return finished.folder / "results/small"
 
 
+KINDS = ("svg", "pdf", "png")  # of figures
+
+
 def test_the_files_of_the_contract_are_there(results: Path) -> None:
     expected = [f"data/toy-world/{name}.parquet" for name in ("stimuli", "responses", "ceiling")]
     expected += [f"tables/{t}.parquet" for t in ("geometry", "encoding", "modules", "emergence")]
     sets = ("population", "depth_similarity", "speed", "specification_curve", "survival")
     expected += [f"tables/{t}.parquet" for t in sets]
-    expected += [f"figures/{name}.{suffix}" for name in GALLERY for suffix in ("svg", "png")]
+    expected += [f"figures/{name}.{suffix}" for name in GALLERY for suffix in KINDS]
     expected += ["claims.json", "report.html"]
     per_step = ["features.safetensors", "grams.safetensors", "geometry.parquet", "encoding.parquet"]
     expected += [
@@ -179,7 +182,8 @@ def test_there_are_five_claims(results: Path) -> None:
 
 def test_the_report_stands_alone(results: Path) -> None:
     page = (results / "report.html").read_text(encoding="utf-8")
-    assert page.count("<svg") + page.count("Left out: this figure needs") == len(GALLERY)
+    drawn = page.count('src="data:image/svg+xml')
+    assert drawn + page.count("Left out: this figure needs") == len(GALLERY)
     assert "Planted and recovered" in page
     for loading in ("<script src", "<link ", '<img src="http', "url(http"):
         assert loading not in page
