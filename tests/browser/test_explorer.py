@@ -92,6 +92,9 @@ def test_a_cell_is_read_on_hover_in_both_maps_and_kept_on_click(opened: Open) ->
     cell.hover()
     page.evaluate(SETTLED)
     hovered = readout(page)
+    tip = page.locator("#vg-tooltip-element").inner_text()
+    assert hovered[0]["value"] in tip
+    assert "undefined" not in tip
     assert [row["step"] for row in hovered] != [row["step"] for row in before]
     assert hovered[0]["step"] == hovered[1]["step"]
     assert hovered[0]["layer"] == hovered[1]["layer"]

@@ -189,6 +189,16 @@ def test_the_report_stands_alone(results: Path) -> None:
         assert loading not in page
 
 
+def test_the_index_lists_the_run_and_runs_can_be_compared(like_finished: Workflow) -> None:
+    results = like_finished.folder / "results"
+    assert ">small</a>" in (results / "index.html").read_text(encoding="utf-8")
+    refused = like_finished.run("-n", "compare", check=False)
+    assert "say which runs to compare: --config 'runs=[a, b]'" in refused.stderr
+    like_finished.run("compare", "--config", "runs=[small, small]")
+    page = (results / "compare-small-small.html").read_text(encoding="utf-8")
+    assert page.count('src="data:image/svg+xml') == 2
+
+
 def test_tests_are_calibrated_on_the_grid_of_the_run(like_finished: Workflow) -> None:
     """Two sweeps say nothing of a level; they say that the table comes to be and is used."""
     done = like_finished.run("calibration", "--config", "inference={calibration_draws: 2}")

@@ -17,7 +17,7 @@ SHORT = (
 LAYER = "datum.value < 0 ? 'model' : datum.value + ''"
 TOOLTIP = [
     {"field": name, "type": "nominal"}
-    for name in ("side", "model", "measure", "step", "layer", "value", "band", "n")
+    for name in ("model", "measure", "step", "layer", "value", "band", "n")
 ]
 SPARSE = {"labelOverlap": "greedy", "labelSeparation": 4, "ticks": False}
 SIDES = {
