@@ -92,6 +92,9 @@ def test_a_cell_is_read_on_hover_in_both_maps_and_kept_on_click(opened: Open) ->
     cell.hover()
     page.evaluate(SETTLED)
     hovered = readout(page)
+    tip = page.locator("#vg-tooltip-element").inner_text()
+    assert hovered[0]["value"] in tip
+    assert "undefined" not in tip
     assert [row["step"] for row in hovered] != [row["step"] for row in before]
     assert hovered[0]["step"] == hovered[1]["step"]
     assert hovered[0]["layer"] == hovered[1]["layer"]
@@ -104,6 +107,13 @@ def test_a_cell_is_read_on_hover_in_both_maps_and_kept_on_click(opened: Open) ->
     assert readout(page) == hovered
     course = page.locator("#course-left .chart").get_attribute("aria-label")
     assert course.endswith(f"layer {hovered[0]['layer']}")
+
+
+def test_a_cell_without_a_value_has_no_colour_of_the_scale(opened: Open) -> None:
+    page = opened()
+    fills = [cells(page, "left").nth(place).get_attribute("fill") for place in (0, 1)]
+    assert fills[0] == "#88888840"  # layer 0, where all predictions are the same
+    assert fills[1].startswith("rgb")
 
 
 def download(page: Any, view: str, form: str) -> Path:

@@ -50,7 +50,7 @@
           low: Number.isFinite(half) ? raw - half : raw,
           top: Number.isFinite(half) ? raw + half : raw,
           half,
-          band: Number.isFinite(half) ? `${number(raw - half)} … ${number(raw + half)}` : "–",
+          band: Number.isFinite(raw) && Number.isFinite(half) ? `${number(raw - half)} … ${number(raw + half)}` : "–",
           n: series.n === undefined ? series.same_n ?? "–" : number(at(series.n, place)),
         };
       }),

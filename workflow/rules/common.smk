@@ -32,11 +32,14 @@ from geomod.plan.settings import (
     task_sources,
     voxel_settings,
 )
-from geomod.report.gallery import GALLERY, PARTS
+from geomod.report.gallery import GALLERY, PARTS, PARTS_OF_RUNS
 
 # Relative, as all inputs are: a folder that is moved as a whole has nothing to run again.
 RESOURCES = os.path.relpath(shipped("resources"))
-TEMPLATES = [os.path.relpath(shipped(f"workflow/report/{name}")) for name in PARTS]
+TEMPLATES, TEMPLATES_OF_RUNS = (
+    [os.path.relpath(shipped(f"workflow/report/{name}")) for name in names]
+    for names in (PARTS, PARTS_OF_RUNS)
+)
 CONDA = "../../envs/geomod.yaml"  # as Snakemake finds it from every file of rules
 CONFIG_FILES = list(dict.fromkeys(map(os.path.relpath, workflow.configfiles)))
 

@@ -58,7 +58,7 @@ rule compare:
     input:
         claims=lambda wildcards: compared(lambda run: run.at("claims.json")),
         encodings=lambda wildcards: compared(lambda run: run.table("encoding")),
-        template=here(TEMPLATES),
+        template=here(TEMPLATES_OF_RUNS),
     output:
         PATHS.beside(f"{'-'.join(['compare', *CONFIG.runs])}.html"),
     log:
@@ -103,7 +103,7 @@ def finish():
     from geomod.report.runs import write_index
 
     if os.path.exists(MOVED.at("claims.json")):
-        write_index(os.path.dirname(MOVED.root), TEMPLATES[PARTS.index("runs.html.j2")])
+        write_index(os.path.dirname(MOVED.root), TEMPLATES_OF_RUNS[0])
         print(
             f"The report: {MOVED.at('report.html')}; all runs: {MOVED.beside('index.html')}"
         )

@@ -12,6 +12,6 @@ with job(snakemake.log[0], snakemake.threads):
     inputs = snakemake.input
     files = zip(snakemake.params.runs, inputs.claims, inputs.encodings, strict=True)
     runs = {name: (read_json(a), {"encoding": read_table(b)}) for name, a, b in files}
-    folder = Path(inputs.template[0]).parent
+    page = compare(Path(inputs.template[0]), runs)
     with whole(snakemake.output[0]) as temporary:
-        temporary.write_text(compare(folder / "runs.html.j2", runs), encoding="utf-8")
+        temporary.write_text(page, encoding="utf-8")

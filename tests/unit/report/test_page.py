@@ -66,7 +66,7 @@ RECOVERY = pd.DataFrame(
 CHECKPOINTS = pd.DataFrame(
     {"model": ["toy-s"], "step": [1], "commit": ["c0ffee"], "sha256": ["f00"]}
 )
-SVG = "<?xml version='1.0'?><svg id='drawn'></svg>"
+SVG = '<?xml version="1.0"?><svg id="drawn" width="7pt"></svg>'
 PART: dict[str, Any] = {
     "notes": ["sentence <script>alert(1)</script>"],
     "figures": dict.fromkeys(GALLERY, SVG),
@@ -188,7 +188,7 @@ def test_a_real_brain_has_no_planted_answers(root: Path) -> None:
 def test_figures_stand_in_the_page_and_text_is_not_markup(root: Path) -> None:
     text = page(root)
     drawn = base64.b64encode(SVG.encode()).decode()
-    assert text.count(f'src="data:image/svg+xml;base64,{drawn}"') == len(GALLERY)
+    assert text.count(f'src="data:image/svg+xml;base64,{drawn}" width="12"') == len(GALLERY)
     assert "<script" not in text
     assert "sentence &lt;script&gt;" in text
 
@@ -205,8 +205,8 @@ def test_what_is_seen_stands_before_what_is_shown(root: Path) -> None:
     tables = {name: table.assign(dataset="made-up") for name, table in made_up().items()}
     tables["tokens"]["model"] = tables["tokens"]["model"].replace("toy-s", "<toy>")
     text = page(root, tables=tables)
-    assert "<b>Surprisal over training, nats a token: &lt;toy&gt; from" in text
-    assert f"</b> {GALLERY['learning'].caption[:20]}" in text
+    assert '<p class="seen">Surprisal over training, nats a token: &lt;toy&gt; from' in text
+    assert f"</p><p>{GALLERY['learning'].caption[:20]}" in text
 
 
 def test_one_step_is_one_step(root: Path) -> None:

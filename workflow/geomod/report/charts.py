@@ -17,7 +17,7 @@ SHORT = (
 LAYER = "datum.value < 0 ? 'model' : datum.value + ''"
 TOOLTIP = [
     {"field": name, "type": "nominal"}
-    for name in ("side", "model", "measure", "step", "layer", "value", "band", "n")
+    for name in ("model", "measure", "step", "layer", "value", "band", "n")
 ]
 SPARSE = {"labelOverlap": "greedy", "labelSeparation": 4, "ticks": False}
 SIDES = {
@@ -47,6 +47,7 @@ def _chart(layers: Sequence[Spec], params: Sequence[str], height: int, **more: A
             "axis": {"labelFontSize": 11, "titleFontSize": 11, "titleFontWeight": "normal"},
             "legend": {"labelFontSize": 11},
             "view": {"stroke": None},
+            "scale": {"invalid": {"color": {"value": "#88888840"}}},  # a cell without a value
         },
         **more,
     }
@@ -69,10 +70,9 @@ def heat_map() -> Spec:
         },
         "legend": {"title": None, "orient": "right", "gradientLength": 160},
     }
-    seen = {"condition": {"test": "isValid(datum.raw)", **colour}, "value": "#8882"}
     cells = {
         "mark": {"type": "rect", "invalid": None},
-        "encoding": {"x": x, "y": y, "color": seen, "tooltip": TOOLTIP},
+        "encoding": {"x": x, "y": y, "color": colour, "tooltip": TOOLTIP},
     }
     ring: Spec = {
         "data": {"name": "cursor"},
@@ -133,6 +133,7 @@ def plane() -> Spec:
     x: Spec = {"field": "curvature", "type": "quantitative", "title": "curvature (°)"}
     y: Spec = {"field": "entropy", "type": "quantitative", "title": "entropy (nats)"}
     x["scale"] = y["scale"] = {"zero": False}
+    x["axis"] = y["axis"] = {"tickCount": 8}
     places = {"x": x, "y": y, "color": SIDES}
     read = ("model", "step", "layer", "curvature", "entropy")
     tooltip = [{"field": name, "type": "nominal"} for name in read]

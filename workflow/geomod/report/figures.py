@@ -1,5 +1,6 @@
 """The figures by name, and how they become files. What they show: `gallery.py`."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -49,6 +50,9 @@ FIGURES: Mapping[str, Callable[[Tables], Figure]] = {
     "speed": speed,
     "planted": planted,
 }
+# The PDFs' fonts are cut to their letters, and no log wants to hear of each table of them.
+logging.getLogger("fontTools").setLevel(logging.WARNING)
+
 # No file says when it was written: the same figure is the same file.
 UNDATED = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
 

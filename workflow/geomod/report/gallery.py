@@ -12,8 +12,9 @@ import pandas as pd
 
 Tables = Mapping[str, pd.DataFrame]
 
-# The templates in workflow/report/: the page's, itself first, and that of runs side by side.
-PARTS = ("report.html.j2", "explorer.html.j2", "explorer.js", "style.css", "runs.html.j2")
+# The templates in workflow/report/: those of the page, itself first, and of runs side by side.
+PARTS = ("report.html.j2", "explorer.html.j2", "explorer.js", "style.css")
+PARTS_OF_RUNS = ("runs.html.j2", "style.css")
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ parts of it (`PARTS`).
 """
 
 import base64
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -70,6 +71,7 @@ def render(
         "percent": percent,
         "data_uri": data_uri,
         "three": three_decimals,
+        "width_on_screen": width_on_screen,
     }
     headline = next(iter(parts))
     series = all_series(tables, headline)
@@ -214,3 +216,9 @@ def data_uri(svg: str) -> str:
     """A figure as an image in the page: its thousands of paths are none of the page's own elements,
     and are drawn when they come into sight."""
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+
+
+def width_on_screen(svg: str) -> int:
+    """Pixels: what is printed at 7 points is read on a screen at 12 pixels."""
+    found = re.search(r'<svg[^>]*?\bwidth="([\d.]+)pt"', svg)
+    return round(float(found[1]) * 12 / 7) if found else 600

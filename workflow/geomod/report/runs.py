@@ -53,7 +53,7 @@ def side_by_side(
     template: Path, runs: Sequence[Run], *, title: str, figures: Mapping[str, str] | None = None
 ) -> str:
     """A page with a row a run and dataset, a column a claim; `figures` are SVG by their titles."""
-    from geomod.report.page import data_uri, number
+    from geomod.report.page import data_uri, number, width_on_screen
 
     environment = jinja2.Environment(
         autoescape=True,
@@ -62,7 +62,11 @@ def side_by_side(
         undefined=jinja2.StrictUndefined,
         loader=jinja2.FileSystemLoader(template.parent),
     )
-    environment.filters |= {"number": number, "data_uri": data_uri}
+    environment.filters |= {
+        "number": number,
+        "data_uri": data_uri,
+        "width_on_screen": width_on_screen,
+    }
     rows = [row for run in runs for row in _rows(run)]
     questions = {c["claim"]: c["question"] for row in rows for c in row["answers"].values()}
     return environment.get_template(template.name).render(

@@ -68,7 +68,8 @@ def _geometry(tables: Tables) -> str:
     known = {"entropy": (1.0, " nats"), "curvature": (180 / np.pi, "°")}
     told = [range_of(m, *how) for m, how in known.items() if (table["metric"] == m).any()]
     n = int(table["n"].median())
-    return f"{'; '.join(told)}. n = {n} sentences a value.".capitalize() if told else ""
+    text = "; ".join(told)
+    return f"{text[0].upper()}{text[1:]}. n = {n} sentences a value." if told else ""
 
 
 def _modules(tables: Tables) -> str:

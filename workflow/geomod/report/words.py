@@ -76,7 +76,7 @@ MEASURES: Mapping[str, Measure] = {
     ),
     "still_steps": Measure("still steps", "number of displacements without a direction", "steps"),
     "first_token_norm": Measure(
-        "first token's norm", "norm of the first token over the mean of the others", "ratio"
+        "first token norm", "norm of the first token over the mean of the others", "ratio"
     ),
     "norm": Measure("norm", "mean ln of the tokens' norms", "ln of the states' unit"),
     "tokens": Measure("tokens", "number of tokens of a sentence", "tokens"),

@@ -87,7 +87,7 @@ def _surface(
         colour[inside >= 0] = cmap(scale(values.to_numpy(float)))[inside[inside >= 0], :3]
     how: Any = {"triangles": faces, "lw": 0, "antialiased": False, "rasterized": True}
     surface = axis.plot_trisurf(*coordinates.T, **how)
-    surface.set_facecolors(colour[faces].mean(axis=1))
+    surface.set_facecolors(np.median(colour[faces], axis=1))
     for region in regions:
         middle = coordinates[inside == regions.index(region)].mean(axis=0)
         plate = {"fc": "white", "ec": "none", "alpha": 0.8, "pad": 0.8}
