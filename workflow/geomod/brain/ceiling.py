@@ -21,11 +21,11 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from geomod.base.errors import InputError
+from geomod.base.sheets import labels, numbers, read_sheet, require_columns
 from geomod.brain.dataset import Dataset
 from geomod.brain.inputs import CeilingMethod, published_ceilings
 from geomod.brain.regions import match_regions
 from geomod.brain.responses import AVERAGE, as_matrix
-from geomod.brain.sheets import labels, numbers, read_sheet, require_columns
 
 COLUMNS = [
     *("region", "participant", "ceiling", "low", "high", "sd_signal", "sd_noise", "ncsnr"),

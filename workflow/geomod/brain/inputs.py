@@ -4,13 +4,12 @@ Snakemake asks this each time it parses the workflow, so nothing here imports mo
 library.
 """
 
-import glob
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, get_args
 
 from geomod.base.errors import InputError
+from geomod.base.files import names_on_disk
 from geomod.brain.dataset import Dataset
 
 AVERAGE = "average"  # the participant that stands for the mean of all
@@ -75,17 +74,3 @@ def check_participants(names: Iterable[str], source: str | Path) -> None:
             raise InputError(
                 f"{source}: the name of participant {name!r} is not UTF-8. Rename the file."
             ) from None
-
-
-def names_on_disk(pattern: str, key: str) -> list[str]:
-    """What stands in the place of `{key}` in the names of files and folders, in natural order."""
-    parts = pattern.split(f"{{{key}}}")
-    first, *rest = (re.escape(part) for part in parts)
-    if not rest:
-        return []
-    name_of = re.compile(first + "([^/]+?)" + r"\1".join(rest))  # the same name in every place
-    paths = glob.glob("*".join(glob.escape(part) for part in parts))
-    names = [match[1] for path in paths if (match := name_of.fullmatch(path))]
-    return sorted(
-        names, key=lambda name: [int(c) if c.isdigit() else c for c in re.split(r"(\d+)", name)]
-    )

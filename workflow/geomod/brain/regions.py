@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from geomod.base.errors import InputError
+from geomod.base.sheets import labels, listed, nearest, numbers, read_sheet, require_columns
 from geomod.brain.dataset import Dataset
-from geomod.brain.sheets import labels, listed, nearest, numbers, read_sheet, require_columns
 
 
 def region_numbers(dataset: Dataset) -> dict[str, list[float]]:

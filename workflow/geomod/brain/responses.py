@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 
 from geomod.base.errors import InputError
+from geomod.base.sheets import listed
 from geomod.brain.dataset import Dataset
 from geomod.brain.inputs import AVERAGE, check_participants
 from geomod.brain.own import read_own
-from geomod.brain.sheets import listed
 from geomod.brain.stimuli import MIN_SENTENCES
 from geomod.brain.tables import read_tables
 from geomod.brain.voxels import Voxels

@@ -6,10 +6,10 @@ from pathlib import Path
 import pandas as pd
 
 from geomod.base.errors import InputError
+from geomod.base.sheets import labels, listed, numbers, read_sheet, require_columns
 from geomod.brain.dataset import Dataset
 from geomod.brain.inputs import AVERAGE
 from geomod.brain.regions import match_regions
-from geomod.brain.sheets import labels, listed, numbers, read_sheet, require_columns
 
 
 def read_tables(dataset: Dataset, stimuli: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:

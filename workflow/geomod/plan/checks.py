@@ -10,11 +10,12 @@ from pathlib import Path
 
 from geomod.base.devices import has_gpu
 from geomod.base.errors import InputError
+from geomod.base.files import names_on_disk
+from geomod.base.sheets import listed, nearest, require_columns
 from geomod.brain.dataset import Dataset, OwnReader
 from geomod.brain.glances import glance
-from geomod.brain.inputs import check_participants, names_on_disk
+from geomod.brain.inputs import check_participants
 from geomod.brain.regions import match_regions, region_numbers
-from geomod.brain.sheets import listed, nearest, require_columns
 from geomod.plan.config.suites import FolderSuite, HubSuite
 from geomod.plan.config.whole import Config
 from geomod.plan.grid import Grid, known_steps, width_of
