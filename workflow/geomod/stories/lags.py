@@ -18,7 +18,7 @@ REACH = 10  # TRs
 EXPECTED = 5.0  # s: where the haemodynamic response peaks
 PLAUSIBLE = (2.5, 7.5)  # s
 FAR = 20  # TRs: circular shifts by this many and more say what no relation looks like
-LEVEL = 0.99
+DEVIATIONS = 3
 
 COLUMNS = ["region", "participant", "lag", "seconds", "r"]
 VERDICTS = ["region", "participant", "peak", "r", "threshold", "shift", "verdict", "sentence"]
@@ -44,20 +44,20 @@ def _at_lag(pairs: Sequence[tuple[Floats, Floats]], lag: int) -> float:
 
 
 def threshold(rates: Sequence[Floats], responses: Sequence[Floats]) -> float:
-    """The r that one in a hundred unrelated lags exceeds: circular shifts by 20 rows and more.
+    """The r that no unrelated region should reach: three SDs of what circular shifts give.
 
-    Shifts run up to 20 rows less than the shortest story. Where there are fewer than 20 such, it is
-    3 / √rows.
+    Shifts run from 20 rows to 20 less than the shortest story has. Where there are fewer than 20
+    such, an SD is 1 / √rows.
     """
     shortest = min(map(len, rates))
     if shortest - 2 * FAR < FAR:
-        return float(3 / np.sqrt(sum(map(len, rates))))
+        return float(DEVIATIONS / np.sqrt(sum(map(len, rates))))
     total = np.zeros(shortest - 2 * FAR)
     for rate, own in zip(rates, responses, strict=True):
         x, y = (np.nan_to_num(_z(values)) for values in (rate, own))
         around = np.fft.irfft(np.fft.rfft(y) * np.conj(np.fft.rfft(x)), len(x))
         total += around[FAR : shortest - FAR]
-    return float(np.quantile(total / sum(map(len, rates)), LEVEL))
+    return float(DEVIATIONS * np.std(total / sum(map(len, rates))))
 
 
 def _z(values: Floats) -> Floats:

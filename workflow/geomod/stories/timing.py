@@ -47,7 +47,7 @@ class Timing:
     def times(self) -> Floats:
         """Seconds of the story, of every row."""
         within = self.tr / 2 if self.within is None else self.within
-        return np.arange(self.count) * self.tr + within - self.start
+        return np.arange(self.count, dtype=np.float64) * self.tr + (within - self.start)
 
     @property
     def kept(self) -> slice:
@@ -67,15 +67,20 @@ def timing_of(
     given = settings.start
     if isinstance(given, Mapping):
         given = _of_story(given, story, "start")
+    own = given if start is None else start
+    try:
+        return Timing(settings.tr, count, own, within, trim_of(settings, story))
+    except InputError as error:
+        raise InputError(f"story {story!r}: {error}") from None
+
+
+def trim_of(settings: Settings, story: str) -> tuple[int, int]:
+    """How many rows of one story go at its beginning and at its end."""
     trim = settings.trim
     if isinstance(trim, Mapping):
         trim = _of_story(trim, story, "trim")
     first, last = trim
-    own = given if start is None else start
-    try:
-        return Timing(settings.tr, count, own, within, (first, last))
-    except InputError as error:
-        raise InputError(f"story {story!r}: {error}") from None
+    return first, last
 
 
 def _of_story(values: Mapping[str, Value], story: str, key: str) -> Value:
@@ -95,7 +100,7 @@ def rows_of(timings: Mapping[str, Timing]) -> pd.DataFrame:
     for story, timing in timings.items():
         kept = np.zeros(timing.count, dtype=bool)
         kept[timing.kept] = True
-        trs = np.arange(timing.count)
+        trs = range(timing.count)
         names = [row_name(story, tr) for tr in trs]
         columns = {"story": story, "tr": trs, "time": timing.times, "kept": kept}
         parts.append(pd.DataFrame({"item_id": names, **columns}))

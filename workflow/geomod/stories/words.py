@@ -72,6 +72,8 @@ def read_words(settings: Settings) -> Heard:
     else:
         source = settings.words
         table = _chosen(_of_table(Path(source), settings), source, settings.stories)
+    if table.empty:
+        raise InputError(f"{source} has no words.")
     notes = list(dict.fromkeys(note for note in table.pop("note") if note))
     told = [_checked(story, source) for _, story in table.groupby("story", sort=False)]
     words = pd.concat([words for words, _ in told], ignore_index=True)
