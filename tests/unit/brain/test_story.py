@@ -1,6 +1,7 @@
 """One small brain in every layout that stories come in: the same responses, or a clear refusal."""
 
 import json
+import re
 from pathlib import Path
 
 import h5py
@@ -24,6 +25,7 @@ from geomod.brain.story import (
     residuals,
     zscored,
 )
+from geomod.brain.telling import check_telling, read_telling
 
 PLACES, ROWS, TR = 12, 60, 2.0
 REGIONS = {"speech": [0, 1, 2, 7], "other": [4, 5, 8]}
@@ -701,3 +703,73 @@ def test_names_of_bids_files_are_taken_apart():
 def test_a_pattern_that_lacks_a_key_is_refused():
     with pytest.raises(InputError, match=r"needs \{story\}"):
         find_scans(Scans(files="{participant}.nii"), STORIES, [])
+
+
+# --- words and responses together ---
+
+
+def told_words(folder, stories=STORIES, seed=0):
+    """Words at a pace that wanders, and responses that follow their rate by about 5 s."""
+    rng = np.random.default_rng(seed)
+    lines = ["story,word,onset,offset"]
+    times = {}
+    for story in stories:
+        pace, time, own = 0.0, 0.0, []
+        while time < TR * 150:
+            pace = 0.97 * pace + 0.24 * rng.normal()
+            time += 0.3 * np.exp(0.35 * rng.normal() + 0.5 * pace)
+            own.append(time)
+            lines.append(f"{story},w{len(own)},{time:.3f},{time + 0.1:.3f}")
+        times[story] = np.array(own)
+    (folder / "words.csv").write_text("\n".join(lines))
+    return times
+
+
+def following(times, late=5.0):
+    rng = np.random.default_rng(1)
+    at = np.arange(150) * TR + 1
+    found = {}
+    for story, own in times.items():
+        after = np.maximum(at[:, None] - own + 5 - late, 0)
+        signal = (after**5 * np.exp(-after)).sum(axis=1)
+        signal = 3 * (signal - signal.mean()) / signal.std()
+        for who in PEOPLE:
+            found[story, who] = signal[:, None] + rng.normal(size=(150, PLACES))
+    return found
+
+
+def test_words_rows_and_units_come_together_before_any_response_is_read(tmp_path, monkeypatch):
+    times = told_words(tmp_path, [*STORIES, "unheard"])
+    found = following({story: times[story] for story in STORIES})
+    scans = bids_volumes(tmp_path, found)
+    dataset = told(scans=scans, story={"words": str(tmp_path / "words.csv"), "span_words": 8})
+    with monkeypatch.context() as patch:
+        patch.setattr(streams, "slabs", None)  # headers alone
+        telling = read_telling(dataset)
+    assert set(telling.words["story"]) == set(STORIES)
+    assert any("unheard: it has words but no responses" in note for note in telling.notes)
+    assert len(telling.rows) == 300
+    assert telling.stimuli["n_words"].sum() == len(telling.words)
+    rate = telling.rows.query("story == 'life'")["word_rate"]
+    assert rate.sum() == pytest.approx(len(times["life"]), rel=0.03)
+
+
+@pytest.mark.parametrize(("late", "said"), [(5.0, ""), (9.0, "by [+]2 TRs"), (0.5, "by -2 TRs")])
+def test_the_lag_check_names_a_shift_of_the_scans(tmp_path, late, said):
+    found = following(told_words(tmp_path), late)
+    scans = bids_volumes(tmp_path, found)
+    dataset = told(scans=scans, story={"words": str(tmp_path / "words.csv")})
+    telling = read_telling(dataset)
+    responses = read_story_responses(dataset, telling.told).table
+    _, verdicts, notes = check_telling(dataset, telling.rows, responses)
+    assert len(verdicts) == 2 * 3
+    assert len(notes) == (2 if said else 0)
+    assert all(re.search(said, note) for note in notes)
+
+
+def test_words_that_lie_outside_of_the_scan_are_refused(tmp_path):
+    found = following(told_words(tmp_path))
+    scans = bids_volumes(tmp_path, found)
+    story = {"words": str(tmp_path / "words.csv"), "start": -1000}
+    with pytest.raises(InputError, match=r"'souls': its words lie from .* measured from 1000"):
+        read_telling(told(scans=scans, story=story))
