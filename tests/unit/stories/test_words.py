@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from geomod.base.errors import InputError
+from geomod.stories.names import story_names, word_files
 from geomod.stories.settings import Settings
-from geomod.stories.words import BROKEN, cut, read_words, word_files
+from geomod.stories.words import BROKEN, cut, read_words
 from tests.unit.stories.test_textgrids import FORMS, written
 
 TABLE = "story,word,onset,offset\nb,Once,0.5,0.7\nb,upon,0.7,0.9\na,Then,0.1,0.4\n"
@@ -19,6 +20,15 @@ TABLE = "story,word,onset,offset\nb,Once,0.5,0.7\nb,upon,0.7,0.9\na,Then,0.1,0.4
 def of_table(folder, text, name="words.csv", **more):
     (folder / name).write_text(text, encoding="utf-8")
     return read_words(Settings(words=str(folder / name), **more))
+
+
+@pytest.mark.parametrize("text", [TABLE, TABLE.replace("story", "section").replace("b,", "2.0,")])
+def test_names_are_known_before_the_words_are_read(tmp_path, text):
+    found = of_table(tmp_path, text)
+    assert story_names(Settings(words=str(tmp_path / "words.csv"))) == found.stories
+    assert story_names(Settings(words="nothing.csv", stories=["x"])) == ["x"]
+    with pytest.raises(InputError, match=r"nothing.csv cannot be read"):
+        story_names(Settings(words="nothing.csv"))
 
 
 def test_a_table_comes_story_by_story_in_its_order(tmp_path):

@@ -11,6 +11,8 @@ from typing import Literal, get_args
 from geomod.base.errors import InputError
 from geomod.base.files import names_on_disk
 from geomod.brain.dataset import Dataset
+from geomod.brain.scans import find_scans, scan_files
+from geomod.stories.names import story_names
 
 AVERAGE = "average"  # the participant that stands for the mean of all
 CeilingMethod = Literal["participants", "split_half"]
@@ -23,6 +25,9 @@ def sentence_file(dataset: Dataset) -> str:
 
 def response_files(dataset: Dataset) -> list[str]:
     """Every file that the responses are read from."""
+    if dataset.scans:
+        found = find_scans(dataset.scans, story_names(dataset.told), dataset.participants)
+        return scan_files(dataset.scans, found)
     if dataset.reader:
         return [dataset.reader.plugin, *dataset.reader.files]
     if not dataset.nifti:

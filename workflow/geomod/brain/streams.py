@@ -101,23 +101,17 @@ def _of_hdf5(path: Path, repeat: int | None) -> Iterator[NDArray[Any]]:
         step = max(1, SLAB_BYTES // (8 * locations))
         for start in range(0, volumes, step):
             rows = slice(start, start + step)
-            try:
-                slab = stored[rows] if repeat is None else stored[repeat, rows]
-            except OSError as error:
-                raise InputError(f"{path} cannot be read ({error}). Is it complete?") from error
+            slab = stored[rows] if repeat is None else stored[repeat, rows]
             yield np.asarray(slab).T
 
 
-def _open_hdf5(path: Path) -> Any:
-    try:
-        file = h5py.File(path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read as HDF5 ({error}). Is it complete?") from error
-    if "data" not in file or getattr(file["data"], "ndim", 0) != 2:
-        there = ", ".join(file) or "nothing"
-        file.close()
-        raise InputError(f"{path} has no array `data` of rows × voxels. It has {there}.")
-    return file
+@contextmanager
+def _open_hdf5(path: Path) -> Iterator[Any]:
+    with _in_words(path), h5py.File(path) as file:
+        if "data" not in file or getattr(file["data"], "ndim", 0) != 2:
+            there = ", ".join(file) or "nothing"
+            raise InputError(f"{path} has no array `data` of rows × voxels. It has {there}.")
+        yield file
 
 
 def _gifti(path: Path) -> NDArray[Any]:

@@ -19,8 +19,9 @@ import numpy as np
 import pandas as pd
 
 from geomod.base.errors import InputError
-from geomod.base.files import names_on_disk, read_json
+from geomod.base.files import read_json
 from geomod.base.sheets import labels, listed, nearest, numbers, read_sheet, read_text
+from geomod.stories.names import story_names, word_files
 from geomod.stories.settings import Settings
 from geomod.stories.textgrids import read_textgrid, word_tier
 
@@ -49,20 +50,13 @@ class Heard(NamedTuple):
         return list(dict.fromkeys(self.words["story"]))
 
 
-def word_files(settings: Settings) -> list[str]:
-    """Every file that the words are read from."""
-    if "{story}" not in settings.words:
-        return [settings.words]
-    return [settings.words.replace("{story}", name) for name in _names(settings)]
-
-
 def read_words(settings: Settings) -> Heard:
     """The words of all stories, in the order in which they were told, and notes.
 
     Columns: story, word, onset, offset, and `sentence` where a table has it.
     """
     if "{story}" in settings.words:
-        names = _names(settings)
+        names = story_names(settings)
         paths = [Path(path) for path in word_files(settings)]
         parts = [
             _of_file(path, settings).assign(story=name)
@@ -83,13 +77,6 @@ def read_words(settings: Settings) -> Heard:
     elif words["word"].str.isupper().all():
         notes.append("all words are in capitals; a model reads them better with `lowercase: true`")
     return Heard(words, notes)
-
-
-def _names(settings: Settings) -> list[str]:
-    names = list(settings.stories) or names_on_disk(settings.words, "story")
-    if not names:
-        raise InputError(f"story.words: no file is called like {settings.words!r}.")
-    return names
 
 
 def _chosen(table: pd.DataFrame, source: str, wanted: Sequence[str]) -> pd.DataFrame:
