@@ -42,8 +42,8 @@ DEAR = (
     *("activations", "geometry", "encoding"),
 )
 MEASURED = ("activations", "geometry", "encoding")
-SCORED = {"encoding_table", "folds_table", "correlations", "emergence", "claims", "report"}
-GEOMETRY = {"geometry_table", "modules", "correlations", "claims", "report"}
+SCORED = {"encoding_table", "folds_table", "correlations", "emergence", "judge", "report"}
+GEOMETRY = {"geometry_table", "modules", "correlations", "judge", "report"}
 EVERYTHING = SCORED | GEOMETRY | {"tokens_table", "checkpoints_table", "continuity_table"}
 
 
