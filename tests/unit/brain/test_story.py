@@ -629,9 +629,9 @@ def test_confounds_as_a_band_are_of_all_rows(tmp_path):
     tables = confounds(tmp_path, found)
     dataset = told(scans={**scans, "confounds": ["trans_x", "csf"]})
     band = read_band(find_runs(dataset, STORIES))
-    own = band.query("participant == 'S2'").set_index("item_id")
-    assert len(own) == 2 * ROWS
-    np.testing.assert_allclose(own.loc["life@7", "csf"], tables["life", "S2"]["csf"][7])
+    own = band.query("participant == 'S2'").set_index(["item_id", "confound"])["value"]
+    assert len(own) == 2 * 2 * ROWS
+    np.testing.assert_allclose(own["life@7", "csf"], tables["life", "S2"]["csf"][7])
     _, responses = read(dataset)
     holds(responses.table, expected(found))  # a band leaves the responses as they are
     wrong = told(scans={**scans, "confounds": ["trans_y"]})

@@ -11,7 +11,7 @@ from typing import Literal, get_args
 from geomod.base.errors import InputError
 from geomod.base.files import names_on_disk
 from geomod.brain.dataset import Dataset
-from geomod.brain.scans import find_scans, scan_files
+from geomod.brain.scans import VOLUMES, find_scans, region_files, scan_files
 from geomod.stories.names import story_names
 
 AVERAGE = "average"  # the participant that stands for the mean of all
@@ -62,6 +62,16 @@ def parcel_path(dataset: Dataset, participant: str) -> Path:
     """The image that says where the regions are, for this participant."""
     pattern = dataset.images.parcels or dataset.images.mask
     return Path(pattern.replace("{participant}", participant))
+
+
+def map_space(dataset: Dataset, participant: str) -> Path | None:
+    """The image in whose space maps of voxels are written; None where the data are no volumes."""
+    if dataset.nifti:
+        return parcel_path(dataset, participant)
+    if dataset.scans:
+        [path, *_] = region_files(dataset.scans, participant)
+        return path if path.name.endswith(VOLUMES) else None
+    return None
 
 
 def check_participants(names: Iterable[str], source: str | Path) -> None:

@@ -117,7 +117,13 @@ def read_voxels(dataset: Dataset, stimuli: pd.DataFrame, participant: str) -> Vo
         from geomod.brain.assembly import read_assembly_voxels
 
         return read_assembly_voxels(dataset, stimuli, participant)
-    raise InputError("voxelwise scores need dataset.nifti or dataset.assembly; a table has none.")
+    if dataset.scans:
+        from geomod.brain.story import find_runs, read_story_voxels
+        from geomod.stories.names import story_names
+
+        told = find_runs(dataset, story_names(dataset.told))
+        return read_story_voxels(dataset, told, participant)
+    raise InputError("voxelwise scores need images or an assembly; a table has none.")
 
 
 def response_blocks(table: pd.DataFrame, stimuli: pd.DataFrame) -> list[Block]:

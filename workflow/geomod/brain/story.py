@@ -245,27 +245,30 @@ def read_repeats(dataset: Dataset, told: Told) -> pd.DataFrame:
 
 
 def read_band(told: Told) -> pd.DataFrame:
-    """Confounds as a band of nuisance: item_id, participant, and a column a confound; all rows.
+    """Confounds as a band of nuisance: item_id, participant, confound, value, for all rows.
 
     Rows that the files lack (trims that are off already) are 0, as before the story began.
     """
-    parts = []
+    columns = ["item_id", "participant", "confound", "value"]
+    parts, names = [], None
     for run in told.runs:
         if run.confounds is None:
             continue
         timing = told.timings[run.story]
-        names = [row_name(run.story, tr) for tr in range(timing.count)]
+        items = [row_name(run.story, tr) for tr in range(timing.count)]
         first = timing.trim[0] if told.trimmed else 0
         table = run.confounds().iloc[run.first : run.first + run.count]
-        table.index = pd.Index(names[first : first + run.count])
-        table = table.reindex(names, fill_value=0.0).reset_index(names="item_id")
-        parts.append(table.assign(participant=run.participant))
-    if parts and any(set(part.columns) != set(parts[0].columns) for part in parts):
-        raise InputError(
-            "runs have confounds of different names, and a band needs the same in all; name them "
-            "one by one in scans.confounds"
-        )
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+        names = names or list(table)
+        if list(table) != names:
+            raise InputError(
+                f"{run.name} has the confounds {listed(table)}, but another run {listed(names)}; a "
+                "band needs the same in all. Name them one by one in scans.confounds"
+            )
+        table.index = pd.Index(items[first : first + run.count], name="item_id")
+        table = table.reindex(items, fill_value=0.0).reset_index(names="item_id")
+        long = table.melt("item_id", var_name="confound", value_name="value")
+        parts.append(long.assign(participant=run.participant))
+    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 
 
 def read_story_voxels(dataset: Dataset, told: Told, participant: str) -> Voxels:

@@ -17,7 +17,7 @@ from geomod.stories.words import cut, read_words
 class Telling(NamedTuple):
     """What was told in which second, and what was left out or is worth knowing."""
 
-    words: pd.DataFrame  # story, word, onset, offset: of the stories that somebody heard
+    words: pd.DataFrame  # story, position, word, onset, offset: of stories that somebody heard
     stimuli: pd.DataFrame  # the units of their geometry, as a table of sentences
     rows: pd.DataFrame  # item_id, story, tr, time, kept, word_rate
     told: Told
@@ -34,7 +34,9 @@ def read_telling(dataset: Dataset) -> Telling:
     rows = told.rows.assign(word_rate=0.0)
     for story, rates in word_rates(words, told, settings.tr).items():
         rows.loc[rows["story"] == story, "word_rate"] = rates
-    return Telling(words, cut(words, settings.span_words), rows, told, notes)
+    stimuli = cut(words, settings.span_words)
+    words = words.assign(position=words.groupby("story", sort=False).cumcount())
+    return Telling(words.drop(columns="sentence", errors="ignore"), stimuli, rows, told, notes)
 
 
 def word_rates(words: pd.DataFrame, told: Told, tr: float) -> dict[str, NDArray[np.float64]]:

@@ -7,7 +7,8 @@ story costs twice its tokens, not a window a word.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from scipy import sparse
 
 from geomod.base.errors import InputError
 from geomod.base.layers import Features
+from geomod.base.tables import read_table
 from geomod.models.passages import find_units
 from geomod.models.reading import Inputs, Settings, reading
 from geomod.models.sentences import Sentences, Spans
@@ -64,6 +66,9 @@ class Story(Sentences):
     of the mean.
     """
 
+    tables = ("stimuli", "words", "rows")
+    """Of the dataset's tables those that it is made of."""
+
     def __init__(
         self,
         stimuli: pd.DataFrame,
@@ -77,6 +82,12 @@ class Story(Sentences):
         self.rows, self.how = rows.reset_index(drop=True), how
         self.words = words[words["story"].isin(rows["story"])].reset_index(drop=True)
         self.stimuli = stimuli[stimuli["group"].isin(rows["story"])].reset_index(drop=True)
+
+    @classmethod
+    def of(cls, folder: Path, settings: Settings, how: Mapping[str, Any]) -> "Story":
+        tables = {name: read_table(folder / f"{name}.parquet") for name in cls.tables}
+        stimuli = tables.pop("stimuli")
+        return cls(stimuli, settings, **tables, how=StorySettings(**how["story"]))
 
     def locate(self, opened: "Opened") -> tuple[Sequence[Sequence[int]], Spans]:
         inputs: list[list[int]] = []

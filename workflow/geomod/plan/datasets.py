@@ -26,7 +26,11 @@ def as_files(section: Section, world: str) -> Dataset:
 
 def how_read(section: Section) -> dict[str, Any]:
     """How models read the sentences: with other words in front of them it is another load."""
-    return {"reading": section.reading, "long": section.long}
+    how: dict[str, Any] = {"reading": section.reading, "long": section.long}
+    if section.story:
+        read = ("tr", "context_tokens", "downsample", "centre")
+        how["story"] = section.story.model_dump(include=set(read))
+    return how
 
 
 def about_sentences(dataset: Dataset) -> dict[str, Any]:
