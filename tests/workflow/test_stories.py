@@ -1,6 +1,5 @@
 """Stories through the workflow: words and scans in, rows of features and responses out."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +7,7 @@ import pandas as pd
 import pytest
 
 from geomod.base.layers import read_features
+from geomod.base.seals import read_json
 from geomod.base.tables import read_table
 from geomod.toy.language import make_language, sample_stimuli
 from tests.workflow.conftest import Workflow
@@ -24,8 +24,8 @@ def write_world(folder: Path) -> None:
         pace, time, times = 0.0, 0.0, []
         while time < ROWS * TR - 2:
             pace = 0.97 * pace + 0.24 * rng.normal()
-            time += 0.5 * np.exp(0.3 * rng.normal() + 0.5 * pace)
-            words.append((story, said.pop(), time, time + 0.2))
+            time += 0.1 + 0.4 * np.exp(0.3 * rng.normal() + 0.5 * pace)
+            words.append((story, said.pop(), time, time + 0.1))
             times.append(time)
         after = np.maximum(at[:, None] - np.array(times), 0)
         signal = (after**5 * np.exp(-after)).sum(axis=1)
@@ -74,7 +74,7 @@ def test_words_and_responses_become_rows_of_features(told: Workflow) -> None:
     assert len(responses) == len(STORIES) * (ROWS - 10) * 2 * 3
     check = read_table(root / "data/stories/lag_check.parquet").set_index(["region", "participant"])
     assert check.loc[("speech", "average"), "verdict"] == "plausible"
-    assert json.loads((root / "data/stories/notes.json").read_text()) == []
+    assert read_json(root / "data/stories/notes.json") == []
     # A new trim touches no forward pass.
     config = told.folder / "config/small.yaml"
     config.write_text(config.read_text().replace("- 5\n      - 5", "- 5\n      - 6"))

@@ -15,13 +15,14 @@ from geomod.brain.inputs import (
     map_space,
     published_ceilings,
     response_files,
+    row_files,
     sentence_file,
 )
 from geomod.models.reading import load_readings
 from geomod.plan import runs
 from geomod.plan.checks import check, check_device
 from geomod.plan.config.suites import HubSuite, TrainSuite
-from geomod.plan.datasets import about_sentences, as_files, how_read
+from geomod.plan.datasets import about_rows, about_sentences, as_files, how_read
 from geomod.plan.fingerprint import fingerprint
 from geomod.plan.grid import ANY_STEP, Grid, Paths
 from geomod.plan.loads import deal_loads

@@ -122,7 +122,7 @@ rule telling:
     # Words, and the rows of the scans by their headers: what a forward pass needs of a story.
     input:
         words=lambda wildcards: here(word_files(DATASETS[wildcards.dataset].told)),
-        data=lambda wildcards: here(response_files(DATASETS[wildcards.dataset])),
+        data=lambda wildcards: here(row_files(DATASETS[wildcards.dataset])),
     output:
         stimuli=PATHS.data("{dataset}", "stimuli.parquet"),
         words=PATHS.data("{dataset}", "words.parquet"),
@@ -134,7 +134,7 @@ rule telling:
     conda:
         CONDA
     params:
-        dataset=lambda wildcards: asdict(DATASETS[wildcards.dataset]),
+        dataset=lambda wildcards: about_rows(DATASETS[wildcards.dataset]),
         key=lambda wildcards: CONFIG.key_of(wildcards.dataset),
         code=code("telling.py"),
         provenance=provenance("telling.py"),

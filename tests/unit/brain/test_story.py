@@ -139,13 +139,19 @@ def test_a_table_without_participants_is_the_average(tmp_path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda t: t[~((t["tr"] == 30) & (t["story"] == "life"))], "'life'.*no row with tr 30"),
+        (
+            lambda t: t[~((t["tr"] == 30) & (t["story"] == "life"))],
+            r"'life', participant S1 has no row with tr 30 \(1 of 60",
+        ),
         (
             lambda t: t[~((t["tr"] == 59) & (t["participant"] == "S2"))],
             r"59 rows of story 'souls'.*60.*trims of \[3, 2\]",
         ),
         (lambda t: t.assign(tr=t["tr"] + 0.5), r"row 2: tr is '0.5'"),
-        (lambda t: pd.concat([t, t.iloc[[7]]]), "more than one response at tr 7 of story 'souls'"),
+        (
+            lambda t: pd.concat([t, t.iloc[[7]]]),
+            r"'souls', participant S1: more than one response at tr 7 in region 'speech'.*row 242",
+        ),
         (lambda t: t.rename(columns={"tr": "row"}), "no column 'tr'"),
         (lambda t: t.rename(columns={"speech": "speach"}), "no region 'speech'.*'speach'"),
         (lambda t: t.replace({"story": {"life": "death"}}), "'death' has responses but no words"),

@@ -11,7 +11,14 @@ from typing import Literal, get_args
 from geomod.base.errors import InputError
 from geomod.base.files import names_on_disk
 from geomod.brain.dataset import Dataset
-from geomod.brain.scans import VOLUMES, find_scans, region_files, scan_files
+from geomod.brain.scans import (
+    VOLUMES,
+    Scan,
+    find_scans,
+    region_files,
+    scan_files,
+    timing_files,
+)
 from geomod.stories.names import story_names
 
 AVERAGE = "average"  # the participant that stands for the mean of all
@@ -26,8 +33,7 @@ def sentence_file(dataset: Dataset) -> str:
 def response_files(dataset: Dataset) -> list[str]:
     """Every file that the responses are read from."""
     if dataset.scans:
-        found = find_scans(dataset.scans, story_names(dataset.told), dataset.participants)
-        return scan_files(dataset.scans, found)
+        return scan_files(dataset.scans, _scans(dataset))
     if dataset.reader:
         return [dataset.reader.plugin, *dataset.reader.files]
     if not dataset.nifti:
@@ -36,6 +42,19 @@ def response_files(dataset: Dataset) -> list[str]:
     spaces = dict.fromkeys(parcel_path(dataset, participant) for participant in betas)
     labels = dataset.images.labels
     return [str(path) for path in [*betas.values(), *spaces, *([labels] if labels else [])]]
+
+
+def row_files(dataset: Dataset) -> list[str]:
+    """Of the files of a dataset of stories those that say when its rows were measured."""
+    if dataset.scans:
+        return timing_files(dataset.scans, _scans(dataset))
+    return [dataset.responses]
+
+
+def _scans(dataset: Dataset) -> list[Scan]:
+    if dataset.scans is None:
+        raise TypeError(f"dataset {dataset.name!r} has no scans")
+    return find_scans(dataset.scans, story_names(dataset.told), dataset.participants)
 
 
 def published_ceilings(dataset: Dataset) -> str | None:

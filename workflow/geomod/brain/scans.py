@@ -88,15 +88,21 @@ def find_scans(scans: Scans, stories: Sequence[str], participants: Sequence[str]
     return sorted(found, key=lambda scan: (names[scan.participant], order[scan.story]))
 
 
-def scan_files(scans: Scans, found: Iterable[Scan]) -> list[str]:
-    """Every file that the responses are read from."""
+def timing_files(scans: Scans, found: Iterable[Scan]) -> list[str]:
+    """Every file that says when a row was measured: scans, and what lies beside them."""
     paths: dict[str, None] = {}
     for scan in found:
-        beside = [path for path in (scan.events, scan.confounds) if path]
-        every = [*scan.paths, *scan.sidecars, *beside, *region_files(scans, scan.participant)]
+        every = [*scan.paths, *scan.sidecars, *([scan.events] if scan.events else [])]
         paths |= dict.fromkeys(map(str, every))
-    if isinstance(scans.volumes, str) and scans.volumes:
-        paths[scans.volumes] = None
+    return [*paths, *([scans.volumes] if scans.volumes and isinstance(scans.volumes, str) else [])]
+
+
+def scan_files(scans: Scans, found: Sequence[Scan]) -> list[str]:
+    """Every file that the responses are read from."""
+    paths = dict.fromkeys(timing_files(scans, found))
+    for scan in found:
+        beside = [scan.confounds] if scan.confounds and scans.confounds else []
+        paths |= dict.fromkeys(map(str, [*beside, *region_files(scans, scan.participant)]))
     return [*paths, *([scans.labels] if scans.labels else [])]
 
 

@@ -329,12 +329,12 @@ def _of_scans(dataset: Dataset, scans: Scans, stories: Sequence[str]) -> list[Ru
                     f"{scan.story!r} takes {count} from number {first} (from 0) on; the trims "
                     "come later."
                 )
-        for path in region_files(scans, scan.participant):
-            check_space(scan, path)
 
         def read(
             scan: Scan = scan, locations: int = shape.locations, repeat: int | None = None
         ) -> Series:
+            for path in region_files(scans, scan.participant):
+                check_space(scan, path)
             inside = read_inside(dataset, scans, scan.participant, locations)
             return Series(*regions(scan, inside, repeat))
 
@@ -399,44 +399,40 @@ def _of_table(dataset: Dataset, stories: Sequence[str]) -> list[Run]:
             f"{path}: story {unknown[0]!r} has responses but no words. Those with words are "
             f"{listed(stories)}; `story.stories` can choose among them."
         )
-    names = zip(sheet["story"], sheet["tr"], strict=True)
-    sheet = sheet.assign(item_id=[row_name(story, tr) for story, tr in names])
-    long, _ = tidy_or_wide(sheet, path, dataset.regions, dataset.region_prefix)
     runs = []
-    for (story, who), own in long.groupby(["story", "participant"], sort=False):
-        first, _ = trim_of(dataset.told, str(story))
-        table = own.pivot_table(
-            index="tr", columns="region", values="response", dropna=False, aggfunc=list
-        )
-        table = _one_each(
-            table.reindex(columns=list(dataset.regions)), path, str(story), str(who), first
-        )
-        values = table.to_numpy(dtype=np.float64)
+    for (story, who), own in sheet.groupby(["story", "participant"], sort=False):
         name = f"{path}, story {story!r}" + ("" if who == AVERAGE else f", participant {who}")
 
-        def read(values: Floats = values) -> Series:
-            return Series(values, [])
+        def read(own: pd.DataFrame = own, name: str = name) -> Series:
+            return Series(_of_run(own, dataset, path, name), [])
 
-        runs.append(Run(name, str(story), str(who), 0, len(table), read))
+        runs.append(Run(name, str(story), str(who), 0, int(own["tr"].max()) + 1, read))
     return runs
 
 
-def _one_each(table: pd.DataFrame, path: Path, story: str, who: str, first: int) -> pd.DataFrame:
-    """A response a row and region, rows counted without a gap, but for the `first` of the trims."""
-    lacking = sorted(set(range(first, int(table.index.max()) + 1)) - set(table.index))
+def _of_run(sheet: pd.DataFrame, dataset: Dataset, path: Path, name: str) -> Floats:
+    """Rows × regions of one run. Rows are counted without a gap; the first trims may be missing."""
+    story, count = str(sheet["story"].iloc[0]), int(sheet["tr"].max()) + 1
+    items = [row_name(story, tr) for tr in sheet["tr"]]
+    table, _ = tidy_or_wide(
+        sheet.assign(item_id=items), path, dataset.regions, dataset.region_prefix
+    )
+    first, _ = trim_of(dataset.told, story)
+    lacking = sorted(set(range(first, count)) - set(table["tr"]))
     if lacking:
         raise InputError(
-            f"{path}: story {story!r} of participant {who!r} has no row with tr {lacking[0]} "
-            f"({len(lacking)} of {table.index.max() + 1} are missing). All rows of a scan belong "
-            "into the table, from 0; leave cells empty that were not measured, and take rows away "
-            "with `story.trim`."
+            f"{name} has no row with tr {lacking[0]} ({len(lacking)} of {count} are missing). All "
+            "rows of a scan belong into the table, from 0; leave cells empty that were not "
+            "measured, and take rows away with `story.trim`."
         )
-    for region, cells in table.items():
-        several = cells.map(lambda cell: isinstance(cell, list) and len(cell) > 1)
-        if several.any():
-            raise InputError(
-                f"{path}: more than one response at tr {several.idxmax()} of story {story!r} in "
-                f"region {region!r} by participant {who!r}."
-            )
-    every = table.map(lambda cell: cell[0] if isinstance(cell, list) else np.nan)
-    return every.reindex(range(int(table.index.max()) + 1))
+    doubled = table[table.duplicated(["tr", "region"])]
+    if len(doubled):
+        again = doubled.iloc[0]
+        raise InputError(
+            f"{name}: more than one response at tr {again['tr']} in region {again['region']!r}; "
+            f"the second is in row {doubled.index[0]}."
+        )
+    values = np.full((count, len(dataset.regions)), np.nan)
+    places = {region: place for place, region in enumerate(dataset.regions)}
+    values[table["tr"], table["region"].map(places)] = table["response"]
+    return values

@@ -19,7 +19,7 @@ class Telling(NamedTuple):
 
     words: pd.DataFrame  # story, position, word, onset, offset: of stories that somebody heard
     stimuli: pd.DataFrame  # the units of their geometry, as a table of sentences
-    rows: pd.DataFrame  # item_id, story, tr, time, kept, word_rate
+    rows: pd.DataFrame  # item_id, story, tr, time, word_rate: those of the features
     told: Told
     notes: list[str]
 
@@ -31,7 +31,7 @@ def read_telling(dataset: Dataset) -> Telling:
     told = find_runs(dataset, heard.stories)
     notes = [*heard.notes, *words_in_scan(heard.words, told.rows, settings.tr)]
     words = heard.words[heard.words["story"].isin(told.timings)].reset_index(drop=True)
-    rows = told.rows.assign(word_rate=0.0)
+    rows = told.rows.drop(columns="kept").assign(word_rate=0.0)
     for story, rates in word_rates(words, told, settings.tr).items():
         rows.loc[rows["story"] == story, "word_rate"] = rates
     stimuli = cut(words, settings.span_words)
