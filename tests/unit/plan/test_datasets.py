@@ -1,6 +1,5 @@
 """A dataset as files, known before any is read."""
 
-import json
 import re
 from dataclasses import asdict
 from pathlib import Path
@@ -95,7 +94,7 @@ def test_another_region_or_trim_is_nothing_to_the_rows_of_a_story() -> None:
 
 def test_a_dataset_of_stories_survives_the_way_to_its_job() -> None:
     dataset = as_files(story(scans=SCANS, story={**STORY, "start": {"souls": 10.0}}), "")
-    assert Dataset.of(json.loads(json.dumps(asdict(dataset)))) == dataset
+    assert Dataset.of(asdict(dataset)) == dataset
     assert dataset.told.start == {"souls": 10.0}
 
 
