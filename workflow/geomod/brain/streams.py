@@ -265,8 +265,7 @@ def regions(
     notes = []
     if bad.any():
         notes.append(
-            f"{scan.paths[0].name}: {bad.sum()} of {len(bad)} locations in the regions hold NaN "
-            "and are left out"
+            f"{bad.sum()} of {len(bad)} locations in the regions hold NaN and are left out"
         )
     series = np.concatenate(sums)
     with np.errstate(invalid="ignore", divide="ignore"):
