@@ -551,6 +551,30 @@ def test_hemispheres_of_two_lengths_are_refused(tmp_path):
         read(told(scans=scans))
 
 
+def test_the_shape_of_a_surface_is_told_by_its_first_lines(tmp_path, monkeypatch):
+    rows = np.random.default_rng(0).normal(size=(40, 90)).astype(np.float32)
+    for one in (False, True):
+        gifti(tmp_path / "a.func.gii", rows, one)
+        with monkeypatch.context() as patch:
+            patch.setattr(streams, "_gifti", None)
+            scan = Scan("souls", "S1", (tmp_path / "a.func.gii",))
+            assert streams.shape_of(scan) == streams.Shape(40, 90)
+        np.testing.assert_array_equal(np.hstack(list(streams.slabs(scan))), rows.T)
+
+
+@pytest.mark.filterwarnings("ignore:Actual")
+def test_a_surface_whose_header_tells_of_more_is_refused(tmp_path):
+    scans = bids_surfaces(tmp_path, signals(), NAMES["new"])
+    for hemi in "LR":
+        path = tmp_path / "sub-S1/func" / NAMES["new"].format(who="S1", story="life", hemi=hemi)
+        text = path.read_text()
+        assert 'NumberOfDataArrays="60"' in text
+        [first, *_] = re.findall(r"<DataArray\b.*?</DataArray>", text, re.DOTALL)
+        path.write_text(text.replace(first, "", 1))
+    with pytest.raises(InputError, match=r"S1_task-life.*(59 volumes.*tells of 60|cannot be read)"):
+        read(told(scans=scans))
+
+
 def test_parcels_of_another_surface_are_refused(tmp_path):
     scans = bids_surfaces(tmp_path, signals(), NAMES["new"])
     bids_surfaces(tmp_path, {}, NAMES["new"], wide=50)

@@ -347,11 +347,20 @@ def _of_scans(
                 )
 
         def read(
-            scan: Scan = scan, locations: int = shape.locations, repeat: int | None = None
+            scan: Scan = scan,
+            locations: int = shape.locations,
+            volumes: int = shape.volumes,
+            repeat: int | None = None,
         ) -> Series:
             for path in region_files(scans, scan.participant):
                 check_space(scan, path)
-            return Series(*regions(scan, inside_of(scan.participant, locations), repeat))
+            found = Series(*regions(scan, inside_of(scan.participant, locations), repeat))
+            if len(found.values) != volumes:
+                raise InputError(
+                    f"{scan.name} has {len(found.values)} volumes, but its header tells of "
+                    f"{volumes}. Is it complete?"
+                )
+            return found
 
         confounds = None
         if scans.confounds:
