@@ -32,6 +32,12 @@ for block, load in [(block, load) for block in BLOCKS for load in LOADS]:
             task_sets=here(
                 [file for how in load.task_sets.values() for file in how["files"]]
             ),
+            stories=[
+                PATHS.data(name, file)
+                for name, how in load.planned.items()
+                for file in ("words.parquet", "rows.parquet")
+                if how["reading"] == "story"
+            ],
             weights=weights_of(block.suite, "{model}", block.steps),
             listing=listing_of(block.suite, "{model}"),
             plugins=here(READING_PLUGINS),

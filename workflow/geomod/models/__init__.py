@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from geomod.models.scored import Scored as Scored
     from geomod.models.sentences import Sentences as Sentences
     from geomod.models.sentences import extract as extract
+    from geomod.models.story import Story as Story
+    from geomod.models.story import extract_story as extract_story
 
 __getattr__ = hand_on(
     __name__,
@@ -24,7 +26,9 @@ __getattr__ = hand_on(
         "Reading": ".reading",
         "Scored": ".scored",
         "Sentences": ".sentences",
+        "Story": ".story",
         "extract": ".sentences",
+        "extract_story": ".story",
         "load_model": ".loading",
         "read": ".forward",
     },

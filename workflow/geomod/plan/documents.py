@@ -18,6 +18,7 @@ from geomod.plan.config.inference import Inference
 from geomod.plan.config.jobs import Jobs
 from geomod.plan.config.maps import Maps
 from geomod.plan.config.modules import Modules
+from geomod.plan.config.story import Scans, Story
 from geomod.plan.config.suites import FolderSuite, HubSuite, TrainSuite
 from geomod.plan.config.whole import Config
 
@@ -39,6 +40,8 @@ def readme_tables() -> str:
         "dataset.simulate": Simulation,
         "dataset.download": Download,
         "competence.*": TaskSet,
+        "dataset.story": Story,
+        "dataset.scans": Scans,
         "features": Features,
         "geometry": Geometry,
         "encoding": Encoding,
