@@ -97,6 +97,21 @@ TOLD: Mapping[str, Told] = {
         "The increase is held against its standard error.",
         {"left.measure": "curvature", "right.measure": "score", "right.region": NETWORK},
     ),
+    "follows formal competence": Told(
+        "Does alignment rise when models learn grammar, rather than when they gain knowledge?",
+        "how much nearer alignment's half-time lies to that of grammar than to that of knowledge "
+        "(½: with grammar; −½: with knowledge)",
+        "The half-time is held against the midpoint of the other two.",
+        {"left.measure": "score", "left.region": NETWORK},
+    ),
+    "alignment saturates": Told(
+        "Does alignment stop to rise while knowledge goes on to grow?",
+        "by how much the late rise of alignment stays below what counts as none, and that of "
+        "knowledge above it (above 0: both hold)",
+        "Late slopes of the two curves are held against the smallest that matters, and against each "
+        "other.",
+        {"left.measure": "score", "left.region": NETWORK},
+    ),
 }
 
 ANSWERS = {"supported": "yes", "not supported": "no", "undecided": "undecided"}
