@@ -33,6 +33,7 @@ class Finding:
     note: str = ""  # why there is no estimate, or what is worth knowing of the one there is
     details: Details = field(default_factory=dict)
     against: str = ""  # which of the claim's own numbers contradict the side its estimate is on
+    refuted: str = ""  # by what the claim is found false, where its own test could only support it
 
 
 def _table(*columns: str) -> Callable[[], pd.DataFrame]:

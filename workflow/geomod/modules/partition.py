@@ -1,9 +1,8 @@
 """Do the layers of a model form modules, which layers, and since when?
 
-k-means finds two clusters in anything. A partition is therefore weighed against layers that have
-none: the same smooth trend over depth with the same scatter (`smooth_null`), and a random walk
-over depth with the same step size (`walk_null`), which keeps neighbours alike. One module is the
-answer unless the smooth gradient is rejected.
+k-means finds two clusters in anything. A partition's silhouette is therefore read beside that of
+layers without modules, the same smooth trend over depth with the same scatter (`smooth_null`), and
+whether there are two modules at all is asked of the profile of complexity over depth (`steps.py`).
 """
 
 import logging
@@ -21,6 +20,7 @@ from geomod.curves.curves import last_decade, relative_depth
 from geomod.curves.estimates import rng_of
 from geomod.curves.settings import Settings
 from geomod.modules.clusters import METHODS, Labels, Method, dispersion, silhouette, standardize
+from geomod.modules.steps import StepTest, complexity, smooth_p, step_test
 
 Array = NDArray[np.float64]
 
@@ -43,22 +43,16 @@ class Partition:
     labels: Labels  # 0 for the module of lowest complexity, upwards
     silhouette: float = np.nan
     null: Array = field(default_factory=lambda: np.empty(0))  # silhouettes of the smooth null
-    walk: Array = field(default_factory=lambda: np.empty(0))  # silhouettes of the random-walk null
+    step: StepTest | None = None  # over depth, against smooth profiles
     gap: float = np.nan  # smooth-gradient null
-    walk_gap: float = np.nan  # random-walk null
     k_selected: int = 1
     se: float = np.nan  # of the silhouette, from `scatter_about` the modules
     gaps: Gaps = field(default_factory=dict)  # smooth-gradient null
 
     @property
     def p(self) -> float:
-        """Of the silhouette, smooth-gradient null."""
-        return exceedance_p(self.silhouette, self.null)
-
-    @property
-    def walk_p(self) -> float:
-        """Of the silhouette, random-walk null."""
-        return exceedance_p(self.silhouette, self.walk)
+        """Of a step over depth, against smooth profiles."""
+        return np.nan if self.step is None else smooth_p([self.step])
 
 
 def find_modules(
@@ -76,9 +70,10 @@ def find_modules(
 
     Columns: model, step, layer, module (`low` is the module of lower entropy + curvature, z-scored
     over the layers; `high`; `middle1` … between them; `all` where there is one), silhouette,
-    null_p, walk_p, gap, walk_gap, agreement (adjusted Rand index with the step before),
-    agreement_chance (its mean over pairs of random contiguous partitions), methods_agreement
-    (adjusted Rand index with the other methods' partitions into as many modules, their mean), k,
+    null_p (of a step over depth against smooth profiles), gap, agreement (adjusted Rand index with
+    the step before), agreement_chance (its mean over pairs of random contiguous partitions),
+    methods_agreement (adjusted Rand index with the other methods' partitions into as many modules,
+    their mean), k,
     k_selected, method.
     """
     if method not in METHODS:
@@ -100,9 +95,7 @@ def find_modules(
                         "module": _names(found.labels),
                         "silhouette": found.silhouette,
                         "null_p": found.p,
-                        "walk_p": found.walk_p,
                         "gap": found.gap,
-                        "walk_gap": found.walk_gap,
                         "agreement": np.nan
                         if before is None
                         else adjusted_rand_score(before, found.labels),
@@ -128,9 +121,7 @@ COLUMNS = [
     "module",
     "silhouette",
     "null_p",
-    "walk_p",
     "gap",
-    "walk_gap",
     "agreement",
     "agreement_chance",
     "methods_agreement",
@@ -178,13 +169,12 @@ def partition(
     probability above α (the largest over k, so that the choice of k is paid for).
     """
     # Each null has a generator of its own: how many draws one takes changes nothing in another.
-    for_smooth, for_walk, for_scatter = rng.spawn(3)
+    for_smooth, for_step, for_scatter = rng.spawn(3)
     points, cluster = standardize(cloud), METHODS[method]
     n = len(points)
-    smooth = walk = np.empty((0, *points.shape))
+    smooth = np.empty((0, *points.shape))
     if n >= FEWEST_LAYERS and points.any() and draws > 0:
         smooth = standardize(smooth_null(cloud, draws, for_smooth))
-        walk = standardize(walk_null(cloud, draws, for_walk))
 
     gaps: Gaps = {}
     for size in range(2, min(MAX_MODULES, n - 2) + 1) if len(smooth) else ():
@@ -195,22 +185,23 @@ def partition(
 
     size = selected if k == "auto" else k
     labels = split(cloud, size, method)
+    asked = len(smooth) and complexity(cloud).any()
+    found = Partition(
+        labels,
+        step=step_test(cloud, for_step) if asked else None,
+        gap=gaps[size][0] if size in gaps and labels.any() else 0.0,
+        k_selected=selected,
+        gaps=gaps,
+    )
     if not labels.any():
-        return Partition(labels, gap=0.0, walk_gap=0.0, k_selected=selected)
-    value = float(silhouette(points[None], labels[None], size)[0])
-    found = Partition(labels, value, k_selected=selected, gaps=gaps)
-    if not len(smooth):
         return found
+    found = replace(found, silhouette=float(silhouette(points[None], labels[None], size)[0]))
+    if not len(smooth):
+        return replace(found, gap=np.nan)
     copies = standardize(scatter_about(points, labels, draws, for_scatter))
     return replace(
         found,
         null=silhouette(smooth, cluster(smooth, size), size),
-        walk=silhouette(walk, cluster(walk, size), size),
-        gap=gaps[size][0] if size in gaps else np.nan,
-        walk_gap=float(
-            _log_dispersion(walk, cluster, size).mean()
-            - _log_dispersion(points[None], cluster, size)[0]
-        ),
         se=float(np.nanstd(silhouette(copies, cluster(copies, size), size))),
     )
 
@@ -270,15 +261,6 @@ def smooth_null(cloud: Array, draws: int, rng: np.random.Generator) -> Array:
     residual = cloud - trend
     covariance = residual.T @ residual / (n - degree - 1)
     return trend + rng.standard_normal((draws, n, dimensions)) @ _root(covariance)
-
-
-def walk_null(cloud: Array, draws: int, rng: np.random.Generator) -> Array:
-    """A Gaussian random walk over depth with the covariance of the observed increments."""
-    increments = np.diff(cloud, axis=0)
-    covariance = increments.T @ increments / len(increments)
-    moves = rng.standard_normal((draws, *increments.shape)) @ _root(covariance)
-    start = np.zeros((draws, 1, cloud.shape[1]))
-    return np.concatenate([start, np.cumsum(moves, axis=1)], axis=1)
 
 
 def scatter_about(points: Array, labels: Labels, draws: int, rng: np.random.Generator) -> Array:
