@@ -13,10 +13,10 @@ from geomod.modules.steps import (
     Family,
     StepTest,
     complexity,
-    fitted_step,
     gain,
     heights,
     kinds_of,
+    redrawn,
     smooth_family,
     smooth_gains,
     smooth_p,
@@ -142,12 +142,15 @@ def test_a_gain_knows_no_scale_and_no_direction() -> None:
 
 
 def test_the_height_of_a_step_is_in_scatters() -> None:
-    rng = np.random.default_rng(0)
-    step = 5.0 * (np.arange(60) >= 24) + rng.standard_normal(60)
-    coefficients, scatter, fitted = fitted_step(standardize(step[:, None])[:, 0])
-    assert abs(coefficients[1] - coefficients[0]) / scatter == pytest.approx(5, abs=0.8)
-    assert heights(step[None])[0] == pytest.approx(5, abs=0.8)
-    assert np.flatnonzero(np.diff(fitted) != 0).tolist() == [23]
+    """That of the best of all steps: between two means, over the SD about them."""
+    step = 9.0 * (np.arange(30) >= 12) + np.random.default_rng(0).standard_normal(30)
+    left, right = step[:12], step[12:]
+    scatter = np.sqrt((left.var() * 12 + right.var() * 18) / 28)
+    height = (right.mean() - left.mean()) / scatter
+    np.testing.assert_allclose(heights(np.stack([step, 5 - step, step[::-1]])), height)
+    assert np.log(heights(redrawn(step, 50, np.random.default_rng(1)))).mean() == pytest.approx(
+        np.log(height), abs=0.1
+    )
 
 
 def test_models_decide_together_what_none_decides_alone() -> None:

@@ -140,27 +140,30 @@ def stepped_p(found: Sequence[StepTest]) -> float:
 
 def heights(profiles: Array) -> Array:
     """Difference of the levels of the likeliest step, over the scatter about it: [draws]."""
-    found = []
-    for profile in standardize(profiles[..., None])[..., 0]:
-        levels, scatter, _ = fitted_step(profile)
-        found.append(max(abs(levels[1] - levels[0]), LEAST) / max(scatter, LEAST))
-    return np.array(found)
+    profiles = standardize(profiles[..., None])[..., 0]
+    best = step_family(profiles.shape[-1]).log_likelihood(profiles).argmax(axis=1)
+    found = np.empty(len(profiles))
+    for member in np.unique(best):
+        levels, scatter, _ = fit_step(profiles[best == member], int(member))
+        found[best == member] = np.maximum(levels, LEAST) / np.maximum(scatter, LEAST)
+    return found
 
 
 def redrawn(profile: Array, draws: int, rng: np.random.Generator) -> Array:
     """Profiles with the likeliest step in this one, and scatter of its size, drawn anew."""
-    _, scatter, fitted = fitted_step(profile)
+    member = int(step_family(len(profile)).log_likelihood(profile[None]).argmax())
+    _, scatter, fitted = fit_step(profile[None], member)
     return fitted + scatter * rng.standard_normal((draws, len(profile)))
 
 
-def fitted_step(profile: Array) -> tuple[Array, float, Array]:
-    """Coefficients of the likeliest step (the two levels first), scatter, and fitted profile."""
-    family = step_family(len(profile))
-    trend = family.members[int(family.log_likelihood(profile[None]).argmax())].trend
-    coefficients = np.asarray(np.linalg.lstsq(trend, profile, rcond=None)[0], dtype=np.float64)
-    fitted: Array = trend @ coefficients
-    freedom = len(profile) - trend.shape[1]
-    return coefficients, float(np.sqrt(((profile - fitted) ** 2).sum() / max(freedom, 1))), fitted
+def fit_step(profiles: Array, member: int) -> tuple[Array, Array, Array]:
+    """Difference of the two levels and scatter [draws], and fitted profiles [draws, blocks]."""
+    trend = step_family(profiles.shape[-1]).members[member].trend
+    coefficients = profiles @ np.linalg.pinv(trend).T
+    fitted = coefficients @ trend.T
+    freedom = max(len(trend) - trend.shape[1], 1)
+    scatter = np.sqrt(((profiles - fitted) ** 2).sum(axis=1) / freedom)
+    return np.abs(coefficients[:, 1] - coefficients[:, 0]), scatter, fitted
 
 
 @cache
