@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from geomod.curves.curves import relative_depth
 from geomod.modules.clusters import standardize
-from geomod.modules.steps import smooth_p, step_test
+from geomod.modules.steps import smooth_p
 from geomod.scrutiny.synthetic import smooth_profile, steep_ends, walk
 
 Array = NDArray[np.float64]
@@ -61,21 +61,20 @@ STEPS = {
 }
 
 
-def found(profiles: Array, scatter: float, rng: np.random.Generator) -> bool:
-    """Whether two metrics [2, blocks] with new scatter have p < .05."""
-    cloud = (profiles + scatter * rng.standard_normal(profiles.shape)).T
-    return smooth_p([step_test(cloud, rng)]) < 0.05
-
-
 def smooth(
     profile: Profile, scatter: float, shared: bool, blocks: int, rng: np.random.Generator
-) -> bool:
+) -> Array:
     shapes = np.stack([profile(blocks, rng) for _ in range(1 if shared else 2)])
-    return found(np.broadcast_to(standardize(shapes.T).T, (2, blocks)), scatter, rng)
+    return clouded(standardize(shapes.T), scatter, rng)
 
 
-def stepped(height: float, share: float, blocks: int, rng: np.random.Generator) -> bool:
-    return found(np.broadcast_to(height * step(blocks, rng, share), (2, blocks)), 1.0, rng)
+def stepped(height: float, share: float, blocks: int, rng: np.random.Generator) -> Array:
+    return clouded(height * step(blocks, rng, share)[:, None], 1.0, rng)
+
+
+def clouded(profiles: Array, scatter: float, rng: np.random.Generator) -> Array:
+    """Two metrics [blocks, 2] with these profiles [blocks, 1 or 2], and scatter of their own."""
+    return profiles + scatter * rng.standard_normal((len(profiles), 2))
 
 
 def main() -> None:
@@ -85,9 +84,12 @@ def main() -> None:
     print(f"| profile | scatter | {' | '.join(f'{n} blocks' for n in BLOCKS)} |")
     print(f"|---|---|{'---|' * len(BLOCKS)}")
 
-    def tell(name: str, scatter: str, draw: Callable[[int, np.random.Generator], bool]) -> None:
+    def tell(name: str, scatter: str, draw: Profile) -> None:
         rng = np.random.default_rng(0)
-        shares = [np.mean([draw(n, rng) for _ in range(options.draws)]) for n in BLOCKS]
+        shares = [
+            (smooth_p(np.stack([draw(n, rng) for _ in range(options.draws)])) < 0.05).mean()
+            for n in BLOCKS
+        ]
         print(f"| {name} | {scatter} | {' | '.join(f'{x:.3f}' for x in shares)} |", flush=True)
 
     for name, profile in WORLDS.items():

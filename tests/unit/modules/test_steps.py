@@ -5,7 +5,6 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy.special import softmax
 from scipy.stats import multivariate_normal
 
 from geomod.modules.clusters import standardize
@@ -15,10 +14,9 @@ from geomod.modules.steps import (
     complexity,
     gain,
     heights,
-    kinds_of,
+    joint_p,
     redrawn,
     smooth_family,
-    smooth_gains,
     smooth_p,
     step_family,
     step_test,
@@ -26,18 +24,6 @@ from geomod.modules.steps import (
 )
 
 Array = NDArray[np.float64]
-
-
-def p_of(clouds: Array) -> Array:
-    """`smooth_p` of many models at once, by weighing tails in place of drawing from them."""
-    profiles = complexity(clouds)
-    n = profiles.shape[-1]
-    weight, value = smooth_family(n).log_likelihood(profiles), gain(profiles)
-    found = []
-    for members in kinds_of(n):
-        tails = [(smooth_gains(n)[member] >= value[:, None]).mean(axis=1) for member in members]
-        found.append((softmax(weight[:, members], axis=1) * np.transpose(tails)).sum(axis=1))
-    return np.max(found, axis=0)
 
 
 def field(n: int, length: float, draws: int, rng: np.random.Generator) -> Array:
@@ -78,7 +64,7 @@ def test_smooth_profiles_are_taken_for_steps_no_more_often_than_the_level(
     name: str, n: int, scatter: float
 ) -> None:
     rng = np.random.default_rng(n)
-    found = p_of(clouds(world(name, n, 600, rng), scatter, rng))
+    found = smooth_p(clouds(world(name, n, 600, rng), scatter, rng))
     assert (found <= 0.05).mean() <= 0.075
 
 
@@ -86,7 +72,7 @@ def test_smooth_profiles_are_taken_for_steps_no_more_often_than_the_level(
 def test_a_step_of_three_scatters_between_halves_is_found(n: int, power: float) -> None:
     rng = np.random.default_rng(0)
     step = np.broadcast_to(3.0 * (np.arange(n) >= n // 2), (1500, n))
-    assert (p_of(clouds(step, 1.0, rng)) <= 0.05).mean() >= power
+    assert (smooth_p(clouds(step, 1.0, rng)) <= 0.05).mean() >= power
 
 
 def test_ends_that_differ_hide_no_step_and_are_none() -> None:
@@ -94,7 +80,7 @@ def test_ends_that_differ_hide_no_step_and_are_none() -> None:
     levels = np.zeros((300, 16)), np.broadcast_to(4.0 * (np.arange(16) >= 8), (300, 16))
     ends = np.zeros(16)
     ends[[0, -1]] = 6, -5
-    without, with_step = (p_of(clouds(each + ends, 1.0, rng)) <= 0.05 for each in levels)
+    without, with_step = (smooth_p(clouds(each + ends, 1.0, rng)) <= 0.05 for each in levels)
     assert without.mean() <= 0.075
     assert with_step.mean() >= 0.9
 
@@ -104,8 +90,8 @@ def test_p_by_draws_is_p_by_tails() -> None:
     some = np.concatenate(
         [clouds(world(name, 12, 4, rng), 0.5, rng) for name in ("walk", "0.3", "parabola")]
     )
-    drawn = [smooth_p([step_test(cloud, np.random.default_rng(1))]) for cloud in some]
-    np.testing.assert_allclose(drawn, p_of(some), atol=0.04)
+    drawn = [joint_p([step_test(cloud, np.random.default_rng(1))]) for cloud in some]
+    np.testing.assert_allclose(drawn, smooth_p(some), atol=0.04)
 
 
 def test_likelihoods_are_those_of_scipy() -> None:
@@ -159,8 +145,8 @@ def test_models_decide_together_what_none_decides_alone() -> None:
     several = [
         StepTest(2.0, 1.0, 2.0, drawn.permuted(alone.smooth, axis=1), np.empty(0)) for _ in range(9)
     ]
-    assert smooth_p([alone]) > 0.05
-    assert smooth_p(several) < 0.01
+    assert joint_p([alone]) > 0.05
+    assert joint_p(several) < 0.01
 
 
 def test_a_smooth_profile_speaks_against_the_step_that_fits_it_best() -> None:
@@ -180,5 +166,9 @@ def test_metrics_that_cancel_have_no_complexity() -> None:
 
 
 def test_nothing_has_no_p() -> None:
-    assert np.isnan(smooth_p([]))
+    assert np.isnan(joint_p([]))
     assert np.isnan(stepped_p([]))
+    assert np.isnan(smooth_p(np.ones((2, 3, 2)))).all()
+    some = np.random.default_rng(0).standard_normal((2, 6, 2))
+    some[1] = 1
+    np.testing.assert_array_equal(np.isnan(smooth_p(some)), [False, True])

@@ -12,14 +12,15 @@ import numpy as np
 from geomod.claims.claim import Claim, Details, Estimate, Evidence, Finding, Truth, in_details
 from geomod.curves.curves import mean_ignoring_nan
 from geomod.curves.estimates import permutation_p, t_interval
-from geomod.modules.partition import (
+from geomod.modules.partition import Partition, partition, persistence, select_k
+from geomod.modules.steps import (
     FEWEST_LAYERS,
-    Partition,
-    partition,
-    persistence,
-    select_k,
+    StepTest,
+    complexity,
+    joint_p,
+    step_test,
+    stepped_p,
 )
-from geomod.modules.steps import StepTest, smooth_p, stepped_p
 
 GRADIENT = "silhouette against a smooth gradient"
 
@@ -33,19 +34,20 @@ def find(evidence: Evidence) -> Finding:
         metrics = (c.metrics["entropy"], c.metrics["curvature"])
         cloud = np.stack([mean_ignoring_nan(m[c.trained], axis=0) for m in metrics], axis=-1)
         cloud = cloud[np.isfinite(cloud).all(axis=1)]
+        if len(cloud) < FEWEST_LAYERS or not complexity(cloud).any():
+            continue
         rng = evidence.rng("claim 1", c.model)
         result = partition(
             cloud, 2, method=method, rng=rng, draws=settings.null_draws, alpha=settings.alpha
         )
-        if result.step:
-            found[c.model] = result, result.step
+        found[c.model] = result, step_test(cloud, rng)
     details: Details = {
         "models": [
             {
                 "model": model,
                 "height": step.height,
                 "gain": step.gain,
-                "null_p": smooth_p([step]),
+                "null_p": joint_p([step]),
                 "silhouette": result.silhouette,
                 "null_mean": result.null.mean(),
                 "k_selected": result.k_selected,
@@ -74,7 +76,7 @@ def find(evidence: Evidence) -> Finding:
     se = float(np.sqrt(np.sum([step.se**2 for step in steps]))) / len(steps)
     low, high = t_interval(value, se, math.inf, settings.alpha)
     return Finding(
-        Estimate(math.exp(value), math.exp(low), math.exp(high), smooth_p(steps)),
+        Estimate(math.exp(value), math.exp(low), math.exp(high), joint_p(steps)),
         "",
         details,
         against=more_than_two(asked),

@@ -20,15 +20,13 @@ from geomod.curves.curves import last_decade, relative_depth
 from geomod.curves.estimates import rng_of
 from geomod.curves.settings import Settings
 from geomod.modules.clusters import METHODS, Labels, Method, dispersion, silhouette, standardize
-from geomod.modules.steps import StepTest, complexity, smooth_p, step_test
+from geomod.modules.steps import FEWEST_LAYERS, smooth_p
 
 Array = NDArray[np.float64]
 
 log = logging.getLogger(__name__)
 
 MAX_MODULES = 4
-# Below this a trend over depth and a scatter about it cannot both be estimated.
-FEWEST_LAYERS = 4
 SAME = 0.8  # adjusted Rand index from which two partitions count as one
 
 
@@ -43,7 +41,6 @@ class Partition:
     labels: Labels  # 0 for the module of lowest complexity, upwards
     silhouette: float = np.nan
     null: Array = field(default_factory=lambda: np.empty(0))  # silhouettes of the smooth null
-    step: StepTest | None = None  # over depth, against smooth profiles
     gap: float = np.nan  # smooth-gradient null
     k_selected: int = 1
     se: float = np.nan  # of the silhouette, from `scatter_about` the modules
@@ -51,8 +48,8 @@ class Partition:
 
     @property
     def p(self) -> float:
-        """Of a step over depth, against smooth profiles."""
-        return np.nan if self.step is None else smooth_p([self.step])
+        """Of the silhouette, smooth-gradient null."""
+        return exceedance_p(self.silhouette, self.null)
 
 
 def find_modules(
@@ -83,7 +80,8 @@ def find_modules(
     for model, rows in blocks.groupby("model", sort=True):
         layers, steps, points = layer_points(rows, entropy, curvature)
         before: Labels | None = None
-        for step, cloud in zip(steps, points, strict=True):
+        p = smooth_p(points) if null_draws > 0 else np.full(len(points), np.nan)
+        for step, cloud, null_p in zip(steps, points, p, strict=True):
             rng = rng_of(seed, "modules", str(model), int(step))
             found = partition(cloud, k, method=method, rng=rng, draws=null_draws, alpha=alpha)
             tables.append(
@@ -94,7 +92,7 @@ def find_modules(
                         "layer": layers,
                         "module": _names(found.labels),
                         "silhouette": found.silhouette,
-                        "null_p": found.p,
+                        "null_p": null_p,
                         "gap": found.gap,
                         "agreement": np.nan
                         if before is None
@@ -169,7 +167,7 @@ def partition(
     probability above α (the largest over k, so that the choice of k is paid for).
     """
     # Each null has a generator of its own: how many draws one takes changes nothing in another.
-    for_smooth, for_step, for_scatter = rng.spawn(3)
+    for_smooth, for_scatter = rng.spawn(2)
     points, cluster = standardize(cloud), METHODS[method]
     n = len(points)
     smooth = np.empty((0, *points.shape))
@@ -185,23 +183,17 @@ def partition(
 
     size = selected if k == "auto" else k
     labels = split(cloud, size, method)
-    asked = len(smooth) and complexity(cloud).any()
-    found = Partition(
-        labels,
-        step=step_test(cloud, for_step) if asked else None,
-        gap=gaps[size][0] if size in gaps and labels.any() else 0.0,
-        k_selected=selected,
-        gaps=gaps,
-    )
     if not labels.any():
-        return found
-    found = replace(found, silhouette=float(silhouette(points[None], labels[None], size)[0]))
+        return Partition(labels, gap=0.0, k_selected=selected)
+    value = float(silhouette(points[None], labels[None], size)[0])
+    found = Partition(labels, value, k_selected=selected, gaps=gaps)
     if not len(smooth):
-        return replace(found, gap=np.nan)
+        return found
     copies = standardize(scatter_about(points, labels, draws, for_scatter))
     return replace(
         found,
         null=silhouette(smooth, cluster(smooth, size), size),
+        gap=gaps[size][0] if size in gaps else np.nan,
         se=float(np.nanstd(silhouette(copies, cluster(copies, size), size))),
     )
 

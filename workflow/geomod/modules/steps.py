@@ -33,6 +33,8 @@ Array = NDArray[np.float64]
 LENGTHS = (0.1, 0.15, 0.22, 0.33, 0.5, 0.8)
 DECAYS = (0.03, 0.06, 0.12, 0.25)
 SCATTERS = (0.001, 0.01, 0.05, 0.15, 0.4, 1.0)
+# Below this a trend over depth and a scatter about it cannot both be estimated.
+FEWEST_LAYERS = 4
 # Fewer blocks have no end to spare.
 FEWEST_WITH_ENDS = 8
 REFERENCES = 4000  # profiles drawn of every smooth member
@@ -120,7 +122,28 @@ def gain(profiles: Array) -> Array:
     return np.asarray(logsumexp(step, axis=1) - logsumexp(smooth, axis=1))
 
 
-def smooth_p(found: Sequence[StepTest]) -> float:
+def smooth_p(clouds: Array) -> Array:
+    """Of each of [models, blocks, metrics] by itself: largest over kinds of P(gain ≥ observed)."""
+    profiles = complexity(clouds)
+    n = profiles.shape[-1]
+    known = profiles.any(axis=-1)
+    if n < FEWEST_LAYERS or not known.any():
+        return np.full(len(profiles), np.nan)
+    weight, value = smooth_family(n).log_likelihood(profiles), gain(profiles)
+    p = []
+    for members in kinds_of(n):
+        tails = [exceeding(value, smooth_gains(n)[member]) for member in members]
+        p.append((softmax(weight[:, members], axis=1) * np.transpose(tails)).sum(axis=1))
+    return np.where(known, np.max(p, axis=0), np.nan)
+
+
+def exceeding(values: Array, null: Array) -> Array:
+    """(1 + #{null ≥ value}) / (1 + draws) of every value."""
+    below = np.searchsorted(np.sort(null), values, side="left")
+    return (1 + len(null) - below) / (1 + len(null))
+
+
+def joint_p(found: Sequence[StepTest]) -> float:
     """Of models that all are smooth: the largest over kinds of P(sum of gains ≥ observed)."""
     if not found:
         return np.nan
