@@ -2,8 +2,8 @@
 
     PYTHONPATH=workflow:benchmarks python benchmarks/worlds.py --grid small --draws 200 --jobs 2
 
-A row is a claim: the share of sweeps without the effect in which the verdict's test rejects, in each
-world of `geomod.scrutiny.synthetic`, and its power in the first.
+A row is a claim: the share of sweeps without the effect in which the verdict's test rejects, in
+each world of `geomod.scrutiny.synthetic`, and its power in the first.
 """
 
 import argparse
