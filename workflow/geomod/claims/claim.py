@@ -118,6 +118,7 @@ class Claim:
     others: tuple[OtherTest, ...] = ()
     metrics: tuple[str, ...] = ()  # whose variants change it
     quantity: str = ""  # its name in the specification curve; none: it stands in none
+    of_responses: bool = True  # whether other responses to the same sentences would change it
     # Whether a simulated brain (truth.json) makes it true; None where that plants nothing of it.
     in_brain: Callable[[Mapping[str, Any]], bool] | None = None
 

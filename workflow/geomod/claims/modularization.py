@@ -111,4 +111,5 @@ MODULARIZATION = Claim(
     planted=Truth(separation=1.0),
     others=(in_details(GRADIENT),),
     metrics=("entropy", "curvature"),
+    of_responses=False,
 )

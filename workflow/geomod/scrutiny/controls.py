@@ -1,0 +1,426 @@
+"""Responses with a known answer, made from a run's own features, at the noise of its own data.
+
+A *control* is what participants would have shown had their regions answered to something known:
+features of some blocks, of an early step, the length of a sentence, nothing at all. Its responses
+are further columns of the fits that are made anyway, so that one factorization of a layer serves
+all of them (`Beside`). They then go through curves, modules and claims as real ones do; what the
+same statistics give for the noise-free signal is the truth (`recovered`).
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from geomod.base.errors import InputError
+from geomod.brain.responses import AVERAGE, Block
+from geomod.claims.claim import Claim, Evidence, Finding
+from geomod.claims.judge import judge
+from geomod.claims.registry import CLAIMS
+from geomod.curves.curves import Curves, mean_ignoring_nan
+from geomod.curves.estimates import rng_of
+from geomod.curves.settings import Settings
+from geomod.ridge.engine import Fitted, further
+
+Array = NDArray[np.float64]
+
+# Kind → what the temporal, and what the other regions answer to.
+KINDS: dict[str, tuple[str, str]] = {
+    "smooth": ("low", "low"),
+    "rough": ("high", "high"),
+    "early": ("early", "early"),
+    "late": ("late", "late"),
+    "temporal_first": ("early", "late"),
+    "length": ("length", "length"),
+    "null": ("", ""),
+}
+OWN = "own"  # the kind that comes from a file
+NOISE_FREE = "noise-free"  # the participant whose responses are the signal itself
+
+COLUMNS = ["control", "draw", "claim", "planted", "estimate", "low", "high", "verdict", "recovered"]
+SUMMARY = ["control", "claim", "planted", "draws", "supported", "recovered", "coverage"]
+
+
+@dataclass(frozen=True)
+class Noise:
+    """SD of the noise of every participant and region [participants, regions], the signal's is 1.
+
+    Without participants there is one row, that of the average.
+    """
+
+    regions: tuple[str, ...]
+    participants: tuple[str, ...]
+    sd: Array
+
+    @property
+    def ceilings(self) -> Array:
+        """Correlation with the signal [participants + 1, regions], the average's last."""
+        average = (self.sd**2).sum(axis=0) / max(len(self.participants), 1) ** 2
+        variance = np.vstack([self.sd**2 if self.participants else self.sd[:0], average])
+        return np.asarray(1 / np.sqrt(1 + variance))
+
+
+@dataclass(frozen=True)
+class Controls:
+    """Responses [sentences, targets]; `targets` has columns control, draw, region, participant."""
+
+    targets: pd.DataFrame
+    matrix: Array
+    noise: Noise
+
+
+def noise_of(
+    ceiling: pd.DataFrame, regions: Sequence[str], given: float | None = None
+) -> Noise | None:
+    """The noise that a table of ceilings tells of; None where it tells of none.
+
+    NC = 1 / √(1 + σ²) for one participant, so σ² = 1/NC² − 1. Where a region's participants have no
+    ceiling, the average's is shared among them, σ² = n (1/NC² − 1); where that has none either,
+    `given` stands for it. A region without any is left out.
+    """
+    table = ceiling.pivot_table(index="participant", columns="region", values="ceiling")
+    people = tuple(sorted(str(p) for p in ceiling["participant"].unique() if p != AVERAGE))
+    kept, columns = [], []
+    for region in regions:
+        found = table.get(region, pd.Series(dtype=float))
+        average = found.get(AVERAGE, np.nan)
+        known = average if 0 < average < 1 else given
+        shared = np.nan if known is None else max(len(people), 1) * (1 / known**2 - 1)
+        own = [found.get(person, np.nan) for person in people or (AVERAGE,)]
+        variance = [
+            1 / each**2 - 1 if people and 0 < each <= 1 else shared for each in own
+        ]  # fmt: skip
+        if np.isfinite(variance).all():
+            kept.append(region)
+            columns.append(np.sqrt(variance))
+    if not kept:
+        return None
+    return Noise(tuple(kept), people, np.array(columns).T)
+
+
+def parts_of(
+    last: Mapping[int, NDArray[Any]],
+    early: Mapping[int, NDArray[Any]] | None,
+    low: Sequence[int],
+    high: Sequence[int],
+    stimuli: pd.DataFrame,
+) -> dict[str, Array]:
+    """What signals are made from, [sentences, columns] by name; a part that nothing is in is out.
+
+    `last` and `early` give layer → features of the last and of an early step, `low` and `high` are
+    the blocks of the two modules. Each part is orthogonal to what its counterpart explains, but for
+    `early`: what was there early may well have stayed.
+    """
+    whole = {layer: values for layer, values in last.items() if np.isfinite(values).all()}
+    blocks = {
+        name: components([whole[layer] for layer in layers if layer in whole])
+        for name, layers in (("low", low), ("high", high), ("all", sorted(set(last) - {0})))
+    }
+    before = components(
+        [v for layer, v in sorted((early or {}).items()) if layer > 0 and np.isfinite(v).all()]
+    )
+    parts = {
+        "low": without(blocks["low"], blocks["high"]),
+        "high": without(blocks["high"], blocks["low"]),
+        "early": before,
+        "late": without(blocks["all"], before),
+        "length": stimuli[["n_words", "n_characters"]].to_numpy(dtype=float),
+    }
+    if not before.shape[1]:
+        del parts["early"], parts["late"]
+    return {name: part for name, part in parts.items() if varies(part).any()}
+
+
+def components(layers: Sequence[NDArray[Any]]) -> Array:
+    """Leading principal components of standardized layers side by side, a tenth of the rows.
+
+    More of them would explain all rows of whatever they are held against.
+    """
+    if not layers:
+        return np.empty((0, 0))
+    wide = np.concatenate([standardized(np.asarray(x, dtype=np.float64)) for x in layers], axis=1)
+    u, s, _ = np.linalg.svd(wide / np.sqrt(wide.shape[1]), full_matrices=False)
+    count = min(len(wide) // 10, int((s > 1e-6 * s.max(initial=0)).sum()))
+    return np.asarray(u[:, :count] * s[:count])
+
+
+def without(part: Array, other: Array) -> Array:
+    """What the columns of the other part do not explain of the columns of this one."""
+    if not part.size or not other.size:
+        return part
+    return np.asarray(part - other @ np.linalg.lstsq(other, part, rcond=None)[0])
+
+
+def standardized(values: Array) -> Array:
+    """Columns of mean 0 and SD 1; one that does not vary becomes 0."""
+    centred, known = values - values.mean(axis=0), varies(values)
+    return np.where(known, centred / np.where(known, values.std(axis=0), 1.0), 0.0)
+
+
+def varies(values: Array) -> NDArray[np.bool_]:
+    """Which columns vary by more than their own rounding."""
+    if not values.size:
+        return np.zeros(values.shape[1], dtype=bool)
+    spread: NDArray[np.bool_] = values.std(axis=0) > 1e-9 * np.abs(values).max(axis=0)
+    return spread
+
+
+def make_controls(
+    kinds: Sequence[str],
+    draws: int,
+    parts: Mapping[str, Array],
+    noise: Noise,
+    seed: int,
+    settings: Settings | None = None,
+    own: pd.DataFrame | None = None,
+) -> tuple[Controls, dict[str, str]]:
+    """Responses of every kind and draw; and why a kind has none.
+
+    A region's signal is a random mix of the columns of its part, with variance 1, another in every
+    draw; regions answer to mixes of their own. `own` has a row a sentence and a column a region, or
+    one column for all, and is the same in every draw: its noise alone is not.
+    """
+    settings = settings or Settings()
+    targets, columns, reasons = [], [], {}
+    sentences = len(next(iter(parts.values()))) if parts else len(own) if own is not None else 0
+    for kind in kinds:
+        if kind != OWN and kind not in KINDS:
+            raise InputError(
+                f"controls.kinds: {kind!r} is none of {', '.join([*KINDS, OWN])}"
+            )  # fmt: skip
+        missing = _missing(kind, parts, own)
+        if missing:
+            reasons[kind] = missing
+            continue
+        for draw in range(draws):
+            rng = rng_of(seed, "control", kind, draw)
+            signal = _signals(kind, parts, noise.regions, sentences, settings, own, rng)
+            shape = (max(len(noise.participants), 1), *signal.shape)
+            people = signal + noise.sd[:, None] * rng.standard_normal(shape)
+            names = [*noise.participants, AVERAGE] if noise.participants else [AVERAGE]
+            everyone = [*people, people.mean(axis=0)] if noise.participants else [*people]
+            for name, values in (*zip(names, everyone, strict=True), (NOISE_FREE, signal)):
+                columns.append(values)
+                targets += [(kind, draw, region, name) for region in noise.regions]
+    frame = pd.DataFrame(targets, columns=["control", "draw", "region", "participant"])
+    matrix = np.concatenate(columns, axis=1) if columns else np.empty((sentences, 0))
+    return Controls(frame, matrix, noise), reasons
+
+
+def _missing(kind: str, parts: Mapping[str, Array], own: pd.DataFrame | None) -> str:
+    if kind == OWN:
+        return "" if own is not None else "no file of responses was given"
+    lacking = sorted({part for part in KINDS[kind] if part and part not in parts})
+    return f"nothing to make it from: {' and '.join(lacking)}" if lacking else ""
+
+
+def _signals(
+    kind: str,
+    parts: Mapping[str, Array],
+    regions: Sequence[str],
+    sentences: int,
+    settings: Settings,
+    own: pd.DataFrame | None,
+    rng: np.random.Generator,
+) -> Array:
+    """Noise-free responses [sentences, regions], of mean 0 and SD 1; 0 where there is no signal."""
+    found = np.zeros((sentences, len(regions)))
+    for column, region in enumerate(regions):
+        if kind == OWN:
+            assert own is not None
+            name = region if region in own else own.columns[-1]
+            found[:, column] = own[name].to_numpy(dtype=float)
+            continue
+        temporal, other = KINDS[kind]
+        part = temporal if region in settings.temporal else other
+        if part:
+            values = parts[part] - parts[part].mean(axis=0)
+            # Lengths are counts of different things; features share a scale.
+            values = standardized(values) if part == "length" else values
+            found[:, column] = values @ rng.standard_normal(values.shape[1])
+    return standardized(found)
+
+
+@dataclass
+class Beside:
+    """Fits of the controls beside those of real responses, while a checkpoint is encoded.
+
+    Hand it over as `encode_checkpoint(..., beside=…)`, and ask for the `table` afterwards. They are
+    fitted to the sentences that the participants' average has.
+    """
+
+    controls: Controls
+    _layers: list[int] = field(default_factory=list)
+    _r: dict[tuple[int, int], Array] = field(default_factory=dict)
+
+    def __call__(self, block: Block, layers: Sequence[int]) -> Callable[[Fitted], object] | None:
+        """What `encode` is to do beside its fits of these layers to a block of responses."""
+        if AVERAGE not in set(block.targets["participant"]) or self._layers:
+            return None
+        self._layers = list(layers)
+        responses = torch.as_tensor(self.controls.matrix[block.rows])
+
+        def climb(fitted: Fitted) -> None:
+            there = responses.to(fitted.targets.device)
+            self._r[fitted.layer, fitted.fold] = further(fitted, there)[0]
+
+        return climb
+
+    def table(self) -> pd.DataFrame:
+        """Columns control, draw, layer, region, participant, fold, r: a row a fit."""
+        folds = 1 + max((fold for _, fold in self._r), default=-1)
+        tables = [
+            self.controls.targets.assign(layer=layer, fold=fold, r=self._r[i, fold])
+            for i, layer in enumerate(self._layers)
+            for fold in range(folds)
+        ]
+        empty = self.controls.targets.iloc[:0].assign(layer=0, fold=0, r=0.0)
+        return pd.concat(tables, ignore_index=True) if tables else empty
+
+
+def together(*several: Callable[..., Callable[[Fitted], object] | None]) -> Any:
+    """Several things to do beside the fits, as one."""
+
+    def beside(block: Block, layers: Sequence[int]) -> Callable[[Fitted], object] | None:
+        each = [then for one in several if (then := one(block, layers)) is not None]
+
+        def do(fitted: Fitted) -> None:
+            for then in each:
+                then(fitted)
+
+        return do if each else None
+
+    return beside
+
+
+def recovered(
+    fits: pd.DataFrame,
+    real: Sequence[Curves],
+    modules: pd.DataFrame,
+    noise: Noise,
+    settings: Settings | None = None,
+    seed: int = 0,
+    claims: Sequence[Claim] = CLAIMS,
+) -> pd.DataFrame:
+    """What the claims say of every control and draw, beside the truth (columns `COLUMNS`).
+
+    `fits` are tables of `Beside`, of all checkpoints, with columns model and step; `real` are the
+    curves of the real responses, whose geometry and grid the controls share. `planted` is the
+    estimate from noise-free responses, times the ceilings that noise takes from every score; 0
+    where nothing was planted. A control is recovered where its interval covers that, and the
+    verdict is the noise-free one or *undecided*: *supported* where that is, though, since there is
+    something to be found.
+    """
+    settings = settings or Settings()
+    chosen = [claim for claim in claims if claim.of_responses]
+    rows = []
+    for (control, draw), group in fits.groupby(["control", "draw"], sort=False):
+        noisy, clean = (
+            [_with_scores(c, group, noise, free) for c in real] for free in (False, True)
+        )
+        findings = [
+            [_find(claim, curves, settings, seed, modules) for claim in chosen]
+            for curves in (noisy, clean)
+        ]
+        entries = [
+            judge(list(zip(chosen, found, strict=True)), settings.alpha) for found in findings
+        ]
+        for claim, said, truth in zip(chosen, *entries, strict=True):
+            planted = 0.0 if control == "null" else truth["estimate"]
+            goal = "undecided" if control == "null" else truth["verdict"]
+            low, high = said["interval"] or (np.nan, np.nan)
+            estimate = np.nan if said["estimate"] is None else said["estimate"]
+            planted = np.nan if planted is None else planted
+            covered = bool(low <= planted <= high)
+            agrees = said["verdict"] == goal or (
+                goal != "supported" and said["verdict"] != "supported"
+            )
+            rows.append(
+                (control, draw, claim.number, planted, estimate, low, high, said["verdict"],
+                 covered and agrees)
+            )  # fmt: skip
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _find(
+    claim: Claim, curves: Sequence[Curves], settings: Settings, seed: int, modules: pd.DataFrame
+) -> Finding:
+    return claim.find(Evidence(curves, settings, seed, modules, beside=False))
+
+
+def _with_scores(real: Curves, fits: pd.DataFrame, noise: Noise, free: bool) -> Curves:
+    """The curves of a model with the scores of one control, or of its noise-free signal.
+
+    A noise-free score is the same for everyone but for the ceiling.
+    """
+    own = fits[fits["model"] == real.model]
+    people = (*noise.participants, AVERAGE)
+    names = [NOISE_FREE] * len(people) if free else list(people)
+    labels = {
+        "fold": range(int(own["fold"].max()) + 1 if len(own) else 0),
+        "step": real.steps,
+        "layer": real.layers,
+        "region": noise.regions,
+    }
+    cubes = np.full((len(people), *map(len, labels.values())), np.nan)
+    for name, cube, ceiling in zip(names, cubes, noise.ceilings, strict=True):
+        rows = own[own["participant"] == name]
+        places = [pd.Index(known).get_indexer(rows[c]) for c, known in labels.items()]
+        there = np.all([place >= 0 for place in places], axis=0)
+        cube[tuple(place[there] for place in places)] = rows["r"].to_numpy(dtype=float)[there]
+        cube *= ceiling if free else 1.0
+    means = mean_ignoring_nan(cubes, axis=1)
+    return replace(
+        real,
+        regions=noise.regions,
+        score=means[-1],
+        participants=noise.participants,
+        people=means[:-1],
+        folds=cubes[-1],
+    )
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """A row a control and claim: of how many draws it says what (columns `SUMMARY`).
+
+    `planted` is the mean of the truths, `supported` how many draws found the claim so, `coverage`
+    the share of intervals with the truth in them, of those that have one.
+    """
+    rows = []
+    for (control, claim), group in table.groupby(["control", "claim"], sort=False):
+        known = group.dropna(subset=["planted", "low", "high"])
+        inside = known["planted"].between(known["low"], known["high"])
+        supported = int((group["verdict"] == "supported").sum())
+        counts = (len(group), supported, int(group["recovered"].sum()))
+        coverage = float(inside.mean()) if len(known) else np.nan
+        rows.append((control, claim, group["planted"].mean(), *counts, coverage))
+    return pd.DataFrame(rows, columns=SUMMARY)
+
+
+def sentences_on(table: pd.DataFrame) -> Iterator[tuple[int, str]]:
+    """Claim and one line for the report: how often it is found where it is planted, and where not.
+
+    Planted is, per claim, the control whose noise-free effect is largest on the claim's side.
+    """
+    told = summary(table)
+    for claim in (claim for claim in CLAIMS if claim.of_responses):
+        rows = told[told["claim"] == claim.number].set_index("control")
+        if rows.empty:
+            continue
+        effect = (claim.direction * rows["planted"]).drop("null", errors="ignore").dropna()
+        parts = []
+        if len(effect) and effect.max() > 0:
+            best = effect.idxmax()
+            size, found, draws = (rows.loc[best, c] for c in ("planted", "supported", "draws"))
+            parts.append(
+                f"finds a planted effect of {size:.2g} ({best}) in {found} of {draws} draws"
+            )
+        if "null" in rows.index:
+            found, draws = (rows.loc["null", c] for c in ("supported", "draws"))
+            parts.append(f"a null in {found} of {draws}")
+        if parts:
+            yield claim.number, f"On your features this test {', and '.join(parts)}."
