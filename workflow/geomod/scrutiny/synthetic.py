@@ -34,7 +34,7 @@ from geomod.modules.partition import split
 Array = NDArray[np.float64]
 
 SWEEP = "sweep"  # the world that is meant where none is named
-PLATEAU = 0.2  # r; the scale of the simulated scores
+PLATEAU = 0.2  # r; the scale of the simulated scores where nothing else is said
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,10 @@ class Scatter:
     rho_depth: float  # correlation of rough and noise from block to block
 
 
+# Where nothing can be estimated: the values that the shipped demo shows.
+USUAL = Scatter(smooth=0.3, rough=0.1, noise=0.1, rho=0.5, rho_depth=0.3)
+
+
 @dataclass(frozen=True)
 class Design:
     """Everything about a sweep except its answers."""
@@ -68,6 +72,7 @@ class Design:
     geometry: Scatter
     score: Scatter
     person: float  # SD of a participant's own noise, in units of the rise
+    plateau: float = PLATEAU  # r; the scale of the scores
 
 
 @dataclass(frozen=True)
@@ -171,9 +176,9 @@ def _simulate_model(
         layers=np.arange(1, frame.layers + 1),
         regions=design.regions,
         metrics=metrics,
-        score=PLATEAU * score,
+        score=design.plateau * score,
         participants=tuple(str(i) for i in range(design.participants)),
-        people=PLATEAU * people,
+        people=design.plateau * people,
         folds=np.empty((0, *score.shape)),
         parameters=frame.parameters,
     )
@@ -370,8 +375,7 @@ def unbiased_lag_one(values: Array) -> float:
 def _middle(found: Sequence[Scatter | None]) -> Scatter:
     known = [each for each in found if each is not None]
     if not known:
-        # Nothing could be estimated; these are the values that the shipped demo shows.
-        return Scatter(smooth=0.3, rough=0.1, noise=0.1, rho=0.5, rho_depth=0.3)
+        return USUAL
     names = ("smooth", "rough", "noise", "rho", "rho_depth")
     middle = {name: float(np.median([getattr(each, name) for each in known])) for name in names}
     middle["noise"] = max(middle["noise"], 1e-3)
