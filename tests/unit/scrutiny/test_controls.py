@@ -10,24 +10,24 @@ from geomod.base.errors import InputError
 from geomod.brain.responses import AVERAGE
 from geomod.claims.claim import Truth
 from geomod.curves.settings import Settings
+from geomod.encoding.controls import NOISE_FREE, Beside, Controls, together
 from geomod.encoding.scores import encode_checkpoint
 from geomod.encoding.settings import Settings as Encoding
 from geomod.ridge.engine import encode
 from geomod.scrutiny.controls import (
     COLUMNS,
-    NOISE_FREE,
     OWN,
-    Beside,
-    Controls,
+    Fits,
     Noise,
     components,
     make_controls,
     noise_of,
     parts_of,
     recovered,
+    regions_of,
     sentences_on,
     summary,
-    together,
+    two_modules,
     without,
 )
 from geomod.scrutiny.synthetic import Design, Frame, Scatter, label_modules, simulate
@@ -88,7 +88,7 @@ def controls(noise: Noise, parts: dict[str, np.ndarray]) -> Controls:
 
 
 @pytest.fixture(scope="module")
-def fits(controls: Controls) -> pd.DataFrame:
+def fits(controls: Controls) -> Fits:
     """Of all checkpoints of one model; beside the fits of a brain that answers to nothing."""
     brain = pd.DataFrame(
         {
@@ -99,12 +99,12 @@ def fits(controls: Controls) -> pd.DataFrame:
         }
     )
     ceiling = ceilings(netw_average=0.5)
-    tables = []
+    found = {}
     for step in STEPS:
         beside = Beside(controls)
         encode_checkpoint(features_at(step), brain, STIMULI, ceiling, FITS, beside=together(beside))
-        tables.append(beside.table().assign(model="toy-1", step=step))
-    return pd.concat(tables, ignore_index=True)
+        found["toy-1", step] = beside.r
+    return found
 
 
 def test_noise_is_what_the_ceilings_say() -> None:
@@ -163,32 +163,34 @@ def test_every_draw_and_region_has_a_signal_of_its_own(controls: Controls) -> No
     assert np.abs(np.corrcoef(smooth.T) - np.eye(6)).max() < 0.99
 
 
-def test_fits_beside_are_those_made_alone(controls: Controls, fits: pd.DataFrame) -> None:
+def test_fits_beside_are_those_made_alone(controls: Controls, fits: Fits) -> None:
     layers = np.stack([features_at(1024)[layer] for layer in range(LAYERS + 1)])
     alone = encode(layers, controls.matrix, alphas=FITS.alphas, folds=4, inner_folds=3, seed=0)
-    last = fits[fits["step"] == 1024]
-    found = last["r"].to_numpy().reshape(LAYERS + 1, 4, -1)
+    found = np.array([fits["toy-1", 1024][layer] for layer in range(LAYERS + 1)])
     np.testing.assert_allclose(found, alone.r, atol=1e-5)  # of many at once: float32
 
 
-def test_a_control_is_found_where_it_was_made(fits: pd.DataFrame) -> None:
-    last = fits[(fits["step"] == 1024) & (fits["participant"] == AVERAGE)]
-    score = last.pivot_table(index="control", columns="layer", values="r")
-    assert score.loc["smooth", list(LOW)].min() > score.loc["smooth", list(HIGH)].max() + 0.2
-    assert score.loc["rough", list(HIGH)].min() > score.loc["rough", list(LOW)].max() + 0.2
-    assert score.loc["null"].abs().max() < 0.2
-    average = fits[fits["participant"] == AVERAGE]
-    course = average.pivot_table(index="control", columns="step", values="r")
-    assert course.loc["early", 8] > course.loc["early", 1024] + 0.2
-    assert course.loc["smooth", 1024] > course.loc["smooth", 0] + 0.2
+def test_a_control_is_found_where_it_was_made(controls: Controls, fits: Fits) -> None:
+    average = controls.targets["participant"] == AVERAGE
+
+    def score(control: str, step: int, layers: range) -> list[float]:
+        columns = np.flatnonzero(average & (controls.targets["control"] == control))
+        return [float(fits["toy-1", step][layer][:, columns].mean()) for layer in layers]
+
+    assert min(score("smooth", 1024, LOW)) > max(score("smooth", 1024, HIGH)) + 0.2
+    assert min(score("rough", 1024, HIGH)) > max(score("rough", 1024, LOW)) + 0.2
+    everywhere = range(1, LAYERS + 1)
+    assert np.abs(score("null", 1024, everywhere)).max() < 0.2
+    assert np.mean(score("early", 8, everywhere)) > np.mean(score("early", 1024, everywhere)) + 0.2
+    assert np.mean(score("smooth", 1024, LOW)) > np.mean(score("smooth", 0, LOW)) + 0.2
 
 
 @pytest.fixture(scope="module")
-def table(fits: pd.DataFrame, noise: Noise) -> pd.DataFrame:
+def table(controls: Controls, fits: Fits, noise: Noise) -> pd.DataFrame:
     scatter = Scatter(0.1, 0.05, 0.05, 0.5, 0.0)
     design = Design((Frame("toy-1", 1e6, STEPS, LAYERS),), REGIONS, 3, scatter, scatter, 0.1)
     curves = simulate(design, Truth(separation=1.0), np.random.default_rng(0))
-    return recovered(fits, curves, label_modules(curves), noise, QUICK)
+    return recovered(controls.targets, fits, curves, label_modules(curves), noise, QUICK)
 
 
 def test_what_was_planted_comes_back(table: pd.DataFrame) -> None:
@@ -255,14 +257,35 @@ def test_layers_that_are_not_finite_are_no_part_of_a_control(parts: dict[str, np
     np.testing.assert_allclose(found["low"], expected["low"])
 
 
-def test_two_steps_of_one_model_end_in_undecided(fits: pd.DataFrame, noise: Noise) -> None:
+def test_two_steps_of_one_model_end_in_undecided(
+    controls: Controls, fits: Fits, noise: Noise
+) -> None:
     scatter = Scatter(0.1, 0.05, 0.05, 0.5, 0.0)
     frame = Frame("toy-1", 1e6, (0, 1024), LAYERS)
     design = Design((frame,), REGIONS, 3, scatter, scatter, 0.1)
     curves = simulate(design, Truth(separation=1.0), np.random.default_rng(0))
-    few = fits[fits["step"].isin([0, 1024]) & (fits["draw"] == 0)]
-    found = recovered(few, curves, label_modules(curves), noise, QUICK)
+    first = controls.targets[controls.targets["draw"] == 0]
+    found = recovered(first, fits, curves, label_modules(curves), noise, QUICK)
     assert set(found.loc[found["claim"].isin([3, 5]), "verdict"]) == {"undecided"}
     alone = replace(noise, participants=(), sd=noise.sd[:1])
-    again = few[few["participant"].isin([AVERAGE, NOISE_FREE])]
-    assert len(recovered(again, curves, label_modules(curves), alone, QUICK)) == len(found)
+    again = recovered(first, fits, curves, label_modules(curves), alone, QUICK)
+    assert len(again) == len(found)
+    assert recovered(first.iloc[:0], {}, curves, pd.DataFrame(), noise, QUICK).empty
+
+
+def test_the_regions_of_the_claims_are_those_that_count() -> None:
+    measured = ["AntTemp", "IFG", "MFG", "netw"]
+    assert regions_of(measured, QUICK) == ["AntTemp", "IFG", "netw"]
+    assert regions_of(measured[:3], QUICK) == measured[:3]  # the network is their mean
+
+
+def test_low_and_high_blocks_are_those_of_the_checkpoint() -> None:
+    rows = [
+        ("a-1", 5, layer, metric, variant, float(layer > 2))
+        for layer in range(6)
+        for metric, variant in (("entropy", "raw"), ("curvature", "hosseini"))
+    ]
+    geometry = pd.DataFrame(rows, columns=["model", "step", "layer", "metric", "variant", "mean"])
+    variants = {"entropy": "raw", "curvature": "hosseini"}
+    assert two_modules(geometry, variants) == ([1, 2], [3, 4, 5])
+    assert two_modules(geometry.assign(mean=np.nan), variants) == ([], [])

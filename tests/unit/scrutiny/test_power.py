@@ -46,7 +46,7 @@ def test_larger_effects_are_found_more_often() -> None:
     found = table.set_index(["claim", "effect"])["found"]
     for claim in (1, 2, 3, 4):
         none, large = found.loc[claim]
-        assert none <= 0.25
+        assert none <= 0.5  # of six draws; P(> 3) < .001 at .05
         assert large >= 0.7
     assert (table["refuted"] + table["found"] <= 1).all()
     alone, dealt = (power(design, draws=2, shares=(1.0,), jobs=jobs) for jobs in (1, 2))

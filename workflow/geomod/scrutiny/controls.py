@@ -3,28 +3,28 @@
 A *control* is what participants would have shown had their regions answered to something known:
 features of some blocks, of an early step, the length of a sentence, nothing at all. Its responses
 are further columns of the fits that are made anyway, so that one factorization of a layer serves
-all of them (`Beside`). They then go through curves, modules and claims as real ones do; what the
-same statistics give for the noise-free signal is the truth (`recovered`).
+all of them (`encoding/controls.py`). They then go through curves, modules and claims as real ones
+do; what the same statistics give for the noise-free signal is the truth (`recovered`).
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 
 from geomod.base.errors import InputError
-from geomod.brain.responses import AVERAGE, Block
+from geomod.brain.responses import AVERAGE
 from geomod.claims.claim import Claim, Evidence, Finding
 from geomod.claims.judge import judge
 from geomod.claims.registry import CLAIMS
 from geomod.curves.curves import Curves, mean_ignoring_nan
 from geomod.curves.estimates import rng_of
 from geomod.curves.settings import Settings
-from geomod.ridge.engine import Fitted, further
+from geomod.encoding.controls import NOISE_FREE, Controls
+from geomod.modules.partition import layer_points, split
 
 Array = NDArray[np.float64]
 
@@ -36,10 +36,13 @@ KINDS: dict[str, tuple[str, str]] = {
     "late": ("late", "late"),
     "temporal_first": ("early", "late"),
     "length": ("length", "length"),
-    "null": ("", ""),
+    "null": ("", ""),  # noise alone
 }
 OWN = "own"  # the kind that comes from a file
-NOISE_FREE = "noise-free"  # the participant whose responses are the signal itself
+NULL = "null"
+
+# (model, step) → layer → Pearson r [folds, targets], as `encoding.controls.Beside` leaves them.
+Fits = Mapping[tuple[str, int], Mapping[int, NDArray[Any]]]
 
 COLUMNS = ["control", "draw", "claim", "planted", "estimate", "low", "high", "verdict", "recovered"]
 SUMMARY = ["control", "claim", "planted", "draws", "supported", "recovered", "coverage"]
@@ -62,15 +65,6 @@ class Noise:
         average = (self.sd**2).sum(axis=0) / max(len(self.participants), 1) ** 2
         variance = np.vstack([self.sd**2 if self.participants else self.sd[:0], average])
         return np.asarray(1 / np.sqrt(1 + variance))
-
-
-@dataclass(frozen=True)
-class Controls:
-    """Responses [sentences, targets]; `targets` has columns control, draw, region, participant."""
-
-    targets: pd.DataFrame
-    matrix: Array
-    noise: Noise
 
 
 def noise_of(
@@ -100,6 +94,24 @@ def noise_of(
     if not kept:
         return None
     return Noise(tuple(kept), people, np.array(columns).T)
+
+
+def regions_of(measured: Sequence[str], settings: Settings) -> list[str]:
+    """The regions that claims are about, of those that were measured; all without a network."""
+    named = {*settings.temporal, *settings.frontal, *settings.network}
+    known = set(measured) & set(settings.network)
+    return sorted(set(measured) & named if known else set(measured))
+
+
+def two_modules(geometry: pd.DataFrame, variants: Mapping[str, str]) -> tuple[list[int], list[int]]:
+    """The blocks of low and those of high complexity of the checkpoint of a table of geometry."""
+    blocks = geometry[geometry["layer"] > 0]
+    layers, _, points = layer_points(blocks, variants["entropy"], variants["curvature"])
+    if not len(points):
+        return [], []
+    labels = split(points[-1], 2)
+    high = labels == labels.max()
+    return [*map(int, layers[~high])], [*map(int, layers[high])]
 
 
 def parts_of(
@@ -208,7 +220,7 @@ def make_controls(
                 targets += [(kind, draw, region, name) for region in noise.regions]
     frame = pd.DataFrame(targets, columns=["control", "draw", "region", "participant"])
     matrix = np.concatenate(columns, axis=1) if columns else np.empty((sentences, 0))
-    return Controls(frame, matrix, noise), reasons
+    return Controls(frame, matrix), reasons
 
 
 def _missing(kind: str, parts: Mapping[str, Array], own: pd.DataFrame | None) -> str:
@@ -245,60 +257,9 @@ def _signals(
     return standardized(found)
 
 
-@dataclass
-class Beside:
-    """Fits of the controls beside those of real responses, while a checkpoint is encoded.
-
-    Hand it over as `encode_checkpoint(..., beside=…)`, and ask for the `table` afterwards. They are
-    fitted to the sentences that the participants' average has.
-    """
-
-    controls: Controls
-    _layers: list[int] = field(default_factory=list)
-    _r: dict[tuple[int, int], Array] = field(default_factory=dict)
-
-    def __call__(self, block: Block, layers: Sequence[int]) -> Callable[[Fitted], object] | None:
-        """What `encode` is to do beside its fits of these layers to a block of responses."""
-        if AVERAGE not in set(block.targets["participant"]) or self._layers:
-            return None
-        self._layers = list(layers)
-        responses = torch.as_tensor(self.controls.matrix[block.rows])
-
-        def climb(fitted: Fitted) -> None:
-            there = responses.to(fitted.targets.device)
-            self._r[fitted.layer, fitted.fold] = further(fitted, there)[0]
-
-        return climb
-
-    def table(self) -> pd.DataFrame:
-        """Columns control, draw, layer, region, participant, fold, r: a row a fit."""
-        folds = 1 + max((fold for _, fold in self._r), default=-1)
-        tables = [
-            self.controls.targets.assign(layer=layer, fold=fold, r=self._r[i, fold])
-            for i, layer in enumerate(self._layers)
-            for fold in range(folds)
-        ]
-        empty = self.controls.targets.iloc[:0].assign(layer=0, fold=0, r=0.0)
-        return pd.concat(tables, ignore_index=True) if tables else empty
-
-
-def together(*several: Callable[..., Callable[[Fitted], object] | None]) -> Any:
-    """Several things to do beside the fits, as one."""
-
-    def beside(block: Block, layers: Sequence[int]) -> Callable[[Fitted], object] | None:
-        each = [then for one in several if (then := one(block, layers)) is not None]
-
-        def do(fitted: Fitted) -> None:
-            for then in each:
-                then(fitted)
-
-        return do if each else None
-
-    return beside
-
-
 def recovered(
-    fits: pd.DataFrame,
+    targets: pd.DataFrame,
+    fits: Fits,
     real: Sequence[Curves],
     modules: pd.DataFrame,
     noise: Noise,
@@ -308,42 +269,42 @@ def recovered(
 ) -> pd.DataFrame:
     """What the claims say of every control and draw, beside the truth (columns `COLUMNS`).
 
-    `fits` are tables of `Beside`, of all checkpoints, with columns model and step; `real` are the
-    curves of the real responses, whose geometry and grid the controls share. `planted` is the
-    estimate from noise-free responses, times the ceilings that noise takes from every score; 0
-    where nothing was planted. A control is recovered where its interval covers that, and the
-    verdict is the noise-free one or *undecided*: *supported* where that is, though, since there is
-    something to be found.
+    `real` are the curves of the real responses, whose geometry and grid the controls share.
+    `planted` is the estimate from noise-free responses, times the ceilings that noise takes from
+    every score; 0 where nothing was planted. A control is recovered where the interval covers that
+    and the verdicts agree: both are *supported*, or neither is.
     """
     settings = settings or Settings()
     chosen = [claim for claim in claims if claim.of_responses]
+    cubes = [_cube(c, fits) for c in real]
     rows = []
-    for (control, draw), group in fits.groupby(["control", "draw"], sort=False):
-        noisy, clean = (
-            [_with_scores(c, group, noise, free) for c in real] for free in (False, True)
-        )
-        findings = [
-            [_find(claim, curves, settings, seed, modules) for claim in chosen]
-            for curves in (noisy, clean)
-        ]
-        entries = [
-            judge(list(zip(chosen, found, strict=True)), settings.alpha) for found in findings
-        ]
-        for claim, said, truth in zip(chosen, *entries, strict=True):
-            planted = 0.0 if control == "null" else truth["estimate"]
-            goal = "undecided" if control == "null" else truth["verdict"]
-            low, high = said["interval"] or (np.nan, np.nan)
-            estimate = np.nan if said["estimate"] is None else said["estimate"]
-            planted = np.nan if planted is None else planted
-            covered = bool(low <= planted <= high)
-            agrees = said["verdict"] == goal or (
-                goal != "supported" and said["verdict"] != "supported"
+    for (control, draw), group in targets.groupby(["control", "draw"], sort=False):
+        said, truth = (
+            judge(
+                [(claim, _find(claim, curves, settings, seed, modules)) for claim in chosen],
+                settings.alpha,
             )
-            rows.append(
-                (control, draw, claim.number, planted, estimate, low, high, said["verdict"],
-                 covered and agrees)
-            )  # fmt: skip
+            for curves in (
+                [
+                    _with_scores(c, cube, group, noise, free)
+                    for c, cube in zip(real, cubes, strict=True)
+                ]
+                for free in (False, True)
+            )
+        )
+        for claim, found, known in zip(chosen, said, truth, strict=True):
+            nothing = control == NULL
+            planted = 0.0 if nothing else _number(known["estimate"])
+            low, high = found["interval"] or (np.nan, np.nan)
+            wanted = not nothing and known["verdict"] == "supported"
+            agree = wanted == (found["verdict"] == "supported")
+            row = (control, draw, claim.number, planted, _number(found["estimate"]), low, high)
+            rows.append((*row, found["verdict"], agree and low <= planted <= high))
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _number(value: float | None) -> float:
+    return np.nan if value is None else value
 
 
 def _find(
@@ -352,35 +313,46 @@ def _find(
     return claim.find(Evidence(curves, settings, seed, modules, beside=False))
 
 
-def _with_scores(real: Curves, fits: pd.DataFrame, noise: Noise, free: bool) -> Curves:
+def _cube(real: Curves, fits: Fits) -> Array:
+    """r of a model [folds, steps, layers, targets], NaN where nothing was fitted."""
+    shapes = {r.shape for layers in fits.values() for r in layers.values()}
+    folds, targets = max(shapes, default=(0, 0))
+    cube = np.full((folds, len(real.steps), len(real.layers), targets), np.nan)
+    for i, step in enumerate(real.steps):
+        found = fits.get((real.model, int(step)), {})
+        for k, layer in enumerate(real.layers):
+            if int(layer) in found:
+                cube[:, i, k] = found[int(layer)]
+    return cube
+
+
+def _with_scores(
+    real: Curves, cube: Array, targets: pd.DataFrame, noise: Noise, free: bool
+) -> Curves:
     """The curves of a model with the scores of one control, or of its noise-free signal.
 
     A noise-free score is the same for everyone but for the ceiling.
     """
-    own = fits[fits["model"] == real.model]
-    people = (*noise.participants, AVERAGE)
-    names = [NOISE_FREE] * len(people) if free else list(people)
-    labels = {
-        "fold": range(int(own["fold"].max()) + 1 if len(own) else 0),
-        "step": real.steps,
-        "layer": real.layers,
-        "region": noise.regions,
+    place = {
+        (name, region): column
+        for column, name, region in zip(
+            targets.index, targets["participant"], targets["region"], strict=True
+        )
     }
-    cubes = np.full((len(people), *map(len, labels.values())), np.nan)
-    for name, cube, ceiling in zip(names, cubes, noise.ceilings, strict=True):
-        rows = own[own["participant"] == name]
-        places = [pd.Index(known).get_indexer(rows[c]) for c, known in labels.items()]
-        there = np.all([place >= 0 for place in places], axis=0)
-        cube[tuple(place[there] for place in places)] = rows["r"].to_numpy(dtype=float)[there]
-        cube *= ceiling if free else 1.0
-    means = mean_ignoring_nan(cubes, axis=1)
+    everyone = (*noise.participants, AVERAGE)
+    names = [NOISE_FREE] * len(everyone) if free else everyone
+    columns = [[place[name, region] for region in noise.regions] for name in names]
+    scores = np.moveaxis(cube[..., columns], -2, 0)  # [people, folds, steps, layers, regions]
+    if free:
+        scores = scores * noise.ceilings[:, None, None, None]
+    means = mean_ignoring_nan(scores, axis=1)
     return replace(
         real,
         regions=noise.regions,
         score=means[-1],
         participants=noise.participants,
         people=means[:-1],
-        folds=cubes[-1],
+        folds=scores[-1],
     )
 
 
@@ -411,7 +383,7 @@ def sentences_on(table: pd.DataFrame) -> Iterator[tuple[int, str]]:
         rows = told[told["claim"] == claim.number].set_index("control")
         if rows.empty:
             continue
-        effect = (claim.direction * rows["planted"]).drop("null", errors="ignore").dropna()
+        effect = (claim.direction * rows["planted"]).drop(NULL, errors="ignore").dropna()
         parts = []
         if len(effect) and effect.max() > 0:
             best = effect.idxmax()
@@ -419,8 +391,8 @@ def sentences_on(table: pd.DataFrame) -> Iterator[tuple[int, str]]:
             parts.append(
                 f"finds a planted effect of {size:.2g} ({best}) in {found} of {draws} draws"
             )
-        if "null" in rows.index:
-            found, draws = (rows.loc["null", c] for c in ("supported", "draws"))
+        if NULL in rows.index:
+            found, draws = (rows.loc[NULL, c] for c in ("supported", "draws"))
             parts.append(f"a null in {found} of {draws}")
         if parts:
             yield claim.number, f"On your features this test {', and '.join(parts)}."
