@@ -14,6 +14,8 @@ STACKED = {
 }
 if SIMULATED:
     STACKED["recovery"] = of_datasets("recovery", SIMULATED)
+if CONFIG.controls:
+    STACKED["controls"] = of_datasets("controls")
 CALIBRATION = [PATHS.table("calibration")] if CONFIG.inference.calibration_draws else []
 
 

@@ -12,6 +12,7 @@ from geomod.brain.responses import AVERAGE, Block
 from geomod.encoding.scores import Beside as Along
 from geomod.ridge.engine import Fitted, further
 
+TARGET = ["control", "draw", "region", "participant"]
 NOISE_FREE = "noise-free"  # the participant whose responses are the signal itself
 
 
@@ -21,6 +22,12 @@ class Controls:
 
     targets: pd.DataFrame
     matrix: NDArray[np.floating]
+
+    @classmethod
+    def nothing(cls, sentences: int) -> "Controls":
+        """No control at all."""
+        targets = pd.DataFrame({name: [] for name in TARGET})
+        return cls(targets.astype({"draw": int}), np.empty((sentences, 0)))
 
 
 @dataclass

@@ -9,6 +9,7 @@ do; what the same statistics give for the noise-free signal is the truth (`recov
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,13 +18,14 @@ from numpy.typing import NDArray
 
 from geomod.base.errors import InputError
 from geomod.brain.responses import AVERAGE
+from geomod.brain.sheets import read_sheet, require_columns
 from geomod.claims.claim import Claim, Evidence, Finding
 from geomod.claims.judge import judge
 from geomod.claims.registry import CLAIMS
 from geomod.curves.curves import Curves, mean_ignoring_nan
 from geomod.curves.estimates import rng_of
 from geomod.curves.settings import Settings
-from geomod.encoding.controls import NOISE_FREE, Controls
+from geomod.encoding.controls import NOISE_FREE, TARGET, Controls
 from geomod.modules.partition import layer_points, split
 
 Array = NDArray[np.float64]
@@ -112,6 +114,27 @@ def two_modules(geometry: pd.DataFrame, variants: Mapping[str, str]) -> tuple[li
     labels = split(points[-1], 2)
     high = labels == labels.max()
     return [*map(int, layers[~high])], [*map(int, layers[high])]
+
+
+def own_signals(path: str | Path, stimuli: pd.DataFrame) -> pd.DataFrame:
+    """Noise-free responses of the user's, a row a sentence in the order of `stimuli`.
+
+    The file has a column `item_id`, and a column a region or one for all.
+    """
+    sheet = read_sheet(path)
+    require_columns(sheet.columns, Path(path), ["item_id"])
+    names = [name for name in sheet.columns if name != "item_id"]
+    if not names:
+        raise InputError(f"{path}: beside item_id there is no column of responses.")
+    found = sheet.set_index("item_id")[names].apply(pd.to_numeric, errors="coerce")
+    found = found[~found.index.duplicated()].reindex(stimuli["item_id"])
+    lacking = found.index[~np.isfinite(found).all(axis=1)]
+    if len(lacking):
+        raise InputError(
+            f"{path}: {len(lacking)} of {len(found)} sentences have no number in every column, "
+            f"{lacking[0]!r} first; every sentence needs one row of numbers."
+        )
+    return found.reset_index(drop=True)
 
 
 def parts_of(
@@ -218,9 +241,10 @@ def make_controls(
             for name, values in (*zip(names, everyone, strict=True), (NOISE_FREE, signal)):
                 columns.append(values)
                 targets += [(kind, draw, region, name) for region in noise.regions]
-    frame = pd.DataFrame(targets, columns=["control", "draw", "region", "participant"])
-    matrix = np.concatenate(columns, axis=1) if columns else np.empty((sentences, 0))
-    return Controls(frame, matrix), reasons
+    if not columns:
+        return Controls.nothing(sentences), reasons
+    frame = pd.DataFrame(targets, columns=TARGET)
+    return Controls(frame, np.concatenate(columns, axis=1)), reasons
 
 
 def _missing(kind: str, parts: Mapping[str, Array], own: pd.DataFrame | None) -> str:
@@ -262,7 +286,7 @@ def recovered(
     fits: Fits,
     real: Sequence[Curves],
     modules: pd.DataFrame,
-    noise: Noise,
+    noise: Noise | None,
     settings: Settings | None = None,
     seed: int = 0,
     claims: Sequence[Claim] = CLAIMS,
@@ -275,6 +299,8 @@ def recovered(
     and the verdicts agree: both are *supported*, or neither is.
     """
     settings = settings or Settings()
+    if noise is None or targets.empty:
+        return pd.DataFrame(columns=COLUMNS)
     chosen = [claim for claim in claims if claim.of_responses]
     cubes = [_cube(c, fits) for c in real]
     rows = []
