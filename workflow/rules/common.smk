@@ -24,7 +24,7 @@ from geomod.plan.checks import check, check_device, check_task_sets
 from geomod.plan.config.suites import HubSuite, TrainSuite
 from geomod.plan.datasets import about_rows, about_sentences, as_files, how_read
 from geomod.plan.fingerprint import fingerprint
-from geomod.plan.grid import ANY_STEP, Grid, Paths
+from geomod.plan.grid import ANY_STEP, Grid, Paths, halfway
 from geomod.plan.loads import deal_loads
 from geomod.plan.place import Place
 from geomod.plan.reading import moved_keys, parse_config, read_configs
@@ -258,11 +258,16 @@ def scored_of_load(load, block):
     ]
 
 
+CONTROLS = "controls.safetensors"  # fits of controls: arrays, no table
+
+
 def encoding_files(model, steps, name, dataset):
     """The parts of an encoding table, one for each block of layers, or the table itself."""
+    stem, suffix = os.path.splitext(name)
     if CONFIG.jobs.layers_per_job == "all":
-        return PATHS.steps(model, steps, f"{name}.parquet", dataset)
-    return PATHS.steps(model, steps, f"layers/{name}_{{layers}}.parquet", dataset)
+        return PATHS.steps(model, steps, f"{stem}{suffix or '.parquet'}", dataset)
+    part = f"layers/{stem}_{{layers}}{suffix or '.parquet'}"
+    return PATHS.steps(model, steps, part, dataset)
 
 
 def untrained_features(suite, model, dataset):
@@ -278,6 +283,39 @@ def untrained_features(suite, model, dataset):
 def rows_of(dataset):
     """The table of a dataset whose rows are those of its features: sentences, or TRs of stories."""
     return PATHS.data(dataset, f"{'rows' if dataset in STORIES else 'stimuli'}.parquet")
+
+
+def control_responses(wildcards):
+    """What a fit is to answer beside the real responses, where the config asks for controls."""
+    files = ("targets.parquet", "responses.safetensors")
+    return [
+        PATHS.data(wildcards.dataset, f"controls/{file}")
+        for file in files
+        if CONFIG.controls
+    ]
+
+
+def control_fits(wildcards):
+    """The fits of the controls, by checkpoint and block of layers."""
+    return [path for _, path in placed_fits(wildcards.dataset)]
+
+
+def placed_fits(dataset):
+    """(model, step), and a file of fits there."""
+    return [
+        (place, path.replace("{layers}", layers))
+        for place in GRID.checkpoints()
+        for (path,) in [encoding_files(*place[:1], place[1:], CONTROLS, dataset)]
+        for layers in GRID.layer_blocks(place[0])
+    ]
+
+
+def shapes():
+    """The shapes of the models, or why they are not known."""
+    try:
+        return GRID.shapes()
+    except InputError as error:
+        sys.exit(f"\n{error}")
 
 
 def of_checkpoints(name):

@@ -16,10 +16,16 @@ for block in BLOCKS:
                 "{model}", block.steps, "features.safetensors", "{dataset}"
             ),
             untrained=untrained_features(block.suite, "{model}", "{dataset}"),
+            controls=control_responses,
         output:
             scores=encoding_files("{model}", block.steps, "encoding", "{dataset}"),
             folds=encoding_files("{model}", block.steps, "folds", "{dataset}"),
             baselines=encoding_files("{model}", block.steps, "baselines", "{dataset}"),
+            controls=(
+                encoding_files("{model}", block.steps, CONTROLS, "{dataset}")
+                if CONFIG.controls
+                else []
+            ),
         log:
             PATHS.log(f"{{model}}/{{dataset}}/encoding_{block.label}{LAYERS}"),
         wildcard_constraints:

@@ -18,6 +18,8 @@ if CONFIG.competence:
     }
 if SIMULATED:
     STACKED["recovery"] = of_datasets("recovery", SIMULATED)
+if CONFIG.controls:
+    STACKED["controls"] = of_datasets("controls")
 CALIBRATION = [PATHS.table("calibration")] if CONFIG.inference.calibration_draws else []
 
 

@@ -2,10 +2,12 @@
 
 from geomod.base.devices import pick
 from geomod.base.jobs import job
-from geomod.base.layers import read_features
+from geomod.base.layers import read_features, write_features
 from geomod.base.provenance import derived
 from geomod.base.tables import read_table, write_table
+from geomod.base.tensors import Tensors
 from geomod.encoding.baselines import Baselines, Ladders
+from geomod.encoding.controls import Beside, Controls, together
 from geomod.encoding.scores import encode_checkpoint, layers_in
 from geomod.encoding.settings import Settings
 from geomod.plan.place import Place
@@ -18,13 +20,25 @@ with job(snakemake.log[0], snakemake.threads):
     layers = layers_in(params.layers)
     untrained = read_features(inputs.untrained, layers) if inputs.untrained else None
     baselines = Baselines(settings, stimuli, untrained)
-    for step, path, *files in zip(
-        params.steps, inputs.features, output.scores, output.folds, output.baselines, strict=True
+    controls = None
+    if inputs.controls:
+        targets, matrix = inputs.controls
+        controls = Controls(read_table(targets), Tensors(matrix)["responses"])
+    for index, (step, path, *files) in enumerate(
+        zip(
+            params.steps,
+            inputs.features,
+            output.scores,
+            output.folds,
+            output.baselines,
+            strict=True,
+        )
     ):
         features = read_features(path, layers)
         given = (responses, stimuli, ceiling, settings, device)
         ladders = Ladders(baselines, untrained=step > 0)
-        scores, folds = encode_checkpoint(features, *given, ladders)
+        known = [Beside(controls)] if controls else []
+        scores, folds = encode_checkpoint(features, *given, together(ladders, *known))
         place = Place(snakemake.wildcards.model, step, snakemake.wildcards.dataset)
         origin = derived(params.provenance, [*measured, path])
         beside = derived(origin, [inputs.untrained] if inputs.untrained else [])
@@ -36,3 +50,5 @@ with job(snakemake.log[0], snakemake.threads):
             strict=True,
         ):
             write_table(table.assign(**place.columns), file, kind, record)
+        for one in known:
+            write_features(one.r, output.controls[index], derived(origin, inputs.controls))

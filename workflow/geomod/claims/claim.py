@@ -33,6 +33,7 @@ class Finding:
     note: str = ""  # why there is no estimate, or what is worth knowing of the one there is
     details: Details = field(default_factory=dict)
     against: str = ""  # which of the claim's own numbers contradict the side its estimate is on
+    refuted: str = ""  # by what the claim is found false, where its own test could only support it
 
 
 def _table(*columns: str) -> Callable[[], pd.DataFrame]:
@@ -119,6 +120,7 @@ class Claim:
     others: tuple[OtherTest, ...] = ()
     metrics: tuple[str, ...] = ()  # whose variants change it
     quantity: str = ""  # its name in the specification curve; none: it stands in none
+    of_responses: bool = True  # whether other responses to the same sentences would change it
     # Whether a simulated brain (truth.json) makes it true; None where that plants nothing of it.
     in_brain: Callable[[Mapping[str, Any]], bool] | None = None
     families: tuple[str, ...] = ()  # of competence; where no model has them it is not judged

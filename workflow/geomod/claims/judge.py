@@ -152,6 +152,8 @@ def verdict(
         word, why = "undecided", "there is no estimate with an interval"
     elif -smallest < estimate.low and estimate.high < smallest:
         word, why = "not supported", f"the whole interval is smaller than ±{smallest:g}"
+    elif finding.refuted:
+        word, why = "not supported", finding.refuted
     elif doubt := _doubt(finding, estimate, q, alpha, level):
         word, why = "undecided", doubt
     elif direction * estimate.low > 0 and direction * estimate.high > 0:

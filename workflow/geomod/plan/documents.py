@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from geomod.plan.config.competence import TaskSet
+from geomod.plan.config.controls import Controls, Power
 from geomod.plan.config.dataset import Dataset, Download, Nifti, Simulation
 from geomod.plan.config.encoding import Alphas, Encoding
 from geomod.plan.config.features import Features
@@ -49,6 +50,8 @@ def readme_tables() -> str:
         "jobs": Jobs,
         "modules": Modules,
         "inference": Inference,
+        "controls": Controls,
+        "power": Power,
         "maps": Maps,
     }
     return "\n".join(_readme_table(title, section) for title, section in sections.items())

@@ -168,13 +168,14 @@ GALLERY = {
     "modules": Plate(
         "Modules of layers",
         "Top: each layer's module, from k-means on its standardized entropy and curvature. Bottom: "
-        "silhouette of the partition, filled where it beats a smooth gradient over depth (p < "
-        ".05). Two clusters can always be drawn; filled points say that they are more than a "
-        "gradient. Dark lines: where entropy and curvature change their level from one block to "
-        "the next, or one step to the next (a steep gradient is cut into levels too).",
+        "silhouette of the partition, filled where complexity steps over depth beyond what smooth "
+        "profiles look like (p < .05). Two clusters can always be drawn; filled points say that "
+        "they are more than a gradient. Dark lines: where entropy and curvature change their level "
+        "from one block to the next, or one step to the next (a steep gradient is cut into levels "
+        "too).",
         ("modules", "change_points", "tokens"),
         any_value("a checkpoint that counts as evidence, with its geometry", "modules", "module"),
-        ("silhouette against a smooth gradient",),
+        ("step against smooth profiles",),
     ),
     "encoding": Plate(
         "Encoding scores",

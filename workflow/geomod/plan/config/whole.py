@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, NonNegativeInt, field_validator, model_validator
 
 from geomod.plan.config.competence import TaskSet
+from geomod.plan.config.controls import Controls, Power
 from geomod.plan.config.dataset import Dataset, Download
 from geomod.plan.config.encoding import Encoding
 from geomod.plan.config.features import Features
@@ -48,6 +49,13 @@ class Config(Section):
     jobs: Jobs = Field(Jobs(), description="the grain of the work")
     modules: Modules = Field(Modules(), description="modules that layers form")
     inference: Inference = Field(Inference(), description="intervals, nulls and verdicts")
+    controls: Controls | None = Field(
+        None, description="responses with known answers, beside those of every dataset"
+    )
+    power: Power = Field(
+        Power(),
+        description="what is assumed before there are data, for `.venv/bin/snakemake power`",
+    )
     maps: Maps | None = Field(
         None, description="maps of voxels, for `.venv/bin/snakemake voxel_maps`"
     )
@@ -109,6 +117,16 @@ class Config(Section):
     def grouped_by(self, dataset: str) -> str | None:
         """The column whose groups no fold of a dataset may split."""
         return self.each_dataset[dataset].group_by or self.encoding.group_by
+
+    @model_validator(mode="after")
+    def _own_controls_have_a_file(self) -> Self:
+        if self.controls and ("own" in self.controls.kinds) != (
+            self.controls.responses is not None
+        ):
+            raise ValueError(
+                "`controls.responses` names the file of the kind `own`; give both or neither"
+            )
+        return self
 
     @property
     def mapped(self) -> str:
