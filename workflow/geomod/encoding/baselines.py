@@ -1,4 +1,4 @@
-"""What a layer explains over sentence length, position and the untrained model, as a table."""
+"""What a layer explains over sentence length, place and the untrained model, as a table."""
 
 import logging
 from collections.abc import Sequence
@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 
 # Baselines that are columns of the sentences.
 OF_SENTENCES = {"length": ["n_words", "n_characters"], "position": ["position"]}
+SPANS = (1.0, 4.0, 16.0)  # SD of the Gaussians of `smooth`, in rows
 COLUMNS = ["layer", "region", "participant", "baseline"]
 COLUMNS += ["score_baseline", "score_layer", "score_joint", "unique", "unique_r2"]
 
@@ -32,6 +33,9 @@ class Baselines:
         self, settings: Settings, stimuli: pd.DataFrame, untrained: Features | None = None
     ) -> None:
         self.names: list[str] = list(settings.baselines)
+        if "smooth" in self.names and not has_order(stimuli):
+            log.info("no baseline `smooth`: the sentences have no groups, and so no order")
+            self.names.remove("smooth")
         self._standardize, self._match_width = settings.standardize, settings.match_width
         self._stimuli = stimuli
         self._untrained = untrained and {
@@ -62,7 +66,31 @@ class Baselines:
     def _values(self, name: str) -> NDArray[np.float64] | Features:
         if name == "untrained":
             return self._untrained or {}
+        if name == "smooth":
+            return smooth(self._stimuli)
         return self._stimuli[OF_SENTENCES[name]].to_numpy(dtype=np.float64)
+
+
+def has_order(stimuli: pd.DataFrame) -> bool:
+    """Whether rows have neighbours: a group (a passage, a story, a run) of two or more."""
+    if "group" not in stimuli:
+        return False
+    of_some = stimuli["group"][stimuli["group"] != ""]
+    return bool(of_some.duplicated().any())
+
+
+def smooth(stimuli: pd.DataFrame) -> NDArray[np.float64]:
+    """What is known of a row from its place alone, `[rows, rows]`: who is near, in its group.
+
+    Column j is a bump about row j, the mean over s of exp(−d² / 2s²) with d the rows between, s of
+    `SPANS`, and 0 in other groups: the identity smoothed within groups (Feghhi et al. 2024). Ridge
+    on it interpolates what neighbours in time have in common, as smoothly as its penalty says.
+    Where a fold tests whole groups it knows nothing of them, and scores 0.
+    """
+    place = stimuli["position"].to_numpy(dtype=np.float64)
+    group = pd.factorize(stimuli["group"])[0]
+    apart = np.where(group[:, None] == group, place[:, None] - place, np.inf)
+    return np.mean([np.exp(-0.5 * (apart / span) ** 2) for span in SPANS], axis=0)
 
 
 class Ladders:
