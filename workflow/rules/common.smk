@@ -23,6 +23,7 @@ from geomod.plan.loads import deal_loads
 from geomod.plan.place import Place
 from geomod.plan.reading import moved_keys, parse_config, read_configs
 from geomod.plan.settings import (
+    cut_of,
     encoding_settings,
     grouping,
     source_of,
@@ -237,6 +238,12 @@ def untrained_features(suite, model, dataset):
     ):
         return []
     return PATHS.step(model, 0, "features.safetensors", dataset)
+
+
+def of_rows(key, dataset):
+    """What is known of rows beyond their text: the table of a key that the dataset may have."""
+    given = getattr(SECTIONS[dataset], key)
+    return [PATHS.data(dataset, f"{key}.parquet")] if given else []
 
 
 def of_checkpoints(name):

@@ -12,6 +12,7 @@ for block in BLOCKS:
             stimuli=PATHS.data("{dataset}", "stimuli.parquet"),
             responses=PATHS.data("{dataset}", "responses.parquet"),
             ceiling=PATHS.data("{dataset}", "ceiling.parquet"),
+            splits=lambda wildcards: of_rows("splits", wildcards.dataset),
             features=PATHS.steps(
                 "{model}", block.steps, "features.safetensors", "{dataset}"
             ),

@@ -6,14 +6,16 @@ from geomod.base.layers import read_features
 from geomod.base.provenance import derived
 from geomod.base.tables import read_table, write_table
 from geomod.encoding.baselines import Baselines, Ladders
+from geomod.encoding.groups import with_splits
 from geomod.encoding.scores import encode_checkpoint, layers_in
 from geomod.encoding.settings import Settings
 from geomod.plan.place import Place
 
 with job(snakemake.log[0], snakemake.threads):
     params, inputs, output = snakemake.params, snakemake.input, snakemake.output
-    measured = (inputs.stimuli, inputs.responses, inputs.ceiling)
-    stimuli, responses, ceiling = map(read_table, measured)
+    measured = (inputs.stimuli, inputs.responses, inputs.ceiling, *inputs.splits)
+    stimuli, responses, ceiling, *splits = map(read_table, measured)
+    stimuli = with_splits(stimuli, *splits)
     settings, device = Settings(**params.encoding), pick(params.device)
     layers = layers_in(params.layers)
     untrained = read_features(inputs.untrained, layers) if inputs.untrained else None

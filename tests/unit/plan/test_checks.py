@@ -345,3 +345,37 @@ def test_an_assembly_is_looked_at_without_its_values(
     assert (known.sentences, known.groups, known.participants) == (20, 4, ["018", "199"])
     joined = replace(as_files(config.dataset, "w"), join="passage_label")
     assert look(config.dataset, joined).sentences == 8
+
+
+# --- Folds that a column gives ------------------------------------------------------------------
+
+
+def test_a_column_of_the_sentences_may_give_the_folds(
+    tables: dict[str, Any], assembly: dict[str, Any]
+) -> None:
+    many = {"folds": N, "inner_folds": N}  # which no longer count
+    checked(dataset={**tables, "splits": "story"}, encoding=many)
+    checked(dataset={**assembly, "splits": "experiment"}, encoding=many)
+
+
+@pytest.mark.parametrize(
+    ("splits", "words"),
+    [
+        ("storey", "s.csv has no column 'storey'. Did you mean 'story'? It has item_id, sentence"),
+        ("nothing", "s.csv has no column 'nothing'. It has item_id, sentence, group, story"),
+    ],
+)
+def test_folds_by_what_is_no_column_are_refused(
+    tables: dict[str, Any], splits: str, words: str
+) -> None:
+    assert f"`dataset.splits`: {words}" in refusal(dataset={**tables, "splits": splits})
+
+
+def test_folds_by_one_value_are_refused(assembly: dict[str, Any]) -> None:
+    one = {**assembly, "where": {"experiment": "one"}, "splits": "experiment"}
+    assert "every sentence has 'one' as its experiment" in refusal(dataset=one)
+    assert "no coordinate for run along" in refusal(dataset={**assembly, "splits": "run"})
+
+
+def test_a_simulated_brain_has_no_runs() -> None:
+    assert "leave `splits` out" in refusal(dataset={**MADE_UP, "splits": "run"})

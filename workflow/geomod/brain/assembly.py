@@ -83,6 +83,23 @@ def assembly_sentences(dataset: Dataset) -> pd.DataFrame:
     return pd.DataFrame({"group": "", **columns}, index=numbers)
 
 
+def assembly_column(dataset: Dataset, column: str) -> pd.DataFrame:
+    """item_id, and any coordinate of the presentations by our name for it or by its own."""
+    assembly, path = open_assembly(dataset), Path(dataset.assembly)
+    names = {"item_id": _coordinate(assembly, path, dataset, "item_id", "presentation")}
+    names[column] = _coordinate(
+        assembly, path, _by_own_name(dataset, column), column, "presentation"
+    )
+    numbers = pd.RangeIndex(1, assembly.sizes["presentation"] + 1, name="presentation")
+    return pd.DataFrame(names, index=numbers)
+
+
+def _by_own_name(dataset: Dataset, column: str) -> Dataset:
+    """The dataset with a coordinate that has no other name."""
+    known = column in dataset.columns or column in COORDINATES
+    return dataset if known else replace(dataset, columns={**dataset.columns, column: column})
+
+
 def open_assembly(dataset: Dataset) -> xr.DataArray:
     """The assembly, presentation × neuroid, with the rows and columns that `where` keeps.
 
@@ -101,10 +118,12 @@ class Glance(NamedTuple):
     sentences: list[str]  # their identifiers, once each
     groups: list[str] | None  # of each sentence; None where the assembly has none
     coordinates: list[str]
+    splits: list[str] | None  # of each presentation, where they are asked for
 
 
-def glance(dataset: Dataset) -> Glance:
-    """What the coordinates say; an error where they lack what the config asks of them."""
+def glance(dataset: Dataset, splits: str | None = None) -> Glance:
+    """What the coordinates say; an error where they lack what the config asks of them. `splits` is
+    a coordinate that gives folds."""
     path = Path(dataset.assembly)
     assembly = _chosen(_stored(path, values=False), path, dataset)
     _regions(assembly, path, dataset)
@@ -117,8 +136,15 @@ def glance(dataset: Dataset) -> Glance:
     if _find(assembly, dataset, "group"):
         groups = list(_coordinate(assembly, path, dataset, "group", "presentation")[first])
     owners = _coordinate(assembly, path, dataset, "participant", "neuroid")
+    of_folds = splits and _coordinate(
+        assembly, path, _by_own_name(dataset, splits), splits, "presentation"
+    )
     return Glance(
-        list(dict.fromkeys(owners)), list(items[first]), groups, list(map(str, assembly.coords))
+        participants=list(dict.fromkeys(owners)),
+        sentences=list(items[first]),
+        groups=groups,
+        coordinates=list(map(str, assembly.coords)),
+        splits=None if of_folds is None else list(of_folds),
     )
 
 

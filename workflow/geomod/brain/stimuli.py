@@ -33,7 +33,7 @@ def read_stimuli(dataset: Dataset) -> pd.DataFrame:
     if len(empty):
         raise InputError(f"{path}, {table.index.name} {empty[0]}: the sentence is empty.")
     repeats_allowed = path == Path(dataset.responses)
-    table = _one_row_an_item(table, path, repeats_allowed).reset_index(drop=True)
+    table = one_row_an_item(table, path, repeats_allowed).reset_index(drop=True)
     if len(table) < MIN_SENTENCES:
         raise InputError(
             f"{path}: {len(table)} sentences, and at least {MIN_SENTENCES} are needed to fit and "
@@ -59,7 +59,7 @@ def _from_sheet(path: Path, dataset: Dataset) -> pd.DataFrame:
     )
 
 
-def _one_row_an_item(table: pd.DataFrame, path: Path, repeats_allowed: bool) -> pd.DataFrame:
+def one_row_an_item(table: pd.DataFrame, path: Path, repeats_allowed: bool) -> pd.DataFrame:
     """The first row of each item; an error if an item is repeated, or tells different things."""
     first = table.drop_duplicates("item_id")
     place = pd.Series(first.index, index=first["item_id"])
@@ -71,12 +71,12 @@ def _one_row_an_item(table: pd.DataFrame, path: Path, repeats_allowed: bool) -> 
             f"{place[item]} already."
         )
     told_before = first.set_index("item_id").loc[table["item_id"]].set_axis(table.index)
-    for column in ("sentence", "group"):
+    for column in table.columns.drop("item_id"):
         differs = table.index[table[column] != told_before[column]]
         if len(differs):
             item = table.loc[differs[0], "item_id"]
             raise InputError(
-                f"{path}, row {differs[0]}: item_id {item!r} has another {column} than in row "
-                f"{place[item]}."
+                f"{path}, {table.index.name} {differs[0]}: item_id {item!r} has another {column} "
+                f"than in {table.index.name} {place[item]}."
             )
     return first

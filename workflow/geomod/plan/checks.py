@@ -32,6 +32,7 @@ class Known:
     sentences: int | None = None
     groups: int | None = None  # how many different ones; 0 where sentences have none
     columns: list[str] = field(default_factory=list)  # of the sentences, as their file calls them
+    splits: list[str] | None = None  # values of `dataset.splits`, once each
 
 
 def check(config: Config, datasets: Mapping[str, Dataset]) -> None:
@@ -55,6 +56,7 @@ def check(config: Config, datasets: Mapping[str, Dataset]) -> None:
             check_mapped_people,
             check_context,
             check_grouping,
+            check_splits,
             check_folds,
         ):
             try:
@@ -202,8 +204,8 @@ def look(section: Section, dataset: Dataset) -> Known:
         made = section.simulate
         return Known("the simulated brain", list(dataset.participants), made.sentences, 0)
     if dataset.assembly:
-        return _look_at_assembly(dataset)
-    known = _look_at_sentences(dataset)
+        return _look_at_assembly(section, dataset)
+    known = _look_at_sentences(section, dataset)
     if dataset.reader:
         return replace(known, source=_look_at_own_reader(dataset.reader))
     people = _look_at_images(section, dataset) if dataset.nifti else _look_at_table(dataset)
@@ -227,14 +229,17 @@ def _look_for_toy_regions(dataset: Dataset) -> None:
         )
 
 
-def _look_at_sentences(dataset: Dataset) -> Known:
+def _look_at_sentences(section: Section, dataset: Dataset) -> Known:
     path = Path(dataset.sentences)
-    seen = glance(path, dataset, ["item_id", "group"], where_present=True)
+    asked = ["item_id", "group", *([section.splits] if section.splits else [])]
+    seen = glance(path, dataset, asked, where_present=True)
     if seen is None:
         return Known(str(path))
     require_columns(seen.columns, path, ["item_id", "sentence"])
     groups = len(set(seen.values.get("group", ())))
-    return Known(str(path), None, len(set(seen.values["item_id"])), groups, seen.columns)
+    splits = list(dict.fromkeys(seen.values.get(section.splits or "", ())))
+    sentences = len(set(seen.values["item_id"]))
+    return Known(str(path), None, sentences, groups, seen.columns, splits)
 
 
 def _look_at_table(dataset: Dataset) -> list[str] | None:
@@ -262,15 +267,16 @@ def _look_at_images(section: Section, dataset: Dataset) -> list[str] | None:
     return names_on_disk(dataset.images.betas, "participant")
 
 
-def _look_at_assembly(dataset: Dataset) -> Known:
+def _look_at_assembly(section: Section, dataset: Dataset) -> Known:
     path = Path(dataset.assembly)
     if not path.is_file():
         return Known(str(path))
     from geomod.brain.assembly import glance as glance_at_assembly
 
-    seen = glance_at_assembly(dataset)
-    groups = len(set(seen.groups or ()))
-    return Known(str(path), seen.participants, len(seen.sentences), groups, seen.coordinates)
+    seen = glance_at_assembly(dataset, section.splits)
+    groups, splits = len(set(seen.groups or ())), list(dict.fromkeys(seen.splits or ()))
+    count = len(seen.sentences)
+    return Known(str(path), seen.participants, count, groups, seen.coordinates, splits)
 
 
 def check_people(config: Config, name: str, known: Known) -> None:
@@ -338,9 +344,28 @@ def check_grouping(config: Config, name: str, known: Known) -> None:
 SENTENCES = ("item_id", "sentence", "group", "n_words", "n_characters", "position")
 
 
+def check_splits(config: Config, name: str, known: Known) -> None:
+    """Refuse folds by a column that is not there, or has one value."""
+    column = config.each_dataset[name].splits
+    if column is None or known.sentences is None:
+        return
+    if not known.splits:
+        raise InputError(
+            f"`dataset.splits`: {config.each_dataset[name].sentences} has no column {column!r}."
+            f"{nearest(column, known.columns)} It has {listed(known.columns)}"
+        )
+    if len(known.splits) == 1:
+        raise InputError(
+            f"`dataset.splits`: every sentence has {known.splits[0]!r} as its {column}; two values "
+            "are needed, one to fit on and one to test"
+        )
+
+
 def check_folds(config: Config, name: str, known: Known) -> None:
     """Refuse more folds than there are sentences, or groups of them, to deal."""
     encoding, count, what = config.encoding, known.sentences, "sentences"
+    if config.each_dataset[name].splits:
+        return
     column = config.grouped_by(name)
     if column == "group":
         count, what = known.groups, "groups of sentences"

@@ -131,6 +131,11 @@ class Dataset(Section):
         description="column of the sentences whose groups no fold may split; `encoding.group_by` "
         "if left out",
     )
+    splits: str | None = Field(
+        None,
+        description="column of the sentences that gives the outer folds in place of "
+        "`encoding.folds`: each of its values (a run, a session) is tested once",
+    )
     ceiling: str = Field(
         "participants",
         description="noise ceiling: from `participants`, from `split_half`, or a table's path",
@@ -156,6 +161,8 @@ class Dataset(Section):
             raise ValueError("`join` is for an `assembly`; leave it out")
         if self.simulate and self.participants:
             raise ValueError("`simulate` makes its own participants; leave `participants` out")
+        if self.simulate and self.splits:
+            raise ValueError("`simulate` has sentences without runs; leave `splits` out")
         if self.long != "refuse" and self.context != "passage":
             raise ValueError("`long` is for `context: passage`; leave it out")
         return self
