@@ -105,6 +105,25 @@ rule splits:
         "../scripts/splits.py"
 
 
+rule nuisances:
+    input:
+        nuisances=lambda wildcards: here(SECTIONS[wildcards.dataset].nuisances),
+        stimuli=PATHS.data("{dataset}", "stimuli.parquet"),
+    output:
+        PATHS.data("{dataset}", "nuisances.parquet"),
+    log:
+        PATHS.log("data/{dataset}/nuisances"),
+    conda:
+        CONDA
+    params:
+        dataset=lambda wildcards: about_sentences(DATASETS[wildcards.dataset]),
+        key=lambda wildcards: CONFIG.key_of(wildcards.dataset),
+        code=code("nuisances.py"),
+        provenance=provenance("nuisances.py"),
+    script:
+        "../scripts/nuisances.py"
+
+
 def grouping_of(wildcards):
     """What decides whether groups of sentences allow the folds."""
     found = grouping(CONFIG, wildcards.dataset)

@@ -8,7 +8,7 @@ import pytest
 
 from geomod.base.errors import InputError
 from geomod.brain.dataset import Dataset
-from geomod.brain.rows import read_splits
+from geomod.brain.rows import read_nuisances, read_splits
 from geomod.brain.stimuli import read_stimuli
 from tests.unit.brain.test_assembly import store
 
@@ -71,3 +71,66 @@ def test_a_coordinate_of_an_assembly_gives_it_too(tmp_path: Path) -> None:
     assert list(of_story) == list(stimuli["group"]) == [f"story {i % 4}" for i in range(N)]
     with pytest.raises(InputError, match="no coordinate for runs along"):
         read_splits(dataset, stimuli, "runs")
+
+
+# --- Nuisances ----------------------------------------------------------------------------------
+
+
+def motion(*changed: tuple[str, str]) -> str:
+    """A file of nuisances, another sentence in its first row."""
+    lines = ["item_id,motion,session", "other,,x", *(f"{i},{i / 7},{i % 2}" for i in range(N))]
+    text = "\n".join(lines)
+    for before, after in changed:
+        assert before in text
+        text = text.replace(before, after)
+    Path("motion.csv").write_text(text, encoding="utf-8")
+    return "motion.csv"
+
+
+def test_every_column_is_a_nuisance_of_every_sentence_in_their_order(sentences: Dataset) -> None:
+    stimuli = read_stimuli(sentences)[::-1]
+    table = read_nuisances(sentences, stimuli, motion()).set_index(["nuisance", "item_id"])["value"]
+    assert list(table["motion"].index) == list(stimuli["item_id"])
+    np.testing.assert_array_equal(table["motion"], np.arange(N)[::-1] / 7)
+    np.testing.assert_array_equal(table["session"], np.arange(N)[::-1] % 2)
+
+
+def test_what_chooses_rows_is_no_nuisance(sentences: Dataset) -> None:
+    motion(("session", "cond"), *((f",{i % 2}\n{i + 1},", f",B\n{i + 1},") for i in range(N - 1)))
+    path = Path("motion.csv")
+    path.write_text(path.read_text(encoding="utf-8")[:-1] + "B\n", encoding="utf-8")
+    chosen = Dataset(sentences="s.csv", regions=["IFG"], where={"cond": "B"})
+    table = read_nuisances(chosen, read_stimuli(sentences), path)
+    assert set(table["nuisance"]) == {"motion"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ("\n9,", "\n99,", r"motion.csv has no row for item_id '9' \(1 of 24 sentences"),
+        ("\n9,", "\n8,", r"motion.csv has no row for item_id '9'"),
+        ("\n9,", "\n9,0,0\n9,", r"motion.csv, row 13: item_id '9' has a row already"),
+        ("\n7,1.0,", "\n7,much,", r"motion.csv, row 10: motion is 'much', not a number"),
+        ("\n7,1.0,", "\n7,nan,", r"motion.csv, row 10: motion is missing"),
+        ("item_id", "item", r"motion.csv has no column 'item_id'"),
+        ("\n7,1.0,1", "\n7,1.0", r"motion.csv, row 10: 2 values where the header has 3"),
+    ],
+)
+def test_what_is_wrong_with_nuisances_is_said_with_its_row(
+    sentences: Dataset, before: str, after: str, words: str
+) -> None:
+    with pytest.raises(InputError, match=words):
+        read_nuisances(sentences, read_stimuli(sentences), motion((before, after)))
+
+
+def test_a_nuisance_that_says_nothing_is_refused(sentences: Dataset) -> None:
+    Path("n.csv").write_text(
+        "\n".join(["item_id,run", *(f"{i},3" for i in range(N))]), encoding="utf-8"
+    )
+    with pytest.raises(
+        InputError, match=r"n\.csv: run is 3 in every sentence.*leave the column out"
+    ):
+        read_nuisances(sentences, read_stimuli(sentences), "n.csv")
+    Path("n.csv").write_text("\n".join(["item_id", *map(str, range(N))]), encoding="utf-8")
+    with pytest.raises(InputError, match=r"n\.csv has no column beside item_id"):
+        read_nuisances(sentences, read_stimuli(sentences), "n.csv")

@@ -167,3 +167,26 @@ def test_rows_without_neighbours_have_no_smooth_baseline(world: Any, groups: lis
     settings = replace(SETTINGS, baselines=["position", "smooth"])
     table = against_baselines(after, before, responses, stimuli.assign(group=groups), settings)
     assert set(table["baseline"]) == {"position"}
+
+
+# --- Nuisances ----------------------------------------------------------------------------------
+
+
+def test_nuisances_are_one_band_whatever_the_order_of_their_rows(world: Any) -> None:
+    after, before, responses, stimuli = world
+    settings = replace(SETTINGS, baselines=["length", "nuisances"])
+    values = stimuli[["item_id", "n_words", "n_characters"]].melt("item_id", var_name="nuisance")
+    shuffled = values.sample(frac=1, random_state=0)
+    ladders = Ladders(Baselines(settings, stimuli, before, shuffled))
+    ceiling = responses[["region", "participant"]].drop_duplicates().assign(ceiling=1.0)
+    encode_checkpoint(after, responses, stimuli, ceiling, settings, beside=ladders)
+    table = ladders.table().set_index(["baseline", "layer", "region", "participant"])
+    assert len(table) == 2 * 2 * 3
+    # The same two columns by another way, in another order.
+    pd.testing.assert_frame_equal(table.loc["nuisances"], table.loc["length"], atol=1e-9)
+
+
+def test_a_dataset_without_nuisances_has_no_such_baseline(world: Any) -> None:
+    after, before, *rest = world
+    settings = replace(SETTINGS, baselines=["length", "nuisances"])
+    assert set(against_baselines(after, before, *rest, settings)["baseline"]) == {"length"}

@@ -379,3 +379,16 @@ def test_folds_by_one_value_are_refused(assembly: dict[str, Any]) -> None:
 
 def test_a_simulated_brain_has_no_runs() -> None:
     assert "leave `splits` out" in refusal(dataset={**MADE_UP, "splits": "run"})
+
+
+# --- Nuisances ----------------------------------------------------------------------------------
+
+
+def test_nuisances_that_are_not_there_or_not_asked_for_are_refused(tables: dict[str, Any]) -> None:
+    given = {**tables, "nuisances": "motion.csv"}
+    assert "`dataset.nuisances`: there is no file motion.csv" in refusal(dataset=given)
+    Path("motion.csv").write_text("item,motion\n1,2\n", encoding="utf-8")
+    assert "motion.csv has no column 'item_id'" in refusal(dataset=given)
+    Path("motion.csv").write_text("item_id,motion\n1,2\n", encoding="utf-8")
+    checked(dataset=given)
+    assert "does not name `nuisances`" in refusal(dataset=given, encoding={"baselines": ["length"]})

@@ -25,19 +25,26 @@ COLUMNS += ["score_baseline", "score_layer", "score_joint", "unique", "unique_r2
 class Baselines:
     """What stands beside the layers of every checkpoint of a model.
 
-    `untrained` are the features of the model before training; None where there are none. What a
-    baseline predicts alone is the same at every layer and step, and found once.
+    `untrained` are the features of the model before training, `nuisances` the table of that name;
+    None where there are none. What a baseline predicts alone is the same at every layer and step,
+    and found once.
     """
 
     def __init__(
-        self, settings: Settings, stimuli: pd.DataFrame, untrained: Features | None = None
+        self,
+        settings: Settings,
+        stimuli: pd.DataFrame,
+        untrained: Features | None = None,
+        nuisances: pd.DataFrame | None = None,
     ) -> None:
         self.names: list[str] = list(settings.baselines)
         if "smooth" in self.names and not has_order(stimuli):
             log.info("no baseline `smooth`: the sentences have no groups, and so no order")
             self.names.remove("smooth")
+        if "nuisances" in self.names and nuisances is None:
+            self.names.remove("nuisances")
         self._standardize, self._match_width = settings.standardize, settings.match_width
-        self._stimuli = stimuli
+        self._stimuli, self._nuisances = stimuli, nuisances
         self._untrained = untrained and {
             layer: values for layer, values in untrained.items() if np.isfinite(values).all()
         }
@@ -68,6 +75,9 @@ class Baselines:
             return self._untrained or {}
         if name == "smooth":
             return smooth(self._stimuli)
+        if name == "nuisances" and self._nuisances is not None:
+            table = self._nuisances.pivot(index="item_id", columns="nuisance", values="value")
+            return table.loc[self._stimuli["item_id"]].to_numpy(dtype=np.float64)
         return self._stimuli[OF_SENTENCES[name]].to_numpy(dtype=np.float64)
 
 

@@ -19,6 +19,7 @@ from geomod.brain.sheets import listed, nearest, require_columns
 from geomod.plan.config.dataset import Dataset as Section
 from geomod.plan.config.suites import FolderSuite, HubSuite
 from geomod.plan.config.whole import Config
+from geomod.plan.datasets import as_files
 from geomod.plan.grid import Grid, known_steps, width_of
 from geomod.toy.shapes import TOY_REGIONS
 
@@ -57,6 +58,7 @@ def check(config: Config, datasets: Mapping[str, Dataset]) -> None:
             check_context,
             check_grouping,
             check_splits,
+            check_nuisances,
             check_folds,
         ):
             try:
@@ -359,6 +361,24 @@ def check_splits(config: Config, name: str, known: Known) -> None:
             f"`dataset.splits`: every sentence has {known.splits[0]!r} as its {column}; two values "
             "are needed, one to fit on and one to test"
         )
+
+
+def check_nuisances(config: Config, name: str, known: Known) -> None:
+    """Refuse nuisances that are not there, or that nothing is held against."""
+    section = config.each_dataset[name]
+    if section.nuisances is None:
+        return
+    if "nuisances" not in config.encoding.baselines:
+        raise InputError(
+            "`dataset.nuisances` is given, but `encoding.baselines` does not name `nuisances`: add "
+            "it, or leave `dataset.nuisances` out"
+        )
+    path = Path(section.nuisances)
+    if not path.is_file() and section.download is None:
+        raise InputError(f"`dataset.nuisances`: there is no file {path}")
+    seen = glance(path, as_files(section, ""), ["item_id"], where_present=True)
+    if seen is not None:
+        require_columns(seen.columns, path, ["item_id"])
 
 
 def check_folds(config: Config, name: str, known: Known) -> None:

@@ -136,6 +136,11 @@ class Dataset(Section):
         description="column of the sentences that gives the outer folds in place of "
         "`encoding.folds`: each of its values (a run, a session) is tested once",
     )
+    nuisances: str | None = Field(
+        None,
+        description="CSV with `item_id` and columns of numbers (motion, session), a row a "
+        "sentence: the baseline `nuisances`",
+    )
     ceiling: str = Field(
         "participants",
         description="noise ceiling: from `participants`, from `split_half`, or a table's path",
