@@ -123,6 +123,29 @@ rule emergence:
         "../scripts/emergence.py"
 
 
+rule contrasts:
+    input:
+        checkpoints=PATHS.table("continuity"),
+        geometry=PATHS.table("geometry", "{dataset}"),
+        encoding=PATHS.table("encoding", "{dataset}"),
+        calibration=CALIBRATED,
+    output:
+        PATHS.table("contrasts", "{dataset}"),
+    log:
+        PATHS.log("data/{dataset}/contrasts"),
+    conda:
+        CONDA
+    params:
+        settings=inference_settings,
+        contrasts=lambda wildcards: CONFIG.contrasts_of(wildcards.dataset),
+        seed=SEED,
+        headline=HEADLINE,
+        code=code("contrasts.py"),
+        provenance=provenance("contrasts.py"),
+    script:
+        "../scripts/contrasts.py"
+
+
 rule judge:
     input:
         checkpoints=PATHS.table("continuity"),

@@ -14,6 +14,9 @@ STACKED = {
 }
 if SIMULATED:
     STACKED["recovery"] = of_datasets("recovery", SIMULATED)
+CONTRASTED = [name for name in SECTIONS if CONFIG.contrasts_of(name)]
+if CONTRASTED:
+    STACKED["contrasts"] = of_datasets("contrasts", CONTRASTED)
 CALIBRATION = [PATHS.table("calibration")] if CONFIG.inference.calibration_draws else []
 
 

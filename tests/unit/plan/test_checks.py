@@ -392,3 +392,41 @@ def test_nuisances_that_are_not_there_or_not_asked_for_are_refused(tables: dict[
     Path("motion.csv").write_text("item_id,motion\n1,2\n", encoding="utf-8")
     checked(dataset=given)
     assert "does not name `nuisances`" in refusal(dataset=given, encoding={"baselines": ["length"]})
+
+
+# --- Contrasts ----------------------------------------------------------------------------------
+
+MINE = {"first": ["IFG"], "later": ["MFG"]}
+
+
+def test_contrasts_are_told_to_the_datasets_that_have_their_regions(tables: dict[str, Any]) -> None:
+    keys = {key: value for key, value in tables.items() if key != "name"}
+    three = {"a": keys, "b": {**keys, "regions": ["MFG"]}, "c": keys}
+    contrasts = {"mine": MINE, "of_c": {"first": {"c": ["MFG"]}, "later": ["IFG"]}}
+    given = {"run": "r", "suites": TOY, "datasets": three, "inference": {"contrasts": contrasts}}
+    config = parse_config(given)
+    check(config, {name: as_files(each, "world") for name, each in config.each_dataset.items()})
+    assert config.contrasts_of("a") == {"mine": (["IFG"], ["MFG"])}
+    assert config.contrasts_of("b") == {}
+    assert set(config.contrasts_of("c")) == {"mine", "of_c"}
+    assert "contrasts" not in config.inference.told_of("a")
+
+
+@pytest.mark.parametrize(
+    ("contrast", "words"),
+    [
+        ({**MINE, "later": ["MFJ"]}, "contrasts.x.later`: 'MFJ' is not among `dataset.regions`"),
+        ({**MINE, "later": ["IFG"]}, "contrasts.x` has 'IFG' in `first` and in `later`"),
+        ({**MINE, "later": []}, "contrasts.x` needs regions in `first` and in `later`"),
+        ({**MINE, "later": {"u": ["MFG"]}}, "contrasts.x.later` is told of a dataset 'u'"),
+        ({"first": ["IFG"]}, "contrasts.x.later` is missing"),
+        ({**MINE, "last": ["MFG"]}, "contrasts.x.last` is not a key; did you mean"),
+        ({**MINE, "later": "MFG"}, "contrasts.x.later` is 'MFG'; it must be a list"),
+    ],
+)
+def test_a_contrast_of_no_two_groups_is_refused(
+    tables: dict[str, Any], contrast: dict[str, Any], words: str
+) -> None:
+    assert f"`inference.{words}" in refusal(
+        dataset=tables, inference={"contrasts": {"x": contrast}}
+    )

@@ -343,3 +343,12 @@ def test_the_schema_refuses_what_the_code_refuses(root: Path) -> None:
     jsonschema.validate(GOOD, schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(changed("encoding.fold", 5), schema)
+
+
+def test_a_wrong_key_of_one_of_several_datasets_is_named_with_those_that_are_known() -> None:
+    toy = {"toy": {"provider": "train", "sizes": ["xs"], "steps": [0]}}
+    given = {"regions": ["IFG"], "simulate": {"sentence": 30}, "contekst": "alone"}
+    with pytest.raises(InputError) as caught:
+        parse_config({"run": "r", "suites": toy, "datasets": {"mine": given}})
+    assert "`datasets.mine.contekst` is not a key; did you mean `context`?" in str(caught.value)
+    assert "`datasets.mine.simulate.sentence` is not a key; did you mean" in str(caught.value)

@@ -171,8 +171,9 @@ def check_tested_regions(config: Config) -> None:
     """Refuse a claim about regions that are not encoded. The defaults ask for nothing, and a list
     for all datasets asks for regions that any of them has."""
     lacking = []
-    for key in sorted({"temporal", "frontal", "network"} & config.inference.model_fields_set):
-        given = getattr(config.inference, key)
+    for key, given in config.regions_told().items():
+        if key.split(".")[0] not in config.inference.model_fields_set:
+            continue
         every = [region for each in config.each_dataset.values() for region in each.regions]
         sections = " or ".join(f"`{config.key_of(name)}.regions`" for name in config.each_dataset)
         asked = (
