@@ -166,6 +166,7 @@ rule judge:
     params:
         settings=inference_settings,
         seed=SEED,
+        seeds={m.name: [m.suite, m.seed] for m in GRID.models if m.seed is not None},
         headline=HEADLINE,
         code=code("judge.py"),
         provenance=provenance("judge.py"),

@@ -24,6 +24,7 @@ with job(snakemake.log[0], snakemake.threads):
         folds=read_table(inputs.folds),
         covariates=tokens[["model", "step", "surprisal"]],
         calibration=read_table(calibration) if calibration else None,
+        seeds={model: (suite, number) for model, (suite, number) in params.seeds.items()},
         planted=planted_claims(read_json(truth)) if truth else None,
     )
     origin = in_short(derived(params.provenance, snakemake.input), inputs.encoding)
