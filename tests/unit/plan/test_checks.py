@@ -430,3 +430,12 @@ def test_a_contrast_of_no_two_groups_is_refused(
     assert f"`inference.{words}" in refusal(
         dataset=tables, inference={"contrasts": {"x": contrast}}
     )
+
+
+def test_an_order_by_what_is_no_column_is_refused(
+    tables: dict[str, Any], assembly: dict[str, Any]
+) -> None:
+    checked(dataset={**assembly, "sort_by": ["passage_index"]})
+    message = refusal(dataset={**assembly, "sort_by": ["passage_idx"]})
+    assert "`dataset.sort_by`: a.nc has no column 'passage_idx'. Did you mean 'passage_i" in message
+    assert "s.csv has no column 'part'" in refusal(dataset={**tables, "sort_by": ["part"]})

@@ -312,7 +312,7 @@ def test_a_file_that_is_no_config_is_named(tmp_path: Path, text: str) -> None:
         read_configs([path])
 
 
-@pytest.mark.parametrize("name", ["config.yaml", "paper.yaml"])
+@pytest.mark.parametrize("name", ["config.yaml", "paper.yaml", "brains.yaml"])
 def test_shipped_configs_are_valid(root: Path, name: str) -> None:
     path = root / "config" / name
     assert isinstance(parse_config(read_configs([path]), name), Config)

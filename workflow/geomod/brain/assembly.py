@@ -49,6 +49,9 @@ def read_assembly(dataset: Dataset, stimuli: pd.DataFrame) -> tuple[pd.DataFrame
     regions = _regions(assembly, path, dataset)
     tables, notes = [], []
     for participant in _participants(owners, path, dataset):
+        if not dataset.participants and _read_nothing(assembly, owners == participant):
+            notes.append(f"{path.name}, participant {participant}: read none of the sentences")
+            continue
         voxels = _of_participant(assembly, owners == participant, participant, path)
         notes += voxels.notes
         items = _items(assembly, path, dataset, stimuli)[voxels.rows]
@@ -285,6 +288,12 @@ def _participants(owners: np.ndarray, path: Path, dataset: Dataset) -> list[str]
     if lacking:
         raise InputError(f"{path} has no participant {lacking[0]!r}. It has {listed(found)}.")
     return wanted
+
+
+def _read_nothing(assembly: xr.DataArray, chosen: np.ndarray) -> bool:
+    """Whether a person has no response: to another experiment, which `where` left out."""
+    values = assembly.to_numpy()[:, chosen]
+    return not (np.isfinite(values) & (values != 0)).any()
 
 
 def _of_participant(

@@ -10,26 +10,13 @@ import pandas as pd
 
 from geomod.base.errors import InputError
 from geomod.brain.dataset import Dataset
-from geomod.brain.inputs import sentence_file
 from geomod.brain.sheets import labels, numbers, read_sheet, require_columns
-from geomod.brain.stimuli import one_row_an_item
+from geomod.brain.stimuli import column_of
 
 
 def read_splits(dataset: Dataset, stimuli: pd.DataFrame, column: str) -> pd.DataFrame:
-    """item_id and split, the value of a column of the sentences (a coordinate of an assembly), a
-    row a sentence. No value may be empty, and a sentence has one."""
-    path = Path(sentence_file(dataset))
-    if dataset.assembly:
-        from geomod.brain.assembly import assembly_column
-
-        table = assembly_column(dataset, column)
-    else:
-        sheet = read_sheet(path, dataset.columns, dataset.where, where_present=True)
-        require_columns(sheet.columns, path, ["item_id", column])
-        names = {name: labels(sheet, path, name) for name in ("item_id", column)}
-        table = pd.DataFrame(names)
-    once = one_row_an_item(table, path, repeats_allowed=path == Path(dataset.responses))
-    values = once.set_index("item_id").loc[stimuli["item_id"], column]
+    """item_id and split, the value of a column of the sentences, a row a sentence."""
+    values = column_of(dataset, column).loc[stimuli["item_id"]]
     return pd.DataFrame({"item_id": stimuli["item_id"], "split": values.to_numpy()})
 
 

@@ -57,6 +57,7 @@ def check(config: Config, datasets: Mapping[str, Dataset]) -> None:
             check_mapped_people,
             check_context,
             check_grouping,
+            check_order,
             check_splits,
             check_nuisances,
             check_folds,
@@ -345,6 +346,17 @@ def check_grouping(config: Config, name: str, known: Known) -> None:
 
 # The columns of `geomod.brain.stimuli.read_stimuli`.
 SENTENCES = ("item_id", "sentence", "group", "n_words", "n_characters", "position")
+
+
+def check_order(config: Config, name: str, known: Known) -> None:
+    """Refuse an order by a column that is not there."""
+    section = config.each_dataset[name]
+    for column in section.sort_by if known.columns else ():
+        if not {column, section.columns.get(column)} & set(known.columns):
+            raise InputError(
+                f"`dataset.sort_by`: {section.assembly or section.sentences} has no column "
+                f"{column!r}.{nearest(column, known.columns)} It has {listed(known.columns)}"
+            )
 
 
 def check_splits(config: Config, name: str, known: Known) -> None:

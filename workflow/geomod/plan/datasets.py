@@ -32,5 +32,5 @@ def how_read(section: Section) -> dict[str, Any]:
 def about_sentences(dataset: Dataset) -> dict[str, Any]:
     """The keys that say which the sentences are. Another region or ceiling changes none of them,
     and must not send every sentence through every model again."""
-    names = ("sentences", "responses", "assembly", "columns", "where", "join")
+    names = ("sentences", "responses", "assembly", "columns", "where", "join", "sort_by", "strip")
     return {name: value for name, value in asdict(dataset).items() if name in names}

@@ -119,6 +119,12 @@ class Dataset(Section):
     join: str | None = Field(
         None, description="coordinate of an assembly whose words make one sentence: `sentence_id`"
     )
+    sort_by: Annotated[list[str], Once] = Field(
+        default_factory=list,
+        description="columns of numbers that put the sentences of a `group` in order, where the "
+        "file does not: `[sentence_number, part_number]`",
+    )
+    strip: bool = Field(False, description="leave out spaces before and after a sentence")
     context: Literal["alone", "passage"] = Field(
         "alone",
         description="what a model has read before a sentence: nothing, or its `group` so far",
