@@ -179,7 +179,7 @@ def test_the_brains_are_read_as_people_read_them(brains: Workflow) -> None:
     splits = read_table(data / "blank2014/splits.parquet")
     assert list(splits["split"]) == list(stimuli["blank2014"]["group"])
     words = stimuli["fedorenko2016"]
-    assert list(words["sentence"][8:16]) == "ALEX WAS TIRED SO HE TOOK A NAP".split()
+    assert list(words["sentence"][8:16]) == ["ALEX", "WAS", "TIRED", "SO", "HE", "TOOK", "A", "NAP"]
     assert list(words["position"]) == list(range(8)) * 10
 
     def people(name: str) -> list[str]:

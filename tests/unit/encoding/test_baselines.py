@@ -11,6 +11,7 @@ import pytest
 from geomod.base.tables import columns_of
 from geomod.encoding.baselines import SPANS, Baselines, Ladders, against_baselines, smooth
 from geomod.encoding.scores import encode_checkpoint
+from geomod.ridge.engine import encode
 from tests.unit.encoding.test_scores import SETTINGS
 
 N = 80
@@ -158,7 +159,20 @@ def test_smooth_predicts_drift_through_shuffled_folds_and_nothing_where_passages
     assert abs(leaking.score_layer) < 0.2
     assert abs(leaking.unique) < 0.05
     (whole,) = against_baselines(*given, replace(settings, group_by="group")).itertuples()
-    assert whole.score_baseline == pytest.approx(0, abs=1e-6)
+    assert whole.score_baseline == 0
+    runs = PASSAGES.assign(split=np.repeat(["a", "b", "c", "d"], 40))
+    (apart,) = against_baselines(*given[:3], runs, settings).itertuples()
+    assert apart.score_baseline == 0
+    parted = PASSAGES.assign(split=np.tile(["a", "b", "c", "d"], 40))
+    (leaking,) = against_baselines(*given[:3], parted, settings).itertuples()
+    assert leaking.score_baseline > 0.6
+
+
+def test_what_is_not_fitted_where_passages_are_whole_would_have_scored_nothing() -> None:
+    """The bumps themselves, fitted: they predict the same of all rows of the test passages."""
+    y = drifting(np.random.default_rng(0))["response"].to_numpy()
+    found = encode(smooth(PASSAGES), y, groups=PASSAGES["group"])
+    np.testing.assert_allclose(found.score, 0, atol=1e-6)
 
 
 @pytest.mark.parametrize("groups", [[""] * N, [f"g{i}" for i in range(N)]])

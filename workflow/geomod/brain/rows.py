@@ -57,7 +57,7 @@ def _varying(sheet: pd.DataFrame, path: Path, name: str) -> pd.Series:
     missing = values.index[values.isna()]
     if len(missing):
         raise InputError(f"{path}, row {missing[0]}: {name} is missing; each sentence needs it.")
-    if values.nunique() == 1:
+    if (values == values.iloc[0]).all():
         raise InputError(
             f"{path}: {name} is {values.iloc[0]:g} in every sentence, which explains nothing; "
             "leave the column out."

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from geomod.brain.responses import AVERAGE, Block, response_blocks
+from geomod.encoding.groups import SPLIT
 from geomod.encoding.scores import Features, cross_validation
 from geomod.encoding.settings import Settings
 from geomod.ridge.banded import Baseline, Climb, Ladder
@@ -43,6 +44,7 @@ class Baselines:
             self.names.remove("smooth")
         if "nuisances" in self.names and nuisances is None:
             self.names.remove("nuisances")
+        self._group_by = settings.group_by
         self._standardize, self._match_width = settings.standardize, settings.match_width
         self._stimuli, self._nuisances = stimuli, nuisances
         self._untrained = untrained and {
@@ -74,9 +76,10 @@ class Baselines:
         if name == "untrained":
             return self._untrained or {}
         if name == "smooth":
-            return smooth(self._stimuli)
+            knows = may_part_groups(self._stimuli, self._group_by)
+            return smooth(self._stimuli) if knows else np.zeros((len(self._stimuli), 1))
         if name == "nuisances" and self._nuisances is not None:
-            table = self._nuisances.pivot(index="item_id", columns="nuisance", values="value")
+            table = self._nuisances.pivot_table(index="item_id", columns="nuisance", values="value")
             return table.loc[self._stimuli["item_id"]].to_numpy(dtype=np.float64)
         return self._stimuli[OF_SENTENCES[name]].to_numpy(dtype=np.float64)
 
@@ -95,12 +98,20 @@ def smooth(stimuli: pd.DataFrame) -> NDArray[np.float64]:
     Column j is a bump about row j, the mean over s of exp(−d² / 2s²) with d the rows between, s of
     `SPANS`, and 0 in other groups: the identity smoothed within groups (Feghhi et al. 2024). Ridge
     on it interpolates what neighbours in time have in common, as smoothly as its penalty says.
-    Where a fold tests whole groups it knows nothing of them, and scores 0.
+    Of a group that a fold tests as a whole it knows nothing.
     """
     place = stimuli["position"].to_numpy(dtype=np.float64)
     group = pd.factorize(stimuli["group"])[0]
     apart = np.where(group[:, None] == group, place[:, None] - place, np.inf)
     return np.mean([np.exp(-0.5 * (apart / span) ** 2) for span in SPANS], axis=0)
+
+
+def may_part_groups(stimuli: pd.DataFrame, group_by: str | None) -> bool:
+    """Whether rows of one group can be on both sides of an outer fold."""
+    if SPLIT not in stimuli:
+        return group_by != "group"
+    pairs = stimuli.loc[stimuli["group"] != "", ["group", SPLIT]].drop_duplicates()
+    return bool(pairs["group"].duplicated().any())
 
 
 class Ladders:
