@@ -30,6 +30,7 @@ from geomod.plan.place import Place
 from geomod.plan.reading import moved_keys, parse_config, read_configs
 from geomod.plan.settings import (
     bos_of,
+    cut_of,
     encoding_settings,
     grouping,
     how_scored,
@@ -316,6 +317,12 @@ def shapes():
         return GRID.shapes()
     except InputError as error:
         sys.exit(f"\n{error}")
+
+
+def of_rows(key, dataset):
+    """What is known of rows beyond their text: the table of a key that the dataset may have."""
+    given = getattr(SECTIONS[dataset], key)
+    return [PATHS.data(dataset, f"{key}.parquet")] if given else []
 
 
 def of_checkpoints(name):

@@ -151,6 +151,29 @@ rule question:
         "../scripts/question.py"
 
 
+rule contrasts:
+    input:
+        checkpoints=PATHS.table("continuity"),
+        geometry=PATHS.table("geometry", "{dataset}"),
+        encoding=PATHS.table("encoding", "{dataset}"),
+        calibration=CALIBRATED,
+    output:
+        PATHS.table("contrasts", "{dataset}"),
+    log:
+        PATHS.log("data/{dataset}/contrasts"),
+    conda:
+        CONDA
+    params:
+        settings=inference_settings,
+        contrasts=lambda wildcards: CONFIG.contrasts_of(wildcards.dataset),
+        seed=SEED,
+        headline=HEADLINE,
+        code=code("contrasts.py"),
+        provenance=provenance("contrasts.py"),
+    script:
+        "../scripts/contrasts.py"
+
+
 rule judge:
     input:
         checkpoints=PATHS.table("continuity"),
@@ -173,6 +196,7 @@ rule judge:
     params:
         settings=inference_settings,
         seed=SEED,
+        seeds={m.name: [m.suite, m.seed] for m in GRID.models if m.seed is not None},
         headline=HEADLINE,
         code=code("judge.py"),
         provenance=provenance("judge.py"),

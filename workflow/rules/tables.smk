@@ -20,6 +20,9 @@ if SIMULATED:
     STACKED["recovery"] = of_datasets("recovery", SIMULATED)
 if CONFIG.controls:
     STACKED["controls"] = of_datasets("controls")
+CONTRASTED = [name for name in SECTIONS if CONFIG.contrasts_of(name)]
+if CONTRASTED:
+    STACKED["contrasts"] = of_datasets("contrasts", CONTRASTED)
 CALIBRATION = [PATHS.table("calibration")] if CONFIG.inference.calibration_draws else []
 
 

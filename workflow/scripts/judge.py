@@ -30,6 +30,7 @@ with job(snakemake.log[0], snakemake.threads):
         else None,
         retaken=read_table(retaken) if retaken else None,
         calibration=read_table(calibration) if calibration else None,
+        seeds={model: (suite, number) for model, (suite, number) in params.seeds.items()},
         planted=planted_claims(read_json(truth)) if truth else None,
     )
     origin = in_short(derived(params.provenance, snakemake.input), inputs.encoding)

@@ -325,7 +325,7 @@ def test_a_file_that_is_no_config_is_named(tmp_path: Path, text: str) -> None:
         read_configs([path])
 
 
-@pytest.mark.parametrize("name", ["config.yaml", "paper.yaml"])
+@pytest.mark.parametrize("name", ["config.yaml", "paper.yaml", "brains.yaml"])
 def test_shipped_configs_are_valid(root: Path, name: str) -> None:
     path = root / "config" / name
     assert isinstance(parse_config(read_configs([path]), name), Config)
@@ -356,3 +356,12 @@ def test_the_schema_refuses_what_the_code_refuses(root: Path) -> None:
     jsonschema.validate(GOOD, schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(changed("encoding.fold", 5), schema)
+
+
+def test_a_wrong_key_of_one_of_several_datasets_is_named_with_those_that_are_known() -> None:
+    toy = {"toy": {"provider": "train", "sizes": ["xs"], "steps": [0]}}
+    given = {"regions": ["IFG"], "simulate": {"sentence": 30}, "contekst": "alone"}
+    with pytest.raises(InputError) as caught:
+        parse_config({"run": "r", "suites": toy, "datasets": {"mine": given}})
+    assert "`datasets.mine.contekst` is not a key; did you mean `context`?" in str(caught.value)
+    assert "`datasets.mine.simulate.sentence` is not a key; did you mean" in str(caught.value)

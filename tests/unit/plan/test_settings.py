@@ -61,7 +61,7 @@ def test_encoding_models_are_told_the_seed_the_penalties_and_the_width() -> None
     found = encoding_settings(given, "d")
     np.testing.assert_allclose(found.alphas, [0.1, 1, 10, 100])
     assert (found.seed, found.match_width, found.permutations) == (3, 16, 7)
-    assert found.baselines == ["length", "position", "untrained"]
+    assert found.baselines == ["length", "position", "smooth", "untrained", "nuisances"]
     assert (voxel_settings(given).permutations, voxel_settings(given).baselines) == (0, ())
 
 

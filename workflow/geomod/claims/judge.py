@@ -14,6 +14,7 @@ import pandas as pd
 
 from geomod.claims.claim import Claim, Details, Estimate, Evidence, Finding
 from geomod.claims.registry import CLAIMS
+from geomod.claims.seeds import Seeds, with_seeds
 from geomod.curves.curves import HEADLINE, gather
 from geomod.curves.estimates import false_discovery_rate
 from geomod.curves.settings import Settings
@@ -40,13 +41,15 @@ def claims(
     calibration: pd.DataFrame | None = None,
     planted: Mapping[int, bool] | None = None,
     variants: Mapping[str, str] = HEADLINE,
+    seeds: Seeds | None = None,
 ) -> list[Details]:
     """An entry a claim for claims.json; NaN is given as None.
 
     `calibration` is the table that `geomod.scrutiny` makes; `planted` says of a simulated brain
-    which claims are true in it. `competence` has a column a family (`geomod.competence.shares`);
-    claims about competence have an entry only where it was measured. `recovered`: a true claim's
-    interval lies on its side of zero, a false one is not found supported.
+    which claims are true in it, `seeds` of which suite and seed a model is. `competence` has a
+    column a family (`geomod.competence.shares`); claims about competence have an entry only where
+    it was measured. `recovered`: a true claim's interval lies on its side of zero, a false one is
+    not found supported.
     """
     curves = gather(
         geometry,
@@ -60,7 +63,11 @@ def claims(
     )
     evidence = Evidence(curves, settings or Settings(), seed, modules, emergence)
     return judge(
-        [(claim, claim.find(evidence)) for claim in CLAIMS if claim.askable(curves)],
+        [
+            (claim, with_seeds(claim, claim.find(evidence), evidence, seeds or {}))
+            for claim in CLAIMS
+            if claim.askable(curves)
+        ],
         evidence.settings.alpha,
         calibration,
         planted,

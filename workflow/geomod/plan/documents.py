@@ -15,7 +15,7 @@ from geomod.plan.config.dataset import Dataset, Download, Nifti, Simulation
 from geomod.plan.config.encoding import Alphas, Encoding
 from geomod.plan.config.features import Features
 from geomod.plan.config.geometry import Geometry
-from geomod.plan.config.inference import Inference
+from geomod.plan.config.inference import Contrast, Inference
 from geomod.plan.config.jobs import Jobs
 from geomod.plan.config.maps import Maps
 from geomod.plan.config.modules import Modules
@@ -52,6 +52,7 @@ def readme_tables() -> str:
         "inference": Inference,
         "controls": Controls,
         "power": Power,
+        "inference.contrasts.*": Contrast,
         "maps": Maps,
     }
     return "\n".join(_readme_table(title, section) for title, section in sections.items())

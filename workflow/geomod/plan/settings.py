@@ -112,8 +112,13 @@ def voxel_settings(config: Config) -> Settings:
 
 
 def grouping(config: Config, dataset: str) -> Cut | None:
-    """What decides whether groups of sentences allow the folds; None without groups."""
+    """What decides whether groups of sentences allow the folds; None without groups, and where
+    folds are chosen."""
+    chosen = cut_of(config, dataset)
+    return None if chosen.group_by is None or config.each_dataset[dataset].splits else chosen
+
+
+def cut_of(config: Config, dataset: str) -> Cut:
+    """How the rows of a dataset are cut into folds, where no column of them says."""
     chosen = encoding_settings(config, dataset)
-    if chosen.group_by is None:
-        return None
     return Cut(chosen.folds, chosen.inner_folds, chosen.group_by, chosen.seed)

@@ -11,7 +11,7 @@ from geomod.plan.config.dataset import Dataset, Download
 from geomod.plan.config.encoding import Encoding
 from geomod.plan.config.features import Features
 from geomod.plan.config.geometry import Geometry
-from geomod.plan.config.inference import Inference
+from geomod.plan.config.inference import Inference, OfEach, regions_of
 from geomod.plan.config.jobs import Jobs
 from geomod.plan.config.maps import Maps
 from geomod.plan.config.modules import Modules
@@ -128,6 +128,26 @@ class Config(Section):
             )
         return self
 
+    def regions_told(self) -> dict[str, OfEach]:
+        """The keys of `inference` that name regions, and the regions."""
+        told = {key: getattr(self.inference, key) for key in ("temporal", "frontal", "network")}
+        for name, contrast in self.inference.contrasts.items():
+            told[f"contrasts.{name}.first"] = contrast.first
+            told[f"contrasts.{name}.later"] = contrast.later
+        return told
+
+    def contrasts_of(self, dataset: str) -> dict[str, tuple[list[str], list[str]]]:
+        """Name → early and late regions of a dataset, of the contrasts that it has regions for."""
+        has = self.each_dataset[dataset].regions
+        found = {
+            name: (
+                [region for region in regions_of(contrast.first, dataset) if region in has],
+                [region for region in regions_of(contrast.later, dataset) if region in has],
+            )
+            for name, contrast in self.inference.contrasts.items()
+        }
+        return {name: groups for name, groups in found.items() if all(groups)}
+
     @property
     def mapped(self) -> str:
         """The dataset whose voxels are mapped."""
@@ -136,8 +156,7 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _regions_of_known_datasets(self) -> Self:
-        for key in ("temporal", "frontal", "network"):
-            given = getattr(self.inference, key)
+        for key, given in self.regions_told().items():
             unknown = [n for n in given if n not in self.each_dataset]
             if isinstance(given, dict) and unknown:
                 raise ValueError(
