@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from geomod.base.errors import InputError
+from geomod.base.sheets import labels, numbers, read_sheet, require_columns
 from geomod.brain.dataset import Dataset
-from geomod.brain.sheets import labels, numbers, read_sheet, require_columns
 from geomod.brain.stimuli import column_of
 
 

@@ -108,8 +108,8 @@ TOLD: Mapping[str, Told] = {
         "Does alignment stop to rise while knowledge goes on to grow?",
         "by how much the late rise of alignment stays below what counts as none, and that of "
         "knowledge above it (above 0: both hold)",
-        "Late slopes of the two curves are held against the smallest that matters, and against each "
-        "other.",
+        "Late slopes of the two curves are held against the smallest that matters, and against "
+        "each other.",
         {"left.measure": "score", "left.region": NETWORK},
     ),
 }

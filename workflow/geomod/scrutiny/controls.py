@@ -17,8 +17,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from geomod.base.errors import InputError
-from geomod.brain.responses import AVERAGE
 from geomod.base.sheets import read_sheet, require_columns
+from geomod.brain.responses import AVERAGE
 from geomod.claims.claim import Claim, Evidence, Finding
 from geomod.claims.judge import judge
 from geomod.claims.registry import CLAIMS
