@@ -56,7 +56,7 @@ def correlations(curves: Sequence[Curves], settings: Settings) -> pd.DataFrame:
     rows = []
     for model, region, layer, predictor, parts in _questions(curves, settings):
         x, y = (np.concatenate([part[i].ravel() for part in parts]) for i in range(2))
-        time = np.concatenate([part[2].reshape(part[0].size, -1) for part in parts])
+        time = np.concatenate([part[2].reshape(part[0].size, part[2].shape[-1]) for part in parts])
         # At one step there is no progress to hold fixed.
         if len(x) < 4 or not np.ptp(time, axis=0).all():
             continue
