@@ -99,14 +99,15 @@ rule report:
 
 
 def finish():
-    """Write the index of all runs anew, once this one has its answers."""
-    from geomod.report.runs import write_index
+    """Say what this run has found, and write the index of all runs anew."""
+    from pathlib import Path
+    from geomod.report.runs import verdicts, write_index
 
-    if os.path.exists(MOVED.at("claims.json")):
-        write_index(os.path.dirname(MOVED.root), TEMPLATES_OF_RUNS[0])
-        print(
-            f"The report: {MOVED.at('report.html')}; all runs: {MOVED.beside('index.html')}"
-        )
+    claims = Path(MOVED.at("claims.json"))
+    if claims.exists():
+        write_index(claims.parents[1], TEMPLATES_OF_RUNS[0])
+        print(*verdicts(claims), sep="\n")
+        print(f"Open {MOVED.at('report.html')}; all runs: {MOVED.beside('index.html')}")
 
 
 onsuccess:
