@@ -46,13 +46,6 @@ rule figures:
         "../scripts/figures.py"
 
 
-def compared(file):
-    """A file of each of the runs that are set side by side."""
-    if len(CONFIG.runs) < 2:
-        sys.exit("\nsay which runs to compare: --config 'runs=[a, b]'")
-    return [here(file(Paths(name))) for name in CONFIG.runs]
-
-
 rule compare:
     # Of runs that were finished before; none of them runs again for it.
     input:
@@ -96,18 +89,6 @@ rule report:
         code=code("report.py"),
     script:
         "../scripts/report.py"
-
-
-def finish():
-    """Say what this run has found, and write the index of all runs anew."""
-    from pathlib import Path
-    from geomod.report.runs import verdicts, write_index
-
-    claims = Path(MOVED.at("claims.json"))
-    if claims.exists():
-        write_index(claims.parents[1], TEMPLATES_OF_RUNS[0])
-        print(*verdicts(claims), sep="\n")
-        print(f"Open {MOVED.at('report.html')}; all runs: {MOVED.beside('index.html')}")
 
 
 onsuccess:
