@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from tests.browser.conftest import DATASETS, EVIL, Open
+from tests.unit.report.test_figures import ONE, made_up
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -77,6 +78,19 @@ def test_each_control_changes_the_numbers_to_those_of_the_tables(opened: Open, t
         same = shapes.set_index(["step", "layer"])["mean"]
         assert abs(layer_of(right) - layer / 2) <= 0.5
         assert number(right["value"]) == pytest.approx(same[steps[step], layer_of(right)], rel=1e-3)
+
+
+def test_one_model_at_one_step_can_be_explored(opened: Open, small_report: Path) -> None:
+    page = opened(path=small_report)
+    left = readout(page)[0]
+    own = made_up(**ONE)["encoding"].query("participant == 'average' and region == 'IFG'")
+    assert number(left["value"]) == pytest.approx(own["score"].max(), rel=1e-3)
+    assert page.locator('[name="step"]').is_disabled()
+    page.locator('[name="layer"]').fill("1")
+    page.evaluate(SETTLED)
+    assert layer_of(readout(page)[0]) == 1
+    for view in ("map-left", "course-left", "profile-left", "plane"):
+        assert page.locator(f"#{view} .role-mark path").count() > 0
 
 
 def cells(page: Any, side: str) -> Any:

@@ -139,6 +139,18 @@ def complain(since):
         atexit.register(print, "", *sentences, sep="\n", file=sys.stderr)
 
 
+def finish():
+    """Say what this run has found, and write the index of all runs anew."""
+    from pathlib import Path
+    from geomod.report.runs import verdicts, write_index
+
+    claims = Path(MOVED.at("claims.json"))
+    if claims.exists():
+        write_index(claims.parents[1], TEMPLATES_OF_RUNS[0])
+        print(*verdicts(claims), sep="\n")
+        print(f"Open {MOVED.at('report.html')}; all runs: {MOVED.beside('index.html')}")
+
+
 def by_suite(blocks):
     """The steps of every block, as the record of a run keeps them."""
     return {
@@ -363,3 +375,10 @@ def all_maps(wildcards):
 def inference_settings(wildcards):
     """What the tests of a dataset are told."""
     return CONFIG.inference.told_of(wildcards.dataset)
+
+
+def compared(file):
+    """A file of each of the runs that are set side by side."""
+    if len(CONFIG.runs) < 2:
+        sys.exit("\nsay which runs to compare: --config 'runs=[a, b]'")
+    return [here(file(Paths(name))) for name in CONFIG.runs]

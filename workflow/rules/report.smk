@@ -46,13 +46,6 @@ rule figures:
         "../scripts/figures.py"
 
 
-def compared(file):
-    """A file of each of the runs that are set side by side."""
-    if len(CONFIG.runs) < 2:
-        sys.exit("\nsay which runs to compare: --config 'runs=[a, b]'")
-    return [here(file(Paths(name))) for name in CONFIG.runs]
-
-
 rule compare:
     # Of runs that were finished before; none of them runs again for it.
     input:
@@ -96,17 +89,6 @@ rule report:
         code=code("report.py"),
     script:
         "../scripts/report.py"
-
-
-def finish():
-    """Write the index of all runs anew, once this one has its answers."""
-    from geomod.report.runs import write_index
-
-    if os.path.exists(MOVED.at("claims.json")):
-        write_index(os.path.dirname(MOVED.root), TEMPLATES_OF_RUNS[0])
-        print(
-            f"The report: {MOVED.at('report.html')}; all runs: {MOVED.beside('index.html')}"
-        )
 
 
 onsuccess:

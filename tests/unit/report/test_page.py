@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from geomod.claims.registry import CLAIMS
-from geomod.report.findings import TOLD
+from geomod.report.findings import POOLED, TOLD
 from geomod.report.gallery import GALLERY
 from geomod.report.page import Part, number, render, three_decimals
 from tests.unit.report.test_figures import made_up
@@ -136,6 +136,9 @@ def test_several_datasets_stand_side_by_side_and_pooled(root: Path) -> None:
     text = page(root, claims=claims, parts=parts, tables=tables)
     assert "Over all datasets" in text
     assert text.count('class="claim"') == 3
+    assert text.count(POOLED) == 1
+    assert text.count(TOLD["modularization"].test) == 2
+    assert text.count("Look at it in the explorer") == 2  # which shows no pooled numbers
     assert '<th scope="col">other</th>' in text
     ids = re.findall(r' id="([^"]+)"', text)
     assert len(ids) == len(set(ids))

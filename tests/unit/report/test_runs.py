@@ -6,7 +6,7 @@ from base64 import b64decode
 from pathlib import Path
 
 from geomod.base.seals import write_json
-from geomod.report.runs import compare, write_index
+from geomod.report.runs import compare, verdicts, write_index
 from tests.unit.report.sweeps import paper_claims
 from tests.unit.report.test_figures import made_up
 
@@ -35,6 +35,12 @@ def test_the_index_has_a_row_a_run_and_dataset_with_its_answers(tmp_path: Path, 
     assert text.count(">yes<") == text.count(">no<") == 2 * 4  # the fifth cannot be answered
     assert text.count("a trend needs three sizes") == 4
     assert "<script" not in text
+
+
+def test_the_end_of_a_run_says_its_verdicts(tmp_path: Path) -> None:
+    lines = verdicts(folder_of_runs(tmp_path) / "one/claims.json")
+    assert len(lines) == 10
+    assert lines[2] == "a: claim 3, temporal before frontal: supported"
 
 
 def test_a_run_that_is_damaged_is_named_and_the_others_stand(tmp_path: Path, root: Path) -> None:

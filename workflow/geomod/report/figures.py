@@ -71,6 +71,7 @@ def drawn_by(function: Callable[[Tables], Figure], tables: Tables, *paths: Path)
     with sns.axes_style("ticks"), mpl.rc_context(STYLE):
         figure = function(tables)
         declutter(figure)
+        figure.set_layout_engine("none")  # all has its place: no file needs to find it again
         for path in paths:
             figure.savefig(path, dpi=300, metadata=UNDATED.get(path.suffix))
 

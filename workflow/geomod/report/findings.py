@@ -114,6 +114,10 @@ TOLD: Mapping[str, Told] = {
     ),
 }
 
+POOLED = (
+    "The estimates of the datasets are averaged, weighted by their errors and by how far the "
+    "datasets differ (random effects), and the mean is held against its standard error."
+)
 ANSWERS = {"supported": "yes", "not supported": "no", "undecided": "undecided"}
 
 
@@ -136,9 +140,12 @@ def _words(claim: Claim) -> dict[str, Any]:
     words = TOLD.get(claim["name"])
     if words is None:
         return {"question": claim["statement"], "measured": claim["unit"], "how": "", "view": None}
+    told = {"question": words.question, "measured": words.measured}
+    if claim.get("dataset") == "pooled":
+        return {**told, "how": POOLED, "view": None}
     chosen = {"dataset": claim["dataset"]} if claim.get("dataset") else {}
     view = "#explore?" + urlencode({**chosen, **words.view})
-    return {"question": words.question, "measured": words.measured, "how": words.test, "view": view}
+    return {**told, "how": words.test, "view": view}
 
 
 def _trust(claim: Claim, calibration: pd.DataFrame | None) -> str:

@@ -41,6 +41,15 @@ def _run(path: Path) -> Run:
         return Run(path.parent.name, [], str(error))
 
 
+def verdicts(claims: Path) -> list[str]:
+    """What a run has found, a line a claim, to be said at its end."""
+    run = _run(claims)
+    return [
+        f"{claim['dataset']}: claim {claim['claim']}, {claim['name']}: {claim['verdict']}"
+        for claim in run.claims
+    ]
+
+
 def write_index(results: str | Path, template: str | Path) -> None:
     """Write `index.html` beside the runs of a folder: the answers of each, and its report."""
     results = Path(results)
