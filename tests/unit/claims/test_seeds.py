@@ -78,7 +78,7 @@ def test_a_claim_on_which_seeds_do_not_agree_is_undecided(
         value = float(np.mean([by_seed[seed] for seed in named]))
         return Finding(Estimate(value, value - 0.1, value + 0.1, 0.001))
 
-    claim = replace(CLAIMS[0], find=find)
+    claim = replace(CLAIMS[0], find=find, smallest=0.05)
     (entry,) = judge([(claim, with_seeds(claim, find(evidence), evidence, SEEDED))], 0.05)
     assert entry["verdict"] == verdict
     assert ("over 3 seeds of poly the interval" in entry["why"]) == (verdict == "undecided")
