@@ -281,11 +281,12 @@ def test_the_regions_of_the_claims_are_those_that_count() -> None:
 
 def test_low_and_high_blocks_are_those_of_the_checkpoint() -> None:
     rows = [
-        ("a-1", 5, layer, metric, variant, float(layer > 2))
+        (layer, metric, variant, item, float(layer > 2) + 0.1 * item)
         for layer in range(6)
         for metric, variant in (("entropy", "raw"), ("curvature", "hosseini"))
+        for item in range(3)
     ]
-    geometry = pd.DataFrame(rows, columns=["model", "step", "layer", "metric", "variant", "mean"])
+    geometry = pd.DataFrame(rows, columns=["layer", "metric", "variant", "item_id", "value"])
     variants = {"entropy": "raw", "curvature": "hosseini"}
     assert two_modules(geometry, variants) == ([1, 2], [3, 4, 5])
-    assert two_modules(geometry.assign(mean=np.nan), variants) == ([], [])
+    assert two_modules(geometry.assign(value=np.nan), variants) == ([], [])
