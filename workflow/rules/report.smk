@@ -46,6 +46,11 @@ rule report:
         checkpoints=PATHS.table("continuity"),
         calibration=CALIBRATION,
         recovery=[PATHS.table("recovery")] if SIMULATED else [],
+        controls=[
+            PATHS.data(name, "controls/said.json")
+            for name in SECTIONS
+            if CONFIG.controls
+        ],
         figures=figure_files("svg"),
         template=here(TEMPLATE),
     output:

@@ -17,6 +17,7 @@ with job(snakemake.log[0], snakemake.threads):
     files = [*inputs.tables, *inputs.recovery, *inputs.calibration]
     tables = {Path(path).stem: read_table(path) for path in files}
     svg = {tuple(key): path for key, path in zip(params.plates, inputs.figures, strict=True)}
+    said = dict(zip(params.datasets, inputs.controls, strict=True)) if inputs.controls else {}
     parts = {}
     for dataset, notes in zip(params.datasets, inputs.notes, strict=True):
         own = of_dataset(tables, dataset)
@@ -26,6 +27,7 @@ with job(snakemake.log[0], snakemake.threads):
             lacking=lacking(own),
             recovery=own.get("recovery"),
             calibration=own.get("calibration"),
+            controls=read_json(said[dataset]) if said else {},
         )
     page = render(
         Path(inputs.template),

@@ -1,6 +1,7 @@
 """Responses with known answers: their noise, what they are made of, and what comes back."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,7 @@ from geomod.scrutiny.controls import (
     components,
     make_controls,
     noise_of,
+    own_signals,
     parts_of,
     recovered,
     regions_of,
@@ -234,6 +236,21 @@ def test_controls_of_a_file_are_those_of_the_file(noise: Noise) -> None:
     free = made.matrix[:, made.targets["participant"] == NOISE_FREE]
     np.testing.assert_allclose(np.corrcoef(free[:, 0], own["response"])[0, 1], 1)
     np.testing.assert_array_equal(free, free[:, [0]] * np.ones(6))
+
+
+def test_a_file_of_own_responses_is_read_in_the_order_of_the_sentences(tmp_path: Path) -> None:
+    path = tmp_path / "own.csv"
+    rows = [f"{item},{i}" for i, item in enumerate(STIMULI["item_id"])]
+    path.write_text("\n".join(["item_id,netw", *reversed(rows)]), encoding="utf-8")
+    assert own_signals(path, STIMULI)["netw"].tolist() == list(range(SENTENCES))
+    path.write_text("\n".join(["item_id,netw", *rows[:-2], "s158,much"]), encoding="utf-8")
+    with pytest.raises(
+        InputError, match="own.csv: 2 of 160 sentences have no number.*'s158' first"
+    ):
+        own_signals(path, STIMULI)
+    path.write_text("item_id\ns1", encoding="utf-8")
+    with pytest.raises(InputError, match="no column of responses"):
+        own_signals(path, STIMULI)
 
 
 def test_a_kind_without_anything_to_make_it_from_is_skipped_with_a_reason(noise: Noise) -> None:

@@ -1,7 +1,7 @@
 """One HTML page that says what was found, with every figure in it and nothing to load."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ class Part:
     """What the page says of one dataset.
 
     `figures` gives each as SVG text, `lacking` a sentence for each that is left out. Simulated
-    datasets have `recovery`.
+    datasets have `recovery`. `controls` has a line for each claim, by its number, of what the same
+    test makes of responses with known answers.
     """
 
     notes: Sequence[str]
@@ -28,6 +29,7 @@ class Part:
     lacking: Mapping[str, str]
     recovery: pd.DataFrame | None = None
     calibration: pd.DataFrame | None = None
+    controls: Mapping[str, str] = field(default_factory=dict)
 
 
 def render(
@@ -63,7 +65,11 @@ def _part(name: str, part: Part, claims: Sequence[Mapping[str, Any]]) -> dict[st
         recovery = None
     return {
         "name": name,
-        "claims": [claim for claim in claims if claim["dataset"] == name],
+        "claims": [
+            {**claim, "controls": part.controls.get(str(claim["claim"]))}
+            for claim in claims
+            if claim["dataset"] == name
+        ],
         "notes": part.notes,
         "plates": [
             {
