@@ -54,7 +54,8 @@ if CONFIG.controls:
             tokens=PATHS.table("tokens", "{dataset}"),
             ceiling=PATHS.data("{dataset}", "ceiling.parquet"),
         output:
-            PATHS.table("controls", "{dataset}"),
+            table=PATHS.table("controls", "{dataset}"),
+            said=PATHS.data("{dataset}", "controls/said.json"),
         log:
             PATHS.log("data/{dataset}/controls"),
         conda:
@@ -76,7 +77,8 @@ if CONFIG.controls:
 rule power:
     # From the grid and assumptions alone: no other job has to have run.
     output:
-        PATHS.table("power"),
+        table=PATHS.table("power"),
+        text=PATHS.at("power.txt"),
     log:
         PATHS.log("power"),
     conda:

@@ -73,6 +73,11 @@ rule report:
         checkpoints=PATHS.table("continuity"),
         calibration=CALIBRATION,
         recovery=[PATHS.table("recovery")] if SIMULATED else [],
+        controls=[
+            PATHS.data(name, "controls/said.json")
+            for name in SECTIONS
+            if CONFIG.controls
+        ],
         figures=figure_files("svg"),
         listed=PATHS.table("checkpoints"),
         template=here(TEMPLATES),

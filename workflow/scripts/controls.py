@@ -3,11 +3,12 @@
 from geomod.base.jobs import job
 from geomod.base.layers import read_features
 from geomod.base.provenance import derived
+from geomod.base.seals import write_json
 from geomod.base.tables import read_table, write_table
 from geomod.curves.curves import gather
 from geomod.curves.settings import Settings
 from geomod.curves.sound import sound
-from geomod.scrutiny.controls import noise_of, recovered, regions_of
+from geomod.scrutiny.controls import noise_of, recovered, regions_of, sentences_on
 
 with job(snakemake.log[0], snakemake.threads):
     inputs, params = snakemake.input, snakemake.params
@@ -33,5 +34,7 @@ with job(snakemake.log[0], snakemake.threads):
     )
     files = [inputs.targets, *inputs.fits, inputs.geometry, inputs.modules]
     origin = derived(params.provenance, files)
+    said = {str(claim): line for claim, line in sentences_on(table)}
+    write_json(said, snakemake.output.said)
     table = table.assign(dataset=snakemake.wildcards.dataset)
-    write_table(table, snakemake.output[0], "controls", origin)
+    write_table(table, snakemake.output.table, "controls", origin)

@@ -1,5 +1,6 @@
 """Say what each claim could find on a grid, before anything is downloaded."""
 
+from geomod.base.files import whole
 from geomod.base.jobs import job
 from geomod.base.tables import write_table
 from geomod.curves.settings import Settings
@@ -13,5 +14,6 @@ with job(snakemake.log[0], snakemake.threads):
     settings = Settings(**params.settings)
     design = assumed_design([Frame(*shape) for shape in params.shapes], params.regions, **assumed)
     table = power(design, settings=settings, seed=params.seed, draws=draws, jobs=snakemake.threads)
-    write_table(table, snakemake.output[0], "power", params.provenance)
-    print(*as_sentences(table), sep="\n")
+    write_table(table, snakemake.output.table, "power", params.provenance)
+    with whole(snakemake.output.text) as temporary:
+        temporary.write_text("\n".join([*as_sentences(table), ""]), encoding="utf-8")

@@ -19,6 +19,7 @@ with job(snakemake.log[0], snakemake.threads):
     claims = read_json(inputs.claims)
     tables = with_claims(tables, claims)
     svg = {tuple(key): path for key, path in zip(params.plates, inputs.figures, strict=True)}
+    said = dict(zip(params.datasets, inputs.controls, strict=True)) if inputs.controls else {}
     parts = {}
     for dataset, notes in zip(params.datasets, inputs.notes, strict=True):
         own = of_dataset(tables, dataset)
@@ -28,6 +29,7 @@ with job(snakemake.log[0], snakemake.threads):
             lacking=lacking(own),
             recovery=own.get("recovery"),
             calibration=own.get("calibration"),
+            controls=read_json(said[dataset]) if said else {},
         )
     page = render(
         Path(inputs.template[0]),

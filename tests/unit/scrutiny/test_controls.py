@@ -1,6 +1,7 @@
 """Responses with known answers: their noise, what they are made of, and what comes back."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,7 @@ from geomod.scrutiny.controls import (
     components,
     make_controls,
     noise_of,
+    own_signals,
     parts_of,
     recovered,
     regions_of,
@@ -236,6 +238,21 @@ def test_controls_of_a_file_are_those_of_the_file(noise: Noise) -> None:
     np.testing.assert_array_equal(free, free[:, [0]] * np.ones(6))
 
 
+def test_a_file_of_own_responses_is_read_in_the_order_of_the_sentences(tmp_path: Path) -> None:
+    path = tmp_path / "own.csv"
+    rows = [f"{item},{i}" for i, item in enumerate(STIMULI["item_id"])]
+    path.write_text("\n".join(["item_id,netw", *reversed(rows)]), encoding="utf-8")
+    assert own_signals(path, STIMULI)["netw"].tolist() == list(range(SENTENCES))
+    path.write_text("\n".join(["item_id,netw", *rows[:-2], "s158,much"]), encoding="utf-8")
+    with pytest.raises(
+        InputError, match="own.csv: 2 of 160 sentences have no number.*'s158' first"
+    ):
+        own_signals(path, STIMULI)
+    path.write_text("item_id\ns1", encoding="utf-8")
+    with pytest.raises(InputError, match="no column of responses"):
+        own_signals(path, STIMULI)
+
+
 def test_a_kind_without_anything_to_make_it_from_is_skipped_with_a_reason(noise: Noise) -> None:
     parts = parts_of(features_at(1024), None, [], HIGH, STIMULI)
     made, reasons = make_controls(["smooth", "late", OWN, "null"], 1, parts, noise, 0)
@@ -281,11 +298,12 @@ def test_the_regions_of_the_claims_are_those_that_count() -> None:
 
 def test_low_and_high_blocks_are_those_of_the_checkpoint() -> None:
     rows = [
-        ("a-1", 5, layer, metric, variant, float(layer > 2))
+        (layer, metric, variant, item, float(layer > 2) + 0.1 * item)
         for layer in range(6)
         for metric, variant in (("entropy", "raw"), ("curvature", "hosseini"))
+        for item in range(3)
     ]
-    geometry = pd.DataFrame(rows, columns=["model", "step", "layer", "metric", "variant", "mean"])
+    geometry = pd.DataFrame(rows, columns=["layer", "metric", "variant", "item_id", "value"])
     variants = {"entropy": "raw", "curvature": "hosseini"}
     assert two_modules(geometry, variants) == ([1, 2], [3, 4, 5])
-    assert two_modules(geometry.assign(mean=np.nan), variants) == ([], [])
+    assert two_modules(geometry.assign(value=np.nan), variants) == ([], [])

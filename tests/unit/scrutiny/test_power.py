@@ -55,10 +55,10 @@ def test_larger_effects_are_found_more_often() -> None:
 
 def test_a_line_a_claim_says_what_could_be_found() -> None:
     rows = [
-        (3, "temporal_first", effect, "decades", found, 0.0, 100)
+        (3, "temporal_first", 100, effect, "decades", found, 0.0, 100)
         for effect, found in ((0.0, 0.03), (0.25, 0.5), (0.5, 0.85), (1.0, 1.0))
     ]
-    weak = [(5, "size", effect, "growth", 0.1, 0.0, 100) for effect in (0.0, 0.3)]
+    weak = [(5, "size", 100, effect, "growth", 0.1, 0.0, 100) for effect in (0.0, 0.3)]
     assert as_sentences(pd.DataFrame(rows + weak, columns=COLUMNS)) == [
         "claim 3 (temporal_first) finds 0.5 in 85% of sweeps [decades]",
         "claim 5 (size) finds 0.3 in 10% of sweeps alone [growth]",

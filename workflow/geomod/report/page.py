@@ -8,7 +8,7 @@ import base64
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,8 @@ class Part:
     """What the page says of one dataset.
 
     `figures` gives each as SVG text, `lacking` a sentence for each that is left out. Simulated
-    datasets have `recovery`.
+    datasets have `recovery`. `controls` has a line for each claim, by its number, of what the same
+    test makes of responses with known answers.
     """
 
     notes: Sequence[str]
@@ -44,6 +45,7 @@ class Part:
     lacking: Mapping[str, str]
     recovery: pd.DataFrame | None = None
     calibration: pd.DataFrame | None = None
+    controls: Mapping[str, str] = field(default_factory=dict)
 
 
 def render(
@@ -133,7 +135,10 @@ def _part(
         recovery = None
     return {
         "name": name,
-        "claims": told([claim for claim in claims if claim["dataset"] == name], calibration),
+        "claims": [
+            {**claim, "controls": part.controls.get(str(claim["claim"]))}
+            for claim in told([each for each in claims if each["dataset"] == name], calibration)
+        ],
         "notes": part.notes,
         "plates": [
             {

@@ -26,6 +26,7 @@ from geomod.curves.curves import Curves, mean_ignoring_nan
 from geomod.curves.estimates import rng_of
 from geomod.curves.settings import Settings
 from geomod.encoding.controls import NOISE_FREE, TARGET, Controls
+from geomod.geometry.measuring import summarize
 from geomod.modules.partition import layer_points, split
 
 Array = NDArray[np.float64]
@@ -106,8 +107,8 @@ def regions_of(measured: Sequence[str], settings: Settings) -> list[str]:
 
 
 def two_modules(geometry: pd.DataFrame, variants: Mapping[str, str]) -> tuple[list[int], list[int]]:
-    """The blocks of low and those of high complexity of the checkpoint of a table of geometry."""
-    blocks = geometry[geometry["layer"] > 0]
+    """The blocks of low and those of high complexity of one checkpoint, from its sentences."""
+    blocks = summarize(geometry[geometry["layer"] > 0]).assign(step=0)
     layers, _, points = layer_points(blocks, variants["entropy"], variants["curvature"])
     if not len(points):
         return [], []

@@ -25,7 +25,7 @@ from geomod.scrutiny.synthetic import USUAL, Design, Frame, simulate
 
 log = logging.getLogger(__name__)
 
-COLUMNS = ["claim", "name", "effect", "unit", "found", "refuted", "draws"]
+COLUMNS = ["claim", "name", "percent", "effect", "unit", "found", "refuted", "draws"]
 # Of what `Claim.planted` plants; 0 tells how often the claim is found where nothing is.
 SHARES = (0.0, 0.25, 0.5, 1.0, 2.0)
 UNITS = {
@@ -71,7 +71,7 @@ def power(
 ) -> pd.DataFrame:
     """A row a claim and size of effect: in which share of sweeps it is found.
 
-    Columns: claim, name, effect, unit (of the effect), found (verdict *supported*, of this claim
+    Columns: claim, name, percent (of what the calibration plants), effect, unit (its own), found (verdict *supported*, of this claim
     alone), refuted (*not supported*), draws.
     """
     settings = settings or Settings()
@@ -86,7 +86,8 @@ def power(
                 words = list((pool.map if pool else map)(judged, range(draws)))
                 size = share * getattr(claim.planted, field)
                 counts = [np.mean([w == word for w in words]) for word in _WORDS]
-                rows.append((claim.number, claim.name, size, UNITS[field], *counts, draws))
+                percent = round(100 * share)
+                rows.append((claim.number, claim.name, percent, size, UNITS[field], *counts, draws))
             log.info("power of claim %d on %d sweeps an effect", claim.number, draws)
     return pd.DataFrame(rows, columns=COLUMNS)
 
