@@ -422,4 +422,4 @@ def sentences_on(table: pd.DataFrame) -> Iterator[tuple[int, str]]:
             found, draws = (rows.loc[NULL, c] for c in ("supported", "draws"))
             parts.append(f"a null in {found} of {draws}")
         if parts:
-            yield claim.number, f"On your features this test {', and '.join(parts)}."
+            yield claim.number, f"On your features this test finds {', and '.join(parts)}."

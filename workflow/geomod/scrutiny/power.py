@@ -71,8 +71,8 @@ def power(
 ) -> pd.DataFrame:
     """A row a claim and size of effect: in which share of sweeps it is found.
 
-    Columns: claim, name, percent (of what the calibration plants), effect, unit (its own), found (verdict *supported*, of this claim
-    alone), refuted (*not supported*), draws.
+    Columns: claim, name, percent (of what the calibration plants), effect, unit (its own), found
+    (verdict *supported*, of this claim alone), refuted (*not supported*), draws.
     """
     settings = settings or Settings()
     # Inside a simulation p need only be known well enough to compare with α.
