@@ -9,9 +9,11 @@ for block in BLOCKS:
         name:
             rule_name("encoding", block)
         input:
-            stimuli=PATHS.data("{dataset}", "stimuli.parquet"),
+            stimuli=lambda wildcards: rows_of(wildcards.dataset),
             responses=PATHS.data("{dataset}", "responses.parquet"),
             ceiling=PATHS.data("{dataset}", "ceiling.parquet"),
+            splits=lambda wildcards: of_rows("splits", wildcards.dataset),
+            nuisances=lambda wildcards: of_rows("nuisances", wildcards.dataset),
             features=PATHS.steps(
                 "{model}", block.steps, "features.safetensors", "{dataset}"
             ),

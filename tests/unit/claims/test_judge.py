@@ -63,7 +63,7 @@ def answer(tables: Tables, **options: object) -> list[dict]:
     )
     json.dumps(found, allow_nan=False)
     assert [entry["claim"] for entry in found] == [1, 2, 3, 4, 5]
-    assert [entry["name"] for entry in found] == [claim.name for claim in CLAIMS]
+    assert [entry["name"] for entry in found] == [c.name for c in CLAIMS if not c.families]
     assert all(entry["why"] for entry in found)
     return found
 

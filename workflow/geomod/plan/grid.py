@@ -62,6 +62,10 @@ class Paths:
         """A file of the whole run, such as `claims.json`."""
         return f"{self.root}/{name}"
 
+    def beside(self, name: str) -> str:
+        """A file beside the folders of all runs, such as `index.html`."""
+        return f"{self.root.rpartition('/')[0]}/{name}"
+
     def data(self, dataset: str, name: str) -> str:
         """A file of one dataset, such as `stimuli.parquet`."""
         return self.at(f"data/{dataset}/{name}")

@@ -19,7 +19,9 @@ from geomod.claims.claim import Claim, Evidence, Truth
 from geomod.coupling.within_depth import within_depth
 from geomod.curves.curves import (
     AVERAGE,
+    FUNCTIONAL,
     HEADLINE,
+    LOSS,
     Curves,
     log_step,
     mean_ignoring_nan,
@@ -27,6 +29,7 @@ from geomod.curves.curves import (
 )
 from geomod.curves.settings import Settings
 from geomod.emergence.noise import autoregressive, lag_one
+from geomod.emergence.onsets import FEWEST_STEPS
 from geomod.emergence.sigmoids import fit_logistic
 from geomod.modules.clusters import standardize
 from geomod.modules.partition import split
@@ -35,6 +38,7 @@ Array = NDArray[np.float64]
 
 SWEEP = "sweep"  # the world that is meant where none is named
 PLATEAU = 0.2  # r; the scale of the simulated scores where nothing else is said
+APART = 0.06  # decades; SD over models of a half-time of competence
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,12 @@ class Design:
     score: Scatter
     person: float  # SD of a participant's own noise, in units of the rise
     plateau: float = PLATEAU  # r; the scale of the scores
+    # SD over steps of each family of competence, in units of its known range; none: not measured.
+    competence: tuple[tuple[str, float], ...] = ()
+
+    def answers(self, claim: Claim) -> bool:
+        """Whether such a sweep has the competence that the claim is about."""
+        return set(claim.families) <= {family for family, _ in self.competence}
 
 
 @dataclass(frozen=True)
@@ -181,7 +191,28 @@ def _simulate_model(
         people=design.plateau * people,
         folds=np.empty((0, *score.shape)),
         parameters=frame.parameters,
+        competence=_competence(design, truth, time, t50, rng, noise),
     )
+
+
+def _competence(
+    design: Design,
+    truth: Truth,
+    time: Array,
+    t50: float,
+    rng: np.random.Generator,
+    noise: np.random.Generator,
+) -> dict[str, Array]:
+    """Shares of known ranges [steps], about alignment's half-time as the truth says."""
+    formal = t50 - truth.position * truth.gap
+    # The loss falls first of all; a family of other name comes with formal competence.
+    middle = {FUNCTIONAL: formal + truth.gap, LOSS: 0.6 * formal}
+    found = {}
+    for family, spread in design.competence:
+        half = middle.get(family, formal) + APART * float(rng.standard_normal())
+        scatter = autoregressive(design.score.rho, time.shape, noise, axis=0)
+        found[family] = expit((time - half) / 0.3) + spread * scatter
+    return found
 
 
 def at_steps(curves: Curves, steps: Sequence[int] | NDArray[np.int64]) -> Curves:
@@ -195,6 +226,8 @@ def at_steps(curves: Curves, steps: Sequence[int] | NDArray[np.int64]) -> Curves
         people=curves.people[:, keep],
         folds=curves.folds[:, keep],
         controls={name: values[keep] for name, values in curves.controls.items()},
+        competence={name: values[keep] for name, values in curves.competence.items()},
+        retaken={name: values[:, keep] for name, values in curves.retaken.items()},
     )
 
 
@@ -336,7 +369,24 @@ def design_like(curves: Sequence[Curves]) -> Design:
         geometry=_middle(geometry),
         score=_middle(score),
         person=_person(curves),
+        competence=_noise_of_competence(curves),
     )
+
+
+def _noise_of_competence(curves: Sequence[Curves]) -> tuple[tuple[str, float], ...]:
+    """Families that some model has, and the median SD of their curves about logistics."""
+    found: dict[str, list[float]] = {}
+    for c in curves:
+        for family, share in c.competence.items():
+            seen = np.isfinite(share)
+            if seen.sum() >= FEWEST_STEPS:
+                time, curve = c.time[seen], share[seen]
+                residual = curve - fit_logistic(time, curve[None]).at(time)[0]
+                # A logistic's four parameters take their part of so few points.
+                found.setdefault(family, []).append(
+                    float(np.sqrt((residual**2).sum() / max(len(curve) - 4, 1)))
+                )
+    return tuple((family, max(float(np.median(each)), 1e-3)) for family, each in found.items())
 
 
 def scatter_of(values: Array, time: Array) -> Scatter | None:
