@@ -43,7 +43,7 @@ def main() -> None:
     print(f"| claim | {' | '.join(WORLDS)} | power |")
     print(f"|---|{'---|' * len(cases)}")
     with ProcessPoolExecutor(options.jobs) as pool:
-        for claim in CLAIMS:
+        for claim in (claim for claim in CLAIMS if design.answers(claim)):
             shares = []
             for world, planted in cases:
                 task = partial(p_of, design, claim, world, planted)

@@ -93,7 +93,7 @@ def test_defaults_are_those_of_the_contract() -> None:
         ("dataset.download", "data.tar", "dataset.download", "a mapping"),
         ("maps", ["toy-xs"], "maps", "a mapping"),
         ("controls", {"kinds": ["own"]}, "(top level)", "give both or neither"),
-        ("controls", {"kinds": ["smoth"]}, "controls.kinds", "'smooth'"),
+        ("controls", {"kinds": ["smoth"]}, "controls.kinds.0", "'smooth'"),
         ("power", {"ceiling": 1.5}, "power.ceiling", "less than 1"),
         ("dataset.region", ["IFG"], "dataset.region", "did you mean `regions`"),
         ("features", 3, "features", "a mapping"),

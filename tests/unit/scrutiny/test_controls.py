@@ -244,9 +244,7 @@ def test_a_file_of_own_responses_is_read_in_the_order_of_the_sentences(tmp_path:
     path.write_text("\n".join(["item_id,netw", *reversed(rows)]), encoding="utf-8")
     assert own_signals(path, STIMULI)["netw"].tolist() == list(range(SENTENCES))
     path.write_text("\n".join(["item_id,netw", *rows[:-2], "s158,much"]), encoding="utf-8")
-    with pytest.raises(
-        InputError, match=r"own.csv: 2 of 160 sentences have no number.*'s158' first"
-    ):
+    with pytest.raises(InputError, match=r"2 of 160 .* no number.*'s158' first"):
         own_signals(path, STIMULI)
     path.write_text("item_id\ns1", encoding="utf-8")
     with pytest.raises(InputError, match="no column of responses"):

@@ -302,7 +302,7 @@ def recovered(
     settings = settings or Settings()
     if noise is None or targets.empty:
         return pd.DataFrame(columns=COLUMNS)
-    chosen = [claim for claim in claims if claim.of_responses]
+    chosen = [claim for claim in claims if claim.of_responses and claim.askable(real)]
     cubes = [_cube(c, fits) for c in real]
     rows = []
     for (control, draw), group in targets.groupby(["control", "draw"], sort=False):
@@ -415,11 +415,9 @@ def sentences_on(table: pd.DataFrame) -> Iterator[tuple[int, str]]:
         if len(effect) and effect.max() > 0:
             best = effect.idxmax()
             size, found, draws = (rows.loc[best, c] for c in ("planted", "supported", "draws"))
-            parts.append(
-                f"finds a planted effect of {size:.2g} ({best}) in {found} of {draws} draws"
-            )
+            parts.append(f"a planted effect of {size:.2g} ({best}) in {found} of {draws} draws")
         if NULL in rows.index:
             found, draws = (rows.loc[NULL, c] for c in ("supported", "draws"))
             parts.append(f"a null in {found} of {draws}")
         if parts:
-            yield claim.number, f"On your features this test {', and '.join(parts)}."
+            yield claim.number, f"On your features this test finds {', and '.join(parts)}."

@@ -79,7 +79,7 @@ def power(
     quick = replace(settings, permutations=399, bootstrap=100, null_draws=99)
     rows = []
     with ProcessPoolExecutor(jobs) if jobs > 1 else nullcontext() as pool:
-        for claim in CLAIMS:
+        for claim in (claim for claim in CLAIMS if design.answers(claim)):
             field = effect_of(claim)
             for share in shares:
                 judged = partial(_verdict, design, quick, seed, claim, share)
