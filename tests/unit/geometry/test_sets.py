@@ -80,6 +80,16 @@ def test_alpha_is_a_weighted_fit_of_ranks_11_to_100():
     assert alpha_req(changed) == pytest.approx(alpha_req(spectrum))
 
 
+def test_alpha_of_ranks_12_to_100_is_the_public_fit():
+    rows = features(150, 130)
+    spectrum = np.sort(np.linalg.eigvalsh(np.cov(rows.T)))[::-1]
+    ranks = np.arange(12, 101)
+    fit = np.polyfit(np.log(ranks), np.log(spectrum[11:100]), 1, w=ranks**-0.5)
+    found = table_of(rows)["value"]
+    assert found["alpha_req", "alpha-from12"] == pytest.approx(-fit[0])
+    assert found["alpha_req", "alpha"] != found["alpha_req", "alpha-from12"]
+
+
 def test_too_few_ranks_have_no_alpha():
     assert np.isnan(alpha_req(np.arange(1, 20.0) ** -1)).all()
     assert np.isfinite(alpha_req(np.arange(1, 21.0) ** -1)).all()

@@ -113,13 +113,14 @@ def participation(spectrum: Floats) -> float:
     return float(spectrum.sum() ** 2 / np.square(spectrum).sum())
 
 
-def alpha_req(spectrum: Floats) -> tuple[float, float]:
+def alpha_req(spectrum: Floats, first: int = FIRST_RANK) -> tuple[float, float]:
     """α of the power law λ_i ∝ i^−α, and the R² of its fit.
 
     −slope of ln λ_i on ln i over ranks 11 … 100, least squares weighted by 1/i so that each octave
     counts alike. Agrawal, Mondal, Ghosh and Richards 2022. NaN with fewer than ten of those ranks.
+    Code in public begins at rank `first` = 12, since it counts from 0 what it means to count from 1.
     """
-    ranks = np.arange(FIRST_RANK, min(LAST_RANK, len(spectrum)) + 1)
+    ranks = np.arange(first, min(LAST_RANK, len(spectrum)) + 1)
     if len(ranks) < FEWEST_RANKS:
         return np.nan, np.nan
     x, y, weight = np.log(ranks), np.log(spectrum[ranks - 1]), 1 / ranks
@@ -209,6 +210,7 @@ MEASURES: dict[tuple[str, str], SetMeasure] = {
     ("rankme", "eigenvalues"): lambda those: rankme(those.covariance),
     ("rankme", "centred-singular"): lambda those: rankme(np.sqrt(those.covariance)),
     ("alpha_req", "alpha"): lambda those: alpha_req(those.covariance)[0],
+    ("alpha_req", "alpha-from12"): lambda those: alpha_req(those.covariance, 12)[0],
     ("alpha_req", "r2"): lambda those: alpha_req(those.covariance)[1],
     ("set_participation_ratio", "raw"): lambda those: participation(those.covariance),
     ("twonn", "raw"): lambda those: two_nn(those.neighbours),
