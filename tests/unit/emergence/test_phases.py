@@ -38,7 +38,9 @@ def population(curves, steps=STEPS, exponents=None, n=1000):
 
 def found_in(curves, **more):
     table = phases(population(curves), **more)
-    return table.pivot(index="model", columns="phase", values="found")[list(PHASES)]
+    return table.pivot_table(index="model", columns="phase", values="found", aggfunc="first")[
+        list(PHASES)
+    ]
 
 
 def error_of(piece, *, rises):
@@ -98,7 +100,7 @@ def test_noise_that_drifts_about_a_constant_or_a_slope_has_no_turn():
     noise = 0.05 * autoregressive(0.8, (200, steps), np.random.default_rng(1), axis=1)
     slopes = np.repeat([0, 0, 1, -1], 50)[:, None] * np.linspace(0, 1, steps)
     table = phases(population(3 + slopes + noise, STEPS[:steps]))
-    found = table.pivot(index="model", columns="phase", values="found")
+    found = table.pivot_table(index="model", columns="phase", values="found", aggfunc="first")
     assert found[["warm-up", "compression-seeking"]].any(axis=1).mean() <= 0.075
     assert found.any(axis=1)[:100].mean() <= 0.075
     assert found["entropy-seeking"][100:150].mean() >= 0.9

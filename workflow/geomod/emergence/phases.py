@@ -1,4 +1,4 @@
-"""Three phases of training: do the dimensions that the sentences fill turn fewer, or more, and when?
+"""Three phases of training: when do the sentences fill fewer dimensions, when more?
 
 Li et al. 2025 (arXiv 2509.23024) see RankMe fall (*warm-up*), rise (*entropy-seeking*) and fall
 again (*compression-seeking*), and give no rule for where one ends. Here the curve, ln RankMe over

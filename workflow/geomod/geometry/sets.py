@@ -116,9 +116,9 @@ def participation(spectrum: Floats) -> float:
 def alpha_req(spectrum: Floats, first: int = FIRST_RANK) -> tuple[float, float]:
     """α of the power law λ_i ∝ i^−α, and the R² of its fit.
 
-    −slope of ln λ_i on ln i over ranks 11 … 100, least squares weighted by 1/i so that each octave
+    −slope of ln λ_i on ln i over ranks 11 … 100, least squares weighted by 1/i so that an octave
     counts alike. Agrawal, Mondal, Ghosh and Richards 2022. NaN with fewer than ten of those ranks.
-    Code in public begins at rank `first` = 12, since it counts from 0 what it means to count from 1.
+    Code in public begins at rank `first` = 12: it counts from 0 what it means to count from 1.
     """
     ranks = np.arange(first, min(LAST_RANK, len(spectrum)) + 1)
     if len(ranks) < FEWEST_RANKS:
