@@ -5,6 +5,7 @@ STACKED = {
         kind: of_datasets(kind)
         for kind in (
             *("tokens", "geometry", "population", "depth_similarity", "speed"),
+            *("depth", "blocks", "phases", *["lens"] * FEATURES.lens),
             *("encoding", "folds", "baselines"),
             *("modules", "change_points", "low_high", "correlations", "emergence"),
             *("specification_curve", "survival"),

@@ -12,7 +12,7 @@ from geomod.checkpoints.listings import CheckpointSource
 from geomod.checkpoints.opening import open_checkpoints
 from geomod.models.forward import read
 from geomod.models.loading import load_model, parameters_of, vocabulary_of
-from geomod.models.reading import Settings, load_readings, reading_of
+from geomod.models.reading import Settings, load_readings, readings_of
 from geomod.plan.place import Place
 
 with job(snakemake.log[0], snakemake.threads):
@@ -22,7 +22,7 @@ with job(snakemake.log[0], snakemake.threads):
     readings = [
         (name, kind(read_table(stimuli), Settings(**params.features, long=how["long"])))
         for (name, how), stimuli in zip(params.datasets.items(), inputs.stimuli, strict=True)
-        for kind in (reading_of(how["reading"]), *own)
+        for kind in (*readings_of(how["reading"], params.lens), *own)
         if name in wanted
     ]
     behind = derived(params.provenance, inputs)

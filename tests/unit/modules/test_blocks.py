@@ -26,10 +26,7 @@ def by_trying(apart, count):
     for starts in combinations(range(1, n), count - 1):
         bounds = [0, *starts, n]
         within = sum(
-            apart[i, j]
-            for a, b in pairwise(bounds)
-            for i in range(a, b)
-            for j in range(a, i)
+            apart[i, j] for a, b in pairwise(bounds) for i in range(a, b) for j in range(a, i)
         )
         best = max(best, (1 - within / total, starts))
     return best

@@ -14,6 +14,7 @@ them; docs/readings.md says how to add one.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
@@ -108,6 +109,12 @@ def reading_of(name: str) -> type[Reading]:
     if name not in READINGS:
         raise InputError(f"no reading `{name}`; there are {', '.join(READINGS)}")
     return READINGS[name]
+
+
+def readings_of(name: str, lens: bool) -> list[Callable[..., Reading]]:
+    """The reading `name`, and where it is wanted what the lens sees of its units."""
+    units = reading_of(name)
+    return [units, partial(reading_of("lens"), units=units)] if lens else [units]
 
 
 def load_readings(path: str | Path) -> dict[str, type[Reading]]:
