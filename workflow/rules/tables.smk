@@ -5,12 +5,13 @@ STACKED = {
         kind: of_datasets(kind)
         for kind in (
             *("tokens", "geometry", "population", "depth_similarity", "speed"),
-            *("depth", "blocks", "phases", *["lens"] * FEATURES.lens),
+            *("depth", "blocks", "phases"),
             *("encoding", "folds", "baselines"),
             *("modules", "change_points", "low_high", "correlations", "emergence"),
             *("specification_curve", "survival"),
         )
     },
+    "lens": of_datasets("lens") if FEATURES.lens else [],  # then a table without rows
     "ceiling": [PATHS.data(name, "ceiling.parquet") for name in SECTIONS],
 }
 if SIMULATED:

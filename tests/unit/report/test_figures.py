@@ -38,8 +38,9 @@ def made_up(models: tuple = MODELS, steps: tuple = STEPS) -> dict[str, pd.DataFr
     modules = table("modules", **sweep, layer=LAYERS[1:])
     modules["module"] = np.where(modules["layer"] > 1, "low", "high")
     metrics = table("geometry", **sweep, layer=LAYERS, metric=("entropy", "curvature"))
-    population = table("population", **sweep, layer=LAYERS, metric=("rankme", "twonn"))
-    population["variant"] = population["metric"].map({"rankme": "eigenvalues", "twonn": "raw"})
+    population = table("population", **sweep, layer=LAYERS, metric=("rankme", "twonn", "alpha_req"))
+    variants = {"rankme": "eigenvalues", "twonn": "raw", "alpha_req": "alpha"}
+    population["variant"] = population["metric"].map(variants)
     scales = table("population", **sweep, layer=LAYERS, metric=("gride",), variant=("k1", "k2"))
     population = pd.concat([population, scales])
     pairs = {"entropy": ("raw", "centred"), "curvature": ("hosseini", "folded")}
@@ -58,7 +59,18 @@ def made_up(models: tuple = MODELS, steps: tuple = STEPS) -> dict[str, pd.DataFr
     measures = ("cka_debiased", "procrustes", "procrustes_shuffled", "flow")
     speed = table("speed", **sweep, next=steps, layer=LAYERS, measure=measures)
     speed = speed[speed["next"] > speed["step"]]
+    names = ("warm-up", "entropy-seeking", "compression-seeking")
+    phases = table("phases", model=models, layer=LAYERS, phase=names)
+    phases[["start", "stop", "stop_low", "stop_high"]] = [1.0, 128.0, 16.0, np.nan]
+    blocks = table("blocks", **sweep, blocks=(2, 3)).assign(
+        starts="2", walk_p=[0.01, 0.2] * len(list(product(models, steps)))
+    )
+    walk = ("turning", "to_last", "straightness", "stable_rank", "length")
     return {
+        "phases": phases.assign(found=True),
+        "lens": table("lens", **sweep, layer=LAYERS),
+        "depth": table("depth", **sweep, layer=LAYERS, measure=walk),
+        "blocks": blocks,
         "tokens": table("tokens_summary", **sweep),
         "geometry": metrics,
         "modules": modules,
@@ -151,7 +163,7 @@ def test_a_figure_with_nothing_to_show_says_what_it_needs(name: str, tmp_path: P
 
 def test_a_sweep_has_every_figure_and_one_step_those_that_are_not_about_training() -> None:
     assert lacking(made_up()) == {}
-    assert set(lacking(made_up(**ONE))) == {"learning", "encoding", "emergence", "speed"}
+    assert set(lacking(made_up(**ONE))) == {"learning", "encoding", "emergence", "speed", "phases"}
 
 
 @pytest.mark.parametrize("name", [n for n in FIGURES if n not in lacking(made_up(**ONE))])

@@ -113,8 +113,9 @@ def reading_of(name: str) -> type[Reading]:
 
 def readings_of(name: str, lens: bool) -> list[Callable[..., Reading]]:
     """The reading `name`, and where it is wanted what the lens sees of its units."""
-    units = reading_of(name)
-    return [units, partial(reading_of("lens"), units=units)] if lens else [units]
+    units: Callable[..., Reading] = reading_of(name)
+    seen: Callable[..., Reading] = reading_of("lens")
+    return [units, partial(seen, units=units)] if lens else [units]
 
 
 def load_readings(path: str | Path) -> dict[str, type[Reading]]:

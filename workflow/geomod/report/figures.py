@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from geomod.base.extras import extra
+from geomod.report import shapes
 from geomod.report.drawing import (
     LOG2_OF_10,
     MARKED,
@@ -512,4 +513,8 @@ FIGURES: dict[str, Callable[[Tables], Figure]] = {
     "multiverse": multiverse,
     "sets": sets,
     "speed": speed,
+    "phases": shapes.phases,
+    "lens": shapes.lens,
+    "depth": shapes.depth,
+    "blocks": shapes.blocks,
 }
