@@ -37,7 +37,7 @@ for block in BLOCKS:
             CONDA
         params:
             steps=steps_of(block),
-            metrics=METRICS,
+            metrics=CONFIG.geometry.measured(),
             code=code("geometry.py"),
             provenance=provenance("geometry.py"),
         script:

@@ -166,6 +166,8 @@ def oracle(metric, variant, tokens):
         return sum(step == 0 for step in steps)
     if metric == "first_token_norm":
         norms = [np.linalg.norm(token) for token in tokens]
+        if variant == "share":
+            return norms[0] ** 2 / sum(n**2 for n in norms) if len(norms) > 1 else math.nan
         return norms[0] / mean(norms[1:])
     if metric == "norm":
         return mean([np.log(np.linalg.norm(token)) for token in tokens if any(token)])

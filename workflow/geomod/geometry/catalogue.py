@@ -60,6 +60,16 @@ def select(metrics: Mapping[str, Sequence[str]]) -> list[Variant]:
     ]
 
 
+def without_first(metric: str, variant: str) -> str | None:
+    """The variant that is the same but without the first token, where there is one."""
+    parts, known = variant.split("-"), names().get(metric, [])
+    if "drop1" in parts:
+        return None
+    places = range(1, len(parts) + 1)
+    tries = ("-".join([*parts[:place], "drop1", *parts[place:]]) for place in places)
+    return next((name for name in tries if name in known), None)
+
+
 def _hint(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, list(known), n=3)
     if close:

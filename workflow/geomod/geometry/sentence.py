@@ -376,6 +376,15 @@ def first_token_norm(gram: Floats) -> Floats:
     return ratio(norms[:, 0], mean_over(others, np.ones(others.shape, dtype=bool)))
 
 
+@metric("first_token_norm", "share")
+def first_token_share(gram: Floats) -> Floats:
+    """|x_1|² / Σ |x_t|², its share of the Gram's trace: 1/T where all tokens are of one norm. A
+    token that is alone takes nothing over, and has none."""
+    squared = squared_norms(gram)
+    share = ratio(squared[:, 0], squared.sum(axis=1))
+    return share if squared.shape[1] > 1 else np.full(len(gram), np.nan)
+
+
 @metric("norm", "log")
 def log_norm(gram: Floats) -> Floats:
     """Mean over tokens of ln |x_t|: the size of the activations, a sink weighing no more than any

@@ -35,6 +35,7 @@ from geomod.report.drawing import (
     varying,
 )
 from geomod.report.gallery import GALLERY, Tables
+from geomod.report.sinks import sinks
 from geomod.report.specifications import VERDICT_COLOURS, specification_curves
 
 with extra("report"):
@@ -58,6 +59,10 @@ UNITS = {
 }
 
 
+# Those that show entropy and curvature say where the first token decides them.
+OF_GEOMETRY = ("geometry", "modules", "low_high", "coupling", "multiverse")
+
+
 def save(name: str, tables: Tables, path: Path) -> None:
     """Draw the figure called `name` into an SVG or PNG file, the same file for the same tables.
 
@@ -70,7 +75,9 @@ def save(name: str, tables: Tables, path: Path) -> None:
         lacking = plate.lacking(tables)
         figure = left_out(plate.title, lacking) if lacking else FIGURES[name](tables)
         tests = () if lacking else plate.tests
-        warning = "\n".join(beyond_level(tests, tables.get("calibration")))
+        taken_over = sinks(tables["geometry"]) if name in OF_GEOMETRY and not lacking else []
+        warnings = [*beyond_level(tests, tables.get("calibration")), *taken_over]
+        warning = "\n".join(fill(line, 110) for line in warnings)
         figure.text(0, 0, warning, va="top", color=VERDICT_COLOURS["not supported"])
         figure.savefig(path, dpi=200, metadata=undated)
 
