@@ -11,7 +11,9 @@ STACKED = {
             *("specification_curve", "survival"),
         )
     },
-    "lens": of_datasets("lens") if FEATURES.lens else [],  # then a table without rows
+    # Of what is not asked for there is a table without rows.
+    "lens": of_datasets("lens") if FEATURES.lens else [],
+    "alignment": of_datasets("alignment") if CONFIG.alignment else [],
     "ceiling": [PATHS.data(name, "ceiling.parquet") for name in SECTIONS],
 }
 if SIMULATED:

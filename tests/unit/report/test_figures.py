@@ -69,6 +69,7 @@ def made_up(models: tuple = MODELS, steps: tuple = STEPS) -> dict[str, pd.DataFr
     return {
         "phases": phases.assign(found=True),
         "lens": table("lens", **sweep, layer=LAYERS),
+        "alignment": table("alignment", **sweep, layer=LAYERS, measure=("rsa", "cka")),
         "depth": table("depth", **sweep, layer=LAYERS, measure=walk),
         "blocks": blocks,
         "tokens": table("tokens_summary", **sweep),

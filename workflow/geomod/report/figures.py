@@ -520,6 +520,7 @@ FIGURES: dict[str, Callable[[Tables], Figure]] = {
     "multiverse": multiverse,
     "sets": sets,
     "speed": speed,
+    "alignment": shapes.alignment,
     "phases": shapes.phases,
     "lens": shapes.lens,
     "depth": shapes.depth,

@@ -222,6 +222,14 @@ GALLERY = {
             "speed",
         ),
     ),
+    "alignment": Plate(
+        "Other measures of alignment",
+        "How alike layers and regions arrange the sentences, by measures that fit nothing: of the "
+        "mean response of each region, and of the pattern over its voxels in each participant. "
+        "Means over regions and participants. Their heights cannot be compared with one another.",
+        ("alignment",),
+        any_value("a section `alignment` in the config", "alignment", "value"),
+    ),
     "phases": Plate(
         "Phases of training",
         "RankMe (top) and the exponent of the covariance's spectrum (bottom) of the last layer's "

@@ -1,4 +1,4 @@
-"""Figures of the geometry's shape: phases of training, the lens, the way through the layers."""
+"""Figures of phases of training, of the lens, of likeness, of the way through the layers."""
 
 from collections.abc import Mapping, Sequence
 
@@ -92,6 +92,20 @@ def lens(tables: Tables) -> Figure:
     figure, axes = panels(len(rows), len(models))
     for axis, (name, label) in zip(axes, rows.items(), strict=True):
         draw_maps(figure, axis, table.assign(value=table[name]), models, label, "mako")
+    return figure
+
+
+def alignment(tables: Tables) -> Figure:
+    """Every measure of likeness that fits nothing, by layer and step, mean over regions."""
+    table = tables["alignment"]
+    by = ["model", "step", "layer", "of", "measure"]
+    means = table.groupby(by, sort=False)["value"].mean().reset_index()
+    kinds = list(means[["measure", "of"]].drop_duplicates().itertuples(index=False, name=None))
+    models = list(means["model"].unique())
+    figure, axes = panels(len(kinds), len(models))
+    for row, (measure, of) in zip(axes, kinds, strict=True):
+        own = means[(means["measure"] == measure) & (means["of"] == of)]
+        draw_maps(figure, row, own, models, f"{measure} ({of})", "rocket")
     return figure
 
 

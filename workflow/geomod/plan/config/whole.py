@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, NonNegativeInt, field_validator, model_validator
 
 from geomod.plan.config.dataset import Dataset, Download
-from geomod.plan.config.encoding import Encoding
+from geomod.plan.config.encoding import Alignment, Encoding
 from geomod.plan.config.features import Features
 from geomod.plan.config.geometry import Geometry
 from geomod.plan.config.inference import Inference
@@ -40,6 +40,9 @@ class Config(Section):
         Geometry(), description="variants of metrics; any metric of docs/geometry.md is a key"
     )
     encoding: Encoding = Field(Encoding(), description="the ridge encoding models")
+    alignment: Alignment | None = Field(
+        None, description="measures of likeness in a job of their own; `{}` has them as they are"
+    )
     jobs: Jobs = Field(Jobs(), description="the grain of the work")
     modules: Modules = Field(Modules(), description="modules that layers form")
     inference: Inference = Field(Inference(), description="intervals, nulls and verdicts")
