@@ -1,4 +1,4 @@
-# What training and depth make of the geometry: its phases, its blocks of layers.
+# What training and depth make of it: phases, blocks of layers, and what follows the cortical order.
 
 
 rule phases:
@@ -39,3 +39,23 @@ rule blocks:
         provenance=provenance("blocks.py"),
     script:
         "../scripts/blocks.py"
+
+
+rule hierarchy:
+    input:
+        checkpoints=PATHS.table("continuity"),
+        encoding=PATHS.table("encoding", "{dataset}"),
+        emergence=PATHS.table("emergence", "{dataset}"),
+    output:
+        PATHS.table("hierarchy", "{dataset}"),
+    log:
+        PATHS.log("data/{dataset}/hierarchy"),
+    conda:
+        CONDA
+    params:
+        order=lambda wildcards: SECTIONS[wildcards.dataset].hierarchy,
+        seed=SEED,
+        code=code("hierarchy.py"),
+        provenance=provenance("hierarchy.py"),
+    script:
+        "../scripts/hierarchy.py"

@@ -14,6 +14,9 @@ STACKED = {
     # Of what is not asked for there is a table without rows.
     "lens": of_datasets("lens") if FEATURES.lens else [],
     "alignment": of_datasets("alignment") if CONFIG.alignment else [],
+    "hierarchy": of_datasets(
+        "hierarchy", [name for name in SECTIONS if SECTIONS[name].hierarchy]
+    ),
     "ceiling": [PATHS.data(name, "ceiling.parquet") for name in SECTIONS],
 }
 if SIMULATED:

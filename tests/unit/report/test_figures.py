@@ -69,6 +69,7 @@ def made_up(models: tuple = MODELS, steps: tuple = STEPS) -> dict[str, pd.DataFr
     return {
         "phases": phases.assign(found=True),
         "lens": table("lens", **sweep, layer=LAYERS),
+        "hierarchy": table("hierarchy", **sweep, quantity=("best_layer", "mean_layer")),
         "alignment": table("alignment", **sweep, layer=LAYERS, measure=("rsa", "cka")),
         "depth": table("depth", **sweep, layer=LAYERS, measure=walk),
         "blocks": blocks,

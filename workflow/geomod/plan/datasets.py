@@ -11,7 +11,7 @@ def as_files(section: Section, world: str) -> Dataset:
     """The section `dataset` as its readers are told of it. A simulated one is described by the
     files it writes into the folder `world`, and from there on read like any other. How models read
     its sentences is not part of it: another context makes no response anew."""
-    left_out = {"simulate", "download", "context", "long", "group_by"}
+    left_out = {"simulate", "download", "context", "long", "group_by", "hierarchy"}
     values = section.model_dump(exclude=left_out, exclude_none=True)
     if section.simulate:
         values["nifti"] = {

@@ -525,4 +525,5 @@ FIGURES: dict[str, Callable[[Tables], Figure]] = {
     "lens": shapes.lens,
     "depth": shapes.depth,
     "blocks": shapes.blocks,
+    "hierarchy": shapes.hierarchy,
 }

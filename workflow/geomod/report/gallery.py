@@ -265,4 +265,17 @@ GALLERY = {
         ("depth_similarity", "blocks"),
         any_value("a checkpoint with four blocks or more", "blocks", "separation"),
     ),
+    "hierarchy": Plate(
+        "Layers and the cortical order",
+        "Correlation over regions of the block that predicts a region best (line), or of the mean "
+        "depth weighted by scores (dashed), with the region's place in the order of the config; "
+        "filled where p ≤ .05 over all orders of the regions. Layers have an order by themselves: "
+        "hold the end of training against its beginning.",
+        ("hierarchy",),
+        any_value(
+            "`dataset.hierarchy`, the places of four regions or more that have scores",
+            "hierarchy",
+            "rho",
+        ),
+    ),
 }

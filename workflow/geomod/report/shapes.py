@@ -171,3 +171,29 @@ def _draw_cuts(axis: Axes, cuts: pd.DataFrame) -> None:
         if start.isdigit():
             for line in (axis.axvline, axis.axhline):
                 line(int(start) - 0.5, color="white", lw=1.2, ls="-" if clear else ":")
+
+
+def hierarchy(tables: Tables) -> Figure:
+    """How well the layers that predict regions best follow the regions' order, over training."""
+    table = tables["hierarchy"]
+    table = table[table["quantity"] != "t50"].dropna(subset=["rho"])
+    models = list(table["model"].unique())
+    figure, axes = panels(1, len(models), width=2.8, height=2.6, sharey=True)
+    styles = {"best_layer": "-", "mean_layer": "--"}
+    for axis, model in zip(axes[0], models, strict=True):
+        own = table[table["model"] == model]
+        for quantity, rows in own.groupby("quantity", sort=False):
+            time, clear = time_of(rows["step"]), (rows["p"] <= 0.05).to_numpy()
+            label = str(quantity).replace("_", " ")
+            line = {"color": "#2b2b2b", "ls": styles[str(quantity)], "lw": 1.2}
+            axis.plot(time, rows["rho"], label=label, zorder=1, **line)
+            for chosen, face in ((clear, "#2b2b2b"), (~clear, "white")):
+                points = {"facecolor": face, "edgecolor": "#2b2b2b", "s": 16, "zorder": 2}
+                axis.scatter(time[chosen], rows["rho"][chosen], **points)
+        axis.axhline(0, color=OTHER, lw=0.6)
+        axis.set_ylim(-1.05, 1.05)
+        axis.set_title(model)
+        time_axis(axis, own["step"])
+    axes[0, 0].set_ylabel("spatial score (Spearman's ρ)")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right upper")
+    return figure
