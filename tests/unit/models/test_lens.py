@@ -159,7 +159,7 @@ def test_a_diverged_layer_is_left_out_of_its_means(neox):
 
 def test_the_table_is_a_row_a_layer(neox, tmp_path):
     found = looked_at(*neox, settings=Settings(bos="add"))
-    place = {"model": "m", "step": 4, "parameters": 1, "vocabulary": 2}
+    place = {"dataset": "d", "model": "m", "step": 4, "parameters": 1, "vocabulary": 2}
     found.write(tmp_path, place, {})
     table = read_table(tmp_path / "lens.parquet")
     assert table["layer"].tolist() == list(range(DEPTH + 1))
