@@ -71,6 +71,8 @@ rule stimuli:
         PATHS.data("{dataset}", "stimuli.parquet"),
     log:
         PATHS.log("data/{dataset}/stimuli"),
+    wildcard_constraints:
+        dataset=any_of(name for name in DATASETS if name not in STORIES),
     conda:
         CONDA
     params:
@@ -80,6 +82,48 @@ rule stimuli:
         provenance=provenance("stimuli.py"),
     script:
         "../scripts/stimuli.py"
+
+
+rule splits:
+    # Apart from the sentences, so that other folds send none of them through a model again.
+    input:
+        sentences=lambda wildcards: here(sentence_file(DATASETS[wildcards.dataset])),
+        stimuli=PATHS.data("{dataset}", "stimuli.parquet"),
+        responses=PATHS.data("{dataset}", "responses.parquet"),
+    output:
+        PATHS.data("{dataset}", "splits.parquet"),
+    log:
+        PATHS.log("data/{dataset}/splits"),
+    conda:
+        CONDA
+    params:
+        dataset=lambda wildcards: about_sentences(DATASETS[wildcards.dataset]),
+        key=lambda wildcards: CONFIG.key_of(wildcards.dataset),
+        column=lambda wildcards: SECTIONS[wildcards.dataset].splits,
+        cut=lambda wildcards: asdict(cut_of(CONFIG, wildcards.dataset)),
+        code=code("splits.py"),
+        provenance=provenance("splits.py"),
+    script:
+        "../scripts/splits.py"
+
+
+rule nuisances:
+    input:
+        nuisances=lambda wildcards: here(SECTIONS[wildcards.dataset].nuisances),
+        stimuli=PATHS.data("{dataset}", "stimuli.parquet"),
+    output:
+        PATHS.data("{dataset}", "nuisances.parquet"),
+    log:
+        PATHS.log("data/{dataset}/nuisances"),
+    conda:
+        CONDA
+    params:
+        dataset=lambda wildcards: about_sentences(DATASETS[wildcards.dataset]),
+        key=lambda wildcards: CONFIG.key_of(wildcards.dataset),
+        code=code("nuisances.py"),
+        provenance=provenance("nuisances.py"),
+    script:
+        "../scripts/nuisances.py"
 
 
 def grouping_of(wildcards):
@@ -101,6 +145,8 @@ rule brain:
         notes=PATHS.data("{dataset}", "notes.json"),
     log:
         PATHS.log("data/{dataset}/brain"),
+    wildcard_constraints:
+        dataset=any_of(name for name in DATASETS if name not in STORIES),
     conda:
         CONDA
     params:
@@ -112,3 +158,81 @@ rule brain:
         provenance=provenance("brain.py"),
     script:
         "../scripts/brain.py"
+
+
+rule telling:
+    # Words, and the rows of the scans by their headers: what a forward pass needs of a story.
+    input:
+        words=lambda wildcards: here(word_files(DATASETS[wildcards.dataset].told)),
+        data=lambda wildcards: here(row_files(DATASETS[wildcards.dataset])),
+    output:
+        stimuli=PATHS.data("{dataset}", "stimuli.parquet"),
+        words=PATHS.data("{dataset}", "words.parquet"),
+        rows=PATHS.data("{dataset}", "rows.parquet"),
+    log:
+        PATHS.log("data/{dataset}/telling"),
+    wildcard_constraints:
+        dataset=any_of(STORIES),
+    conda:
+        CONDA
+    params:
+        dataset=lambda wildcards: about_rows(DATASETS[wildcards.dataset]),
+        key=lambda wildcards: CONFIG.key_of(wildcards.dataset),
+        code=code("telling.py"),
+        provenance=provenance("telling.py"),
+    script:
+        "../scripts/telling.py"
+
+
+rule listening:
+    input:
+        words=lambda wildcards: here(word_files(DATASETS[wildcards.dataset].told)),
+        data=lambda wildcards: here(response_files(DATASETS[wildcards.dataset])),
+        ceiling=lambda wildcards: here(
+            published_ceilings(DATASETS[wildcards.dataset]) or []
+        ),
+        rows=PATHS.data("{dataset}", "rows.parquet"),
+    output:
+        responses=PATHS.data("{dataset}", "responses.parquet"),
+        ceiling=PATHS.data("{dataset}", "ceiling.parquet"),
+        notes=PATHS.data("{dataset}", "notes.json"),
+        lags=PATHS.data("{dataset}", "lags.parquet"),
+        lag_check=PATHS.data("{dataset}", "lag_check.parquet"),
+        confounds=PATHS.data("{dataset}", "confounds.parquet"),
+    log:
+        PATHS.log("data/{dataset}/listening"),
+    wildcard_constraints:
+        dataset=any_of(STORIES),
+    conda:
+        CONDA
+    params:
+        dataset=lambda wildcards: asdict(DATASETS[wildcards.dataset]),
+        key=lambda wildcards: CONFIG.key_of(wildcards.dataset),
+        seed=SEED,
+        code=code("listening.py"),
+        provenance=provenance("listening.py"),
+    script:
+        "../scripts/listening.py"
+
+
+rule lag_figure:
+    input:
+        lags=PATHS.data("{dataset}", "lags.parquet"),
+        lag_check=PATHS.data("{dataset}", "lag_check.parquet"),
+    output:
+        report(
+            PATHS.data("{dataset}", "lag_check.svg"),
+            caption="../report/lags.rst",
+            category="Data",
+            labels={"dataset": "{dataset}", "figure": "lag check"},
+        ),
+    log:
+        PATHS.log("data/{dataset}/lag_figure"),
+    wildcard_constraints:
+        dataset=any_of(STORIES),
+    conda:
+        CONDA
+    params:
+        code=code("lag_figure.py"),
+    script:
+        "../scripts/lag_figure.py"

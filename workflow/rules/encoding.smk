@@ -9,17 +9,25 @@ for block in BLOCKS:
         name:
             rule_name("encoding", block)
         input:
-            stimuli=PATHS.data("{dataset}", "stimuli.parquet"),
+            stimuli=lambda wildcards: rows_of(wildcards.dataset),
             responses=PATHS.data("{dataset}", "responses.parquet"),
             ceiling=PATHS.data("{dataset}", "ceiling.parquet"),
+            splits=lambda wildcards: of_rows("splits", wildcards.dataset),
+            nuisances=lambda wildcards: of_rows("nuisances", wildcards.dataset),
             features=PATHS.steps(
                 "{model}", block.steps, "features.safetensors", "{dataset}"
             ),
             untrained=untrained_features(block.suite, "{model}", "{dataset}"),
+            controls=control_responses,
         output:
             scores=encoding_files("{model}", block.steps, "encoding", "{dataset}"),
             folds=encoding_files("{model}", block.steps, "folds", "{dataset}"),
             baselines=encoding_files("{model}", block.steps, "baselines", "{dataset}"),
+            controls=(
+                encoding_files("{model}", block.steps, CONTROLS, "{dataset}")
+                if CONFIG.controls
+                else []
+            ),
         log:
             PATHS.log(f"{{model}}/{{dataset}}/encoding_{block.label}{LAYERS}"),
         wildcard_constraints:

@@ -1,4 +1,4 @@
-"""What a layer explains over sentence length, position and the untrained model, as a table."""
+"""What a layer explains over sentence length, place and the untrained model, as a table."""
 
 import logging
 from collections.abc import Sequence
@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from geomod.brain.responses import AVERAGE, Block, response_blocks
+from geomod.encoding.groups import SPLIT
 from geomod.encoding.scores import Features, cross_validation
 from geomod.encoding.settings import Settings
 from geomod.ridge.banded import Baseline, Climb, Ladder
@@ -17,6 +18,7 @@ log = logging.getLogger(__name__)
 
 # Baselines that are columns of the sentences.
 OF_SENTENCES = {"length": ["n_words", "n_characters"], "position": ["position"]}
+SPANS = (1.0, 4.0, 16.0)  # SD of the Gaussians of `smooth`, in rows
 COLUMNS = ["layer", "region", "participant", "baseline"]
 COLUMNS += ["score_baseline", "score_layer", "score_joint", "unique", "unique_r2"]
 
@@ -24,16 +26,27 @@ COLUMNS += ["score_baseline", "score_layer", "score_joint", "unique", "unique_r2
 class Baselines:
     """What stands beside the layers of every checkpoint of a model.
 
-    `untrained` are the features of the model before training; None where there are none. What a
-    baseline predicts alone is the same at every layer and step, and found once.
+    `untrained` are the features of the model before training, `nuisances` the table of that name;
+    None where there are none. What a baseline predicts alone is the same at every layer and step,
+    and found once.
     """
 
     def __init__(
-        self, settings: Settings, stimuli: pd.DataFrame, untrained: Features | None = None
+        self,
+        settings: Settings,
+        stimuli: pd.DataFrame,
+        untrained: Features | None = None,
+        nuisances: pd.DataFrame | None = None,
     ) -> None:
         self.names: list[str] = list(settings.baselines)
+        if "smooth" in self.names and not has_order(stimuli):
+            log.info("no baseline `smooth`: the sentences have no groups, and so no order")
+            self.names.remove("smooth")
+        if "nuisances" in self.names and nuisances is None:
+            self.names.remove("nuisances")
+        self._group_by = settings.group_by
         self._standardize, self._match_width = settings.standardize, settings.match_width
-        self._stimuli = stimuli
+        self._stimuli, self._nuisances = stimuli, nuisances
         self._untrained = untrained and {
             layer: values for layer, values in untrained.items() if np.isfinite(values).all()
         }
@@ -62,7 +75,43 @@ class Baselines:
     def _values(self, name: str) -> NDArray[np.float64] | Features:
         if name == "untrained":
             return self._untrained or {}
+        if name == "smooth":
+            knows = may_part_groups(self._stimuli, self._group_by)
+            return smooth(self._stimuli) if knows else np.zeros((len(self._stimuli), 1))
+        if name == "nuisances" and self._nuisances is not None:
+            table = self._nuisances.pivot_table(index="item_id", columns="nuisance", values="value")
+            return table.loc[self._stimuli["item_id"]].to_numpy(dtype=np.float64)
         return self._stimuli[OF_SENTENCES[name]].to_numpy(dtype=np.float64)
+
+
+def has_order(stimuli: pd.DataFrame) -> bool:
+    """Whether rows have neighbours: a group (a passage, a story, a run) of two or more."""
+    if "group" not in stimuli:
+        return False
+    of_some = stimuli["group"][stimuli["group"] != ""]
+    return bool(of_some.duplicated().any())
+
+
+def smooth(stimuli: pd.DataFrame) -> NDArray[np.float64]:
+    """What is known of a row from its place alone, `[rows, rows]`: who is near, in its group.
+
+    Column j is a bump about row j, the mean over s of exp(−d² / 2s²) with d the rows between, s of
+    `SPANS`, and 0 in other groups: the identity smoothed within groups (Feghhi et al. 2024). Ridge
+    on it interpolates what neighbours in time have in common, as smoothly as its penalty says.
+    Of a group that a fold tests as a whole it knows nothing.
+    """
+    place = stimuli["position"].to_numpy(dtype=np.float64)
+    group = pd.factorize(stimuli["group"])[0]
+    apart = np.where(group[:, None] == group, place[:, None] - place, np.inf)
+    return np.mean([np.exp(-0.5 * (apart / span) ** 2) for span in SPANS], axis=0)
+
+
+def may_part_groups(stimuli: pd.DataFrame, group_by: str | None) -> bool:
+    """Whether rows of one group can be on both sides of an outer fold."""
+    if SPLIT not in stimuli:
+        return group_by != "group"
+    pairs = stimuli.loc[stimuli["group"] != "", ["group", SPLIT]].drop_duplicates()
+    return bool(pairs["group"].duplicated().any())
 
 
 class Ladders:

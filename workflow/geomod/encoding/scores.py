@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from geomod.brain.responses import AVERAGE, Block, response_blocks
 from geomod.brain.voxels import Voxels
 from geomod.encoding.alignment import IN_SCORES, MEASURES, Quantiles, Seen
-from geomod.encoding.groups import groups_of
+from geomod.encoding.groups import how_to_cut
 from geomod.encoding.settings import Settings
 from geomod.ridge.engine import Encoding, Fitted, encode, normalize
 
@@ -123,9 +123,9 @@ def cross_validation(
     settings: Settings, stimuli: pd.DataFrame, rows: NDArray[np.intp]
 ) -> dict[str, Any]:
     """What `geomod.ridge.encode` and `geomod.ridge.ladder` are told alike."""
-    names = ("alphas", "folds", "inner_folds", "standardize", "match_width", "seed")
+    names = ("alphas", "standardize", "match_width", "seed")
     return {
-        "groups": groups_of(stimuli, settings.group_by, rows),
+        **how_to_cut(settings, stimuli, rows),
         **{name: getattr(settings, name) for name in names},
     }
 

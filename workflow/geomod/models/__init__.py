@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from geomod.models.loading import load_model as load_model
     from geomod.models.passages import Passages as Passages
     from geomod.models.reading import Reading as Reading
+    from geomod.models.scored import Scored as Scored
     from geomod.models.sentences import Sentences as Sentences
     from geomod.models.sentences import extract as extract
+    from geomod.models.story import Story as Story
+    from geomod.models.story import extract_story as extract_story
 
 __getattr__ = hand_on(
     __name__,
@@ -23,8 +26,11 @@ __getattr__ = hand_on(
         "Lens": ".lens",
         "Passages": ".passages",
         "Reading": ".reading",
+        "Scored": ".scored",
         "Sentences": ".sentences",
+        "Story": ".story",
         "extract": ".sentences",
+        "extract_story": ".story",
         "load_model": ".loading",
         "read": ".forward",
     },

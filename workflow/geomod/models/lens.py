@@ -10,14 +10,14 @@ column.
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
 
 from geomod.base.errors import InputError
 from geomod.base.tables import write_table
-from geomod.models.reading import Inputs, Reading, Settings, reading
+from geomod.models.reading import Inputs, Reading, Settings, reading, reading_of
 from geomod.models.sentences import Sentences
 
 if TYPE_CHECKING:
@@ -56,6 +56,12 @@ class Lens(Reading):
         units: type[Sentences] = Sentences,
     ) -> None:
         self.units = units(stimuli, settings)
+
+    @classmethod
+    def of(cls, folder: Path, settings: Settings, how: Mapping[str, Any]) -> "Lens":
+        lens = cls.__new__(cls)
+        lens.units = cast(Sentences, reading_of(how["reading"]).of(folder, settings, how))
+        return lens
 
     def begin(self, opened: "Opened") -> Sequence[Sequence[int]]:
         ids, spans = self.units.locate(opened)

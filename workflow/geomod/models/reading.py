@@ -14,14 +14,14 @@ them; docs/readings.md says how to add one.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from numpy.typing import NDArray
 
 from geomod.base import plugins
 from geomod.base.errors import InputError
+from geomod.base.tables import read_table
 
 if TYPE_CHECKING:  # planning the jobs needs the names of files, and need not wait for torch
     from torch import Tensor
@@ -55,7 +55,7 @@ class Reading(ABC):
     next `begin` starts anew, so that one object serves many checkpoints.
     """
 
-    files: ClassVar[tuple[str, ...]] = ()
+    files: tuple[str, ...] = ()
     """Names of the files that `write` leaves in the folder of a checkpoint."""
 
     logits: bool = False
@@ -63,6 +63,14 @@ class Reading(ABC):
 
     last_layer: Literal["raw", "normed"] = "raw"
     """Whether layer L is the raw output of the last block, or what the final norm makes of it."""
+
+    @classmethod
+    def of(cls, folder: Path, settings: Settings, how: Mapping[str, Any]) -> "Reading":
+        """The reading of a dataset whose tables lie in `folder`; `how` is what its load was told.
+
+        A class that is made of the table of stimuli and the settings alone needs no other.
+        """
+        return cls(read_table(folder / "stimuli.parquet"), settings)  # type: ignore[call-arg]
 
     @abstractmethod
     def begin(self, opened: "Opened") -> Sequence[Sequence[int]]:
@@ -111,13 +119,6 @@ def reading_of(name: str) -> type[Reading]:
     return READINGS[name]
 
 
-def readings_of(name: str, lens: bool) -> list[Callable[..., Reading]]:
-    """The reading `name`, and where it is wanted what the lens sees of its units."""
-    units: Callable[..., Reading] = reading_of(name)
-    seen: Callable[..., Reading] = reading_of("lens")
-    return [units, partial(seen, units=units)] if lens else [units]
-
-
 def load_readings(path: str | Path) -> dict[str, type[Reading]]:
     """Run a Python file of the user's, whose `@reading` classes are then known; give them."""
     _import_own()
@@ -129,4 +130,5 @@ def _import_own() -> None:
     """Register those of this wing: here, since their files import this one."""
     import geomod.models.lens
     import geomod.models.passages
-    import geomod.models.sentences  # noqa: F401
+    import geomod.models.sentences
+    import geomod.models.story  # noqa: F401

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from geomod.curves.estimates import rng_of
 from geomod.curves.settings import Settings
-from geomod.modules.partition import FEWEST_LAYERS, exceedance_p, smooth_null, walk_null
+from geomod.modules.partition import exceedance_p, smooth_null
+from geomod.modules.steps import FEWEST_LAYERS
 
 Array = NDArray[np.float64]
 
@@ -115,3 +116,13 @@ def dissimilarities(points: Array) -> Array:
     inner = points @ points.swapaxes(1, 2)
     squares = np.diagonal(inner, axis1=1, axis2=2)
     return (squares[:, :, None] + squares[:, None, :]) / 2 - inner
+
+
+def walk_null(points: Array, draws: int, rng: np.random.Generator) -> Array:
+    """Random walks over depth [draws, layers, dimensions], with the covariance of the increments of
+    `points` [layers, dimensions]."""
+    increments = np.diff(points, axis=0)
+    count = len(increments)
+    moves = rng.standard_normal((draws, count, count)) @ increments / np.sqrt(count)
+    start = np.zeros((draws, 1, points.shape[1]))
+    return np.concatenate([start, np.cumsum(moves, axis=1)], axis=1)

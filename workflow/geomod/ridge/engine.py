@@ -235,6 +235,26 @@ def fit_fold(
     return Fit(best, gain, product(product(x_test, x_train.T).to(bulk), dual).double()), factor
 
 
+def further(fitted: Fitted, targets: Tensor) -> tuple[Floats, Floats]:
+    """Pearson r and penalty, `[targets]`, of other responses `[n, targets]` to the same rows.
+
+    They are fitted as those at hand were, from the same factor: for a `beside` of `encode`.
+    """
+    y = centred(targets[fitted.split[0]])[0]
+    factor, penalties = fitted.factor, fitted.factor.penalties(fitted.alphas)
+    best, _ = best_penalties(
+        factor,
+        y,
+        penalties,
+        fitted.blocks,
+        fitted.memory_mb,
+        lambda: factorize(fitted.train, len(factor.s)),
+    )
+    weights = solve(factor, fitted.train, y, penalties[best])
+    r, _, _ = scores(product(fitted.test, weights), targets, fitted.split)
+    return r, fitted.alphas[best].cpu().numpy()
+
+
 def scores(explained: Tensor, targets: Tensor, split: Split) -> tuple[Floats, Floats, int]:
     """Pearson r and R² of predictions of the test rows; and of how many targets r is undefined."""
     actual, mean = centred(targets[split[1]])

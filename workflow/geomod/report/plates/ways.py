@@ -1,6 +1,6 @@
 """Figures of phases of training, of the lens, of likeness, of the way through the layers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ from geomod.report.drawing import (
     time_of,
     titled,
 )
+from geomod.report.gallery import Tables
 
 with extra("report"):
     import matplotlib as mpl
@@ -24,7 +25,6 @@ with extra("report"):
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Tables = Mapping[str, pd.DataFrame]
 
 PHASE_COLOURS = {
     "warm-up": "#b8b8b8",
