@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 
 from geomod.encoding import alignment
-from geomod.geometry import catalogue, registry, sets, steps
+from geomod.geometry import catalogue, depth, registry, sets, steps
 from geomod.models import reading
 from tests.conftest import ROOT
 
@@ -49,12 +49,13 @@ def test_examples_run_one_after_another(
     monkeypatch.chdir(tmp_path)
     # The built-in measures are here already; those of the examples end with them.
     assert catalogue.names()
-    assert {sets.__name__, steps.__name__} <= sys.modules.keys()
+    assert {sets.__name__, depth.__name__, steps.__name__} <= sys.modules.keys()
     assert reading.reading_of("sentences")
     known = {name: dict(variants) for name, variants in registry.REGISTRY.items()}
     monkeypatch.setattr(registry, "REGISTRY", known)
     for module, name in (
         (registry, "SETS"),
+        (registry, "LAYERS"),
         (registry, "STEPS"),
         (alignment, "MEASURES"),
         (reading, "READINGS"),

@@ -52,6 +52,7 @@ for block, load in [(block, load) for block in BLOCKS for load in LOADS]:
                     "features.safetensors",
                     "grams.safetensors",
                     "tokens.parquet",
+                    *["lens.parquet"] * FEATURES.lens,
                     *READING_FILES,
                 ],
             ),
@@ -81,6 +82,7 @@ for block, load in [(block, load) for block in BLOCKS for load in LOADS]:
             features=FEATURES.model_dump(
                 include={"pooling", "bos", "first_token", "last_layer"}
             ),
+            lens=FEATURES.lens,
             blocks=FEATURES.blocks,
             dtype=FEATURES.dtype,
             spread=FEATURES.spread,
@@ -89,6 +91,25 @@ for block, load in [(block, load) for block in BLOCKS for load in LOADS]:
             provenance=provenance("activations.py"),
         script:
             "../scripts/activations.py"
+
+
+if FEATURES.lens:
+
+    rule lens_table:
+        input:
+            of_checkpoints("lens"),
+        output:
+            PATHS.table("lens", "{dataset}"),
+        log:
+            PATHS.log("data/{dataset}/lens_table"),
+        conda:
+            CONDA
+        params:
+            kind="lens",
+            code=code("stack.py"),
+            provenance=provenance("stack.py"),
+        script:
+            "../scripts/stack.py"
 
 
 rule tokens_table:

@@ -28,6 +28,7 @@ for block in BLOCKS:
             similarity=PATHS.steps(
                 "{model}", block.steps, "depth_similarity.parquet", "{dataset}"
             ),
+            depth=PATHS.steps("{model}", block.steps, "depth.parquet", "{dataset}"),
         log:
             PATHS.log(f"{{model}}/{{dataset}}/geometry_{block.label}"),
         wildcard_constraints:
@@ -36,7 +37,7 @@ for block in BLOCKS:
             CONDA
         params:
             steps=steps_of(block),
-            metrics=METRICS,
+            metrics=CONFIG.geometry.measured(),
             code=code("geometry.py"),
             provenance=provenance("geometry.py"),
         script:
@@ -47,6 +48,7 @@ for kind, file in {
     "geometry": "geometry_layers",
     "population": "population",
     "depth_similarity": "depth_similarity",
+    "depth": "depth",
 }.items():
 
     rule:

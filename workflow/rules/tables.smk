@@ -5,11 +5,18 @@ STACKED = {
         kind: of_datasets(kind)
         for kind in (
             *("tokens", "geometry", "population", "depth_similarity", "speed"),
+            *("depth", "blocks", "phases"),
             *("encoding", "folds", "baselines"),
             *("modules", "change_points", "low_high", "correlations", "emergence"),
             *("specification_curve", "survival"),
         )
     },
+    # Of what is not asked for there is a table without rows.
+    "lens": of_datasets("lens") if FEATURES.lens else [],
+    "alignment": of_datasets("alignment") if CONFIG.alignment else [],
+    "hierarchy": of_datasets(
+        "hierarchy", [name for name in SECTIONS if SECTIONS[name].hierarchy]
+    ),
     "ceiling": [PATHS.data(name, "ceiling.parquet") for name in SECTIONS],
 }
 if CONFIG.competence:

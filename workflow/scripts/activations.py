@@ -20,11 +20,12 @@ from geomod.plan.place import Place
 with job(snakemake.log[0], snakemake.threads):
     inputs, params, limits = snakemake.input, snakemake.params, snakemake.resources
     own = [kind for path in inputs.plugins for kind in load_readings(path).values()]
+    lens = [reading_of("lens")] if params.lens else []
     wanted = {Path(path).parent.name for path in snakemake.output.readings}
     readings = [
         (name, kind.of(Path(stimuli).parent, Settings(**params.features, long=how["long"]), how))
         for (name, how), stimuli in zip(params.datasets.items(), inputs.stimuli, strict=True)
-        for kind in (reading_of(how["reading"]), *own)
+        for kind in (reading_of(how["reading"]), *lens, *own)
         if name in wanted
     ]
     scored = [

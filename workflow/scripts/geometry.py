@@ -1,11 +1,12 @@
 """Measure every sentence by the metrics of the config, average them over the sentences, and measure
-the sentences as a set."""
+the sentences as a set, and their way through the layers."""
 
 from geomod.base.jobs import job
 from geomod.base.layers import read_features
 from geomod.base.provenance import derived
 from geomod.base.tables import read_table, write_table
 from geomod.geometry.catalogue import load_plugins
+from geomod.geometry.depth import measure_depth
 from geomod.geometry.grams import read_grams
 from geomod.geometry.measuring import measure, summarize
 from geomod.geometry.sets import depth_similarity, measure_population
@@ -27,5 +28,6 @@ with job(snakemake.log[0], snakemake.threads):
             (summarize(values), output.layers[i], "geometry"),
             (measure_population(features), output.population[i], "population"),
             (depth_similarity(features), output.similarity[i], "depth_similarity"),
+            (measure_depth(features), output.depth[i], "depth"),
         ):
             write_table(table.assign(**place.columns), path, kind, origin)

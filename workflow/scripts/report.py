@@ -11,6 +11,7 @@ from geomod.geometry.measuring import left_out
 from geomod.models.tokens import unfamiliar
 from geomod.report.gallery import lacking, of_dataset, with_claims
 from geomod.report.page import Part, render
+from geomod.report.sinks import sinks
 
 with job(snakemake.log[0], snakemake.threads):
     inputs, params = snakemake.input, snakemake.params
@@ -24,7 +25,12 @@ with job(snakemake.log[0], snakemake.threads):
     for dataset, notes in zip(params.datasets, inputs.notes, strict=True):
         own = of_dataset(tables, dataset)
         parts[dataset] = Part(
-            notes=read_json(notes) + left_out(own["geometry"]) + unfamiliar(own["tokens"]),
+            notes=[
+                *read_json(notes),
+                *left_out(own["geometry"]),
+                *sinks(own["geometry"]),
+                *unfamiliar(own["tokens"]),
+            ],
             figures={name: read_svg(path) for (of, name), path in svg.items() if of == dataset},
             lacking=lacking(own),
             recovery=own.get("recovery"),

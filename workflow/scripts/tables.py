@@ -4,7 +4,7 @@ import pandas as pd
 
 from geomod.base.jobs import job
 from geomod.base.provenance import derived
-from geomod.base.tables import read_table, write_table
+from geomod.base.tables import empty_table, read_table, write_table
 
 KINDS = {"tokens": "tokens_summary"}  # what a table is, where its name does not say it
 
@@ -12,6 +12,7 @@ with job(snakemake.log[0], snakemake.threads):
     for name, path in snakemake.output.items():
         files = snakemake.input[name]
         files = [files] if isinstance(files, str) else files
-        table = pd.concat([read_table(file) for file in files], ignore_index=True)
+        kind = KINDS.get(name, name)
+        tables = [read_table(file) for file in files] or [empty_table(kind)]
         origin = derived(snakemake.params.provenance, files)
-        write_table(table, path, KINDS.get(name, name), origin)
+        write_table(pd.concat(tables, ignore_index=True), path, kind, origin)

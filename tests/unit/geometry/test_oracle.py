@@ -109,6 +109,39 @@ def spectral(tokens, metric, parts):
     return value
 
 
+def autocorrelation(tokens, kind):
+    if len(tokens) < 2:
+        return math.nan
+    apart = tokens - tokens.mean(axis=0)
+    count = len(tokens)
+    power = mean(apart[t] @ apart[t] for t in range(count))
+    c = [
+        mean(apart[t] @ apart[t + lag] for t in range(count - lag)) / power for lag in range(count)
+    ]
+    if kind == "time":
+        time = 1.0
+        for value in c[1:]:
+            if value < 0:
+                break
+            time += 2 * value
+        return time
+    lag = int(kind.removeprefix("lag"))
+    return c[lag] if lag < count else math.nan
+
+
+def connectivity(tokens, count):
+    size = len(tokens)
+    if size <= count:
+        return math.nan
+    apart = [[((a - b) ** 2).sum() for b in tokens] for a in tokens]
+    middle = np.median([apart[i][j] for i in range(size) for j in range(i)])
+    alike = np.exp(-np.array(apart) / middle)
+    degrees = alike.sum(axis=1)
+    # The random walk on the graph has the same eigenvalues, 1 less them.
+    values = np.sort(1 - np.linalg.eigvals(alike / degrees[:, None]).real)
+    return mean(values[1 : count + 1])
+
+
 def oracle(metric, variant, tokens):
     parts = variant.split("-")
     if "drop1" in parts:
@@ -118,6 +151,13 @@ def oracle(metric, variant, tokens):
         return spectral(tokens, metric, parts)
     if metric == "curvature":
         return curvature(tokens, "-".join(part for part in parts if part != "drop1"))
+    if metric == "coherence":
+        units = [token / np.linalg.norm(token) for token in tokens]
+        return mean(a @ b for a in units for b in units)
+    if metric == "autocorrelation":
+        return autocorrelation(tokens, parts[0])
+    if metric == "connectivity":
+        return connectivity(tokens, int(parts[0][1:]))
     if metric == "path_length":
         return sum(steps)
     if metric == "step_length":
@@ -126,6 +166,8 @@ def oracle(metric, variant, tokens):
         return sum(step == 0 for step in steps)
     if metric == "first_token_norm":
         norms = [np.linalg.norm(token) for token in tokens]
+        if variant == "share":
+            return norms[0] ** 2 / sum(n**2 for n in norms) if len(norms) > 1 else math.nan
         return norms[0] / mean(norms[1:])
     if metric == "norm":
         return mean([np.log(np.linalg.norm(token)) for token in tokens if any(token)])

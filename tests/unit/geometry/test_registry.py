@@ -194,7 +194,48 @@ def test_ranks_of_equal_directions_and_norm_of_the_first_token():
     assert value(states, "norm", "log") == pytest.approx(np.log(100) / 5)
 
 
+class TestTokensTogether:
+    def test_coherence_of_parallel_and_of_orthogonal_tokens(self):
+        assert value(np.outer([1.0, 3.0, 2.0], [1.0, 2.0]), "coherence", "raw") == pytest.approx(1)
+        assert value(3 * np.eye(5), "coherence", "raw") == pytest.approx(1 / 5)
+        still = np.vstack([np.eye(5), np.zeros(5)])
+        assert value(still, "coherence", "raw") == pytest.approx(1 / 5)
+
+    def test_autocorrelation_of_a_line_of_alternation_and_of_noise(self):
+        for tokens in (6, 11):
+            line = np.outer(np.arange(float(tokens)), [1.0, -2.0])
+            found = value(line, "autocorrelation", "lag1")
+            assert found == pytest.approx((tokens - 3) / (tokens - 1))
+        to_and_fro = np.outer([1.0, -1.0] * 3, [1.0, 2.0])
+        assert value(to_and_fro, "autocorrelation", "lag1") == pytest.approx(-1)
+        assert value(to_and_fro, "autocorrelation", "time") == pytest.approx(1)
+        simplex = np.eye(7)
+        for variant in ("lag1", "lag2", "lag3"):
+            assert value(simplex, "autocorrelation", variant) == pytest.approx(-1 / 6)
+
+    @pytest.mark.parametrize(("tokens", "expected"), [(6, 0.371), (12, 0.678), (40, 0.901)])
+    def test_autocorrelation_of_a_random_walk(self, tokens, expected):
+        walks = [np.cumsum(noise(tokens, 512, seed), axis=0) for seed in range(60)]
+        found = np.mean([value(walk, "autocorrelation", "lag1") for walk in walks])
+        assert found == pytest.approx(expected, abs=0.02)
+
+    def test_connectivity_of_equal_and_equidistant_tokens_and_of_clusters(self):
+        assert value(np.ones((5, 3)), "connectivity", "k1") == pytest.approx(1)
+        w = np.exp(-1)  # the median distance is the only one
+        for variant in ("k1", "k2"):
+            found = value(np.eye(6), "connectivity", variant)
+            assert found == pytest.approx(1 - (1 - w) / (1 + 5 * w))
+        clusters = np.vstack([np.zeros((4, 2)), np.full((2, 2), 9.0)])
+        clusters += 1e-3 * noise(6, 2)
+        apart = np.vstack([np.zeros((9, 2)), np.full((2, 2), 9.0)]) + 1e-2 * noise(11, 2)
+        assert value(apart, "connectivity", "k1") == pytest.approx(0, abs=1e-6)
+        assert value(clusters, "connectivity", "k2") > value(clusters, "connectivity", "k1")
+
+
 ANGULAR = {
+    "coherence": ["raw", "raw-drop1"],
+    "autocorrelation": ["lag1", "lag2", "time"],
+    "connectivity": ["k1", "k2-drop1"],
     "entropy": ["raw", "centred-drop1", "normed", "clamped-renyi2"],
     "curvature": ["hosseini", "folded", "normed-folded", "states", "centred-states", "lag2-drop1"],
     "participation_ratio": ["raw"],

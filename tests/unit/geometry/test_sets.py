@@ -4,13 +4,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse.csgraph import minimum_spanning_tree
+from scipy.spatial.distance import cdist
 
 from geomod.geometry.sets import (
     alpha_req,
+    apart,
     depth_similarity,
     eigenvalues,
     gride_of,
     measure_population,
+    merging,
     nearest,
     participation,
     rankme,
@@ -78,6 +82,16 @@ def test_alpha_is_a_weighted_fit_of_ranks_11_to_100():
     changed[:10] *= 50
     changed[100:] /= 50
     assert alpha_req(changed) == pytest.approx(alpha_req(spectrum))
+
+
+def test_alpha_of_ranks_12_to_100_is_the_public_fit():
+    rows = features(150, 130)
+    spectrum = np.sort(np.linalg.eigvalsh(np.cov(rows.T)))[::-1]
+    ranks = np.arange(12, 101)
+    fit = np.polyfit(np.log(ranks), np.log(spectrum[11:100]), 1, w=ranks**-0.5)
+    found = table_of(rows)["value"]
+    assert found["alpha_req", "alpha-from12"] == pytest.approx(-fit[0])
+    assert found["alpha_req", "alpha"] != found["alpha_req", "alpha-from12"]
 
 
 def test_too_few_ranks_have_no_alpha():
@@ -181,6 +195,33 @@ def test_a_scale_needs_more_sentences_than_its_farther_neighbour():
     constant = table_of(np.ones((17, 5)))
     assert constant.loc["gride", "value"].isna().all()
     assert constant.loc["gride", "n"].eq(1).all()
+
+
+def test_points_in_a_row_merge_at_one_distance():
+    line = np.outer(np.arange(9.0), [3.0, 4.0])  # 5 apart; the median distance is 15
+    found = table_of(line)
+    deaths = merging(apart(line @ line.T))
+    np.testing.assert_allclose(deaths, [5 / 15] * 8)
+    assert found.loc[("persistence_h0", "total"), "value"] == pytest.approx(8 * 5 / 15)
+    assert found.loc[("persistence_h0", "entropy"), "value"] == pytest.approx(np.log(8))
+
+
+def test_merging_distances_are_the_edges_of_a_librarys_spanning_tree():
+    rows = features(40, 5)
+    distances = cdist(rows, rows)
+    tree = np.sort(minimum_spanning_tree(distances).data)
+    expected = tree / np.median(distances[np.triu_indices(40, 1)])
+    np.testing.assert_allclose(merging(apart(rows @ rows.T)), expected, rtol=1e-9)
+    repeated = np.concatenate([rows, rows[:7]])
+    found = table_of(repeated).loc[("persistence_h0", "total")]
+    assert (found["value"], found["n"]) == (pytest.approx(expected.sum()), 40)
+
+
+def test_two_far_clusters_merge_at_the_distance_between_them():
+    rows = np.concatenate([features(10, 3), 100 + features(10, 3, 1)])
+    deaths = merging(apart(rows @ rows.T))
+    assert deaths[-1] > 10 * deaths[-2]
+    assert np.isnan(table_of(np.ones((5, 3))).loc["persistence_h0", "value"]).all()
 
 
 def test_repeated_sentences_do_not_count_for_two_nn():

@@ -94,10 +94,10 @@ def test_every_step_meets_the_next_and_the_last_once():
 
 def test_one_step_has_no_speed_but_a_table_that_can_be_written(tmp_path):
     one = speed_of_training([5], {5: {0: features(9, 3)}}.__getitem__)
-    write_table(one.assign(model="m"), tmp_path / "one.parquet", "speed")
+    write_table(one.assign(dataset="d", model="m"), tmp_path / "one.parquet", "speed")
     assert read_table(tmp_path / "one.parquet").empty
     both = speed_of_training([5, 6], {s: {0: features(9, 3, s)} for s in (5, 6)}.__getitem__)
-    write_table(both.assign(model="m"), tmp_path / "both.parquet", "speed")
+    write_table(both.assign(dataset="d", model="m"), tmp_path / "both.parquet", "speed")
     assert len(read_table(tmp_path / "both.parquet")) == len(registry.STEPS)
 
 

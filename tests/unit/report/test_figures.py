@@ -39,8 +39,9 @@ def made_up(models: tuple = MODELS, steps: tuple = STEPS) -> dict[str, pd.DataFr
     modules = table("modules", **sweep, layer=LAYERS[1:])
     modules["module"] = np.where(modules["layer"] > 1, "low", "high")
     metrics = table("geometry", **sweep, layer=LAYERS, metric=("entropy", "curvature"))
-    population = table("population", **sweep, layer=LAYERS, metric=("rankme", "twonn"))
-    population["variant"] = population["metric"].map({"rankme": "eigenvalues", "twonn": "raw"})
+    population = table("population", **sweep, layer=LAYERS, metric=("rankme", "twonn", "alpha_req"))
+    variants = {"rankme": "eigenvalues", "twonn": "raw", "alpha_req": "alpha"}
+    population["variant"] = population["metric"].map(variants)
     scales = table("population", **sweep, layer=LAYERS, metric=("gride",), variant=("k1", "k2"))
     population = pd.concat([population, scales])
     pairs = {"entropy": ("raw", "centred"), "curvature": ("hosseini", "folded")}
@@ -59,11 +60,24 @@ def made_up(models: tuple = MODELS, steps: tuple = STEPS) -> dict[str, pd.DataFr
     measures = ("cka_debiased", "procrustes", "procrustes_shuffled", "flow")
     speed = table("speed", **sweep, next=steps, layer=LAYERS, measure=measures)
     speed = speed[speed["next"] > speed["step"]]
+    names = ("warm-up", "entropy-seeking", "compression-seeking")
+    phases = table("phases", model=models, layer=LAYERS, phase=names)
+    phases[["start", "stop", "stop_low", "stop_high"]] = [1.0, 128.0, 16.0, np.nan]
+    blocks = table("blocks", **sweep, blocks=(2, 3)).assign(
+        starts="2", walk_p=[0.01, 0.2] * len(list(product(models, steps)))
+    )
+    walk = ("turning", "to_last", "straightness", "stable_rank", "length")
     facts = table("recovery", fact=("noise ceiling", "t50"), where=REGIONS)
     facts["agrees"] = pd.array([True, False, pd.NA] * 2, dtype="boolean")
     tokens = table("tokens_summary", **sweep)
     tokens["parameters"] = [10 ** (6 + len(name)) for name in tokens["model"]]
     tables = {
+        "phases": phases.assign(found=True),
+        "lens": table("lens", **sweep, layer=LAYERS),
+        "hierarchy": table("hierarchy", **sweep, quantity=("best_layer", "mean_layer")),
+        "alignment": table("alignment", **sweep, layer=LAYERS, measure=("rsa", "cka")),
+        "depth": table("depth", **sweep, layer=LAYERS, measure=walk),
+        "blocks": blocks,
         "recovery": facts,
         "tokens": tokens,
         "geometry": metrics,
@@ -158,7 +172,7 @@ def test_a_figure_with_nothing_to_show_says_what_it_needs(name: str, tmp_path: P
 
 def test_a_sweep_has_every_figure_and_one_step_those_that_are_not_about_training() -> None:
     assert lacking(made_up()) == {}
-    needing = {"learning", "encoding", "emergence", "speed", "scale"}
+    needing = {"learning", "encoding", "emergence", "speed", "scale", "phases"}
     assert set(lacking(made_up(**ONE))) == needing
 
 

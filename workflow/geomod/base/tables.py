@@ -37,6 +37,11 @@ def _written_down() -> dict[str, Any]:
     return tables
 
 
+def empty_table(kind: str) -> pd.DataFrame:
+    """A table without rows: of what was not asked for."""
+    return pd.DataFrame(columns=list(columns_of(kind)))
+
+
 def write_table(
     table: pd.DataFrame, path: str | Path, kind: str, provenance: Mapping[str, Any] | None = None
 ) -> None:

@@ -77,6 +77,16 @@ def read_assembly_voxels(dataset: Dataset, stimuli: pd.DataFrame, participant: s
     return voxels._replace(rows=pd.Index(stimuli["item_id"]).get_indexer(pd.Index(items)))
 
 
+def owners_and_regions(dataset: Dataset) -> tuple[list[str], np.ndarray]:
+    """The participants with a neuroid in the regions, and the region of every neuroid."""
+    assembly, path = open_assembly(dataset), Path(dataset.assembly)
+    owners = _coordinate(assembly, path, dataset, "participant", "neuroid")
+    regions = _regions(assembly, path, dataset)
+    inside = np.isin(regions, dataset.regions)
+    wanted = set(owners[inside])
+    return [name for name in _participants(owners, path, dataset) if name in wanted], regions
+
+
 def assembly_sentences(dataset: Dataset) -> pd.DataFrame:
     """What was read, from the assembly itself: item_id, sentence, group ("" where it has none)."""
     assembly, path = open_assembly(dataset), Path(dataset.assembly)

@@ -1,24 +1,32 @@
 """Other measures of how alike two sets of responses to the same stimuli are.
 
 Each takes two matrices with a row a stimulus, compares how they arrange the stimuli, and fits
-nothing; their columns need not correspond. A measure is a function under `@measure`; its name is
-then a column of `tables/encoding.parquet`, once schemas/tables.yaml says what the column means.
+nothing; their columns need not correspond. A measure is a function under `@measure`, here or in a
+file of the user's; its values are then in `tables/alignment.parquet`. Those of `IN_SCORES` also
+stand beside the scores, in `tables/encoding.parquet`.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import pdist
 
+from geomod.base import plugins
+from geomod.base.errors import InputError
+
 Floats = NDArray[np.float64]
+Quantiles = tuple[float, float]
 Dissimilarity = Literal["correlation", "euclidean", "sqeuclidean", "cosine"]
 
 
 CHUNK = 2**20  # pairs of rows that are compared at once
+QUANTILES: Quantiles = (0.1, 0.9)  # of the geo-topological transform, unless the config says other
+IN_SCORES = ("rsa", "trsa", "cka")
 
 
 @dataclass(frozen=True)
@@ -131,15 +139,29 @@ def linear_cka(x: ArrayLike, y: ArrayLike) -> float:
 
 
 class Seen:
-    """A matrix with a row a stimulus, and what is worth knowing once for all that it meets."""
+    """A matrix with a row a stimulus, and what is worth knowing once for all that it meets.
 
-    def __init__(self, values: ArrayLike) -> None:
-        self.values = np.asarray(values)
+    `quantiles` are those of the geo-topological transform.
+    """
+
+    def __init__(self, values: ArrayLike, quantiles: Quantiles = QUANTILES) -> None:
+        self.values, self.quantiles = np.asarray(values), quantiles
 
     @cached_property
     def arrangement(self) -> Arrangement:
         """By 1 − r of two rows; by their distance where they have one column."""
-        return arrange(self.values, "euclidean" if self.values.shape[1] == 1 else "correlation")
+        kind: Dissimilarity = "euclidean" if self.values.shape[1] == 1 else "correlation"
+        return arrange(self.values, kind, *self.quantiles)
+
+    @cached_property
+    def unit(self) -> Floats:
+        """The columns less their means, scaled to the sum of squares 1; rows that have more columns
+        than there are rows are turned into as many."""
+        apart = self.values - self.values.mean(axis=0, dtype=np.float64)
+        if apart.shape[1] > len(apart):
+            apart = np.transpose(np.linalg.qr(apart.T, mode="r"))
+        size = float(np.linalg.norm(apart))
+        return apart / size if size > 0 else apart
 
 
 Measure = Callable[[Seen, Seen], float]
@@ -150,6 +172,8 @@ def measure(name: str) -> Callable[[Measure], Measure]:
     """Register the function below: how alike are a layer and the responses of a region?"""
 
     def registered(function: Measure) -> Measure:
+        if name in MEASURES:
+            raise InputError(f"the measure of alignment {name} is registered twice")
         MEASURES[name] = function
         return function
 
@@ -169,6 +193,41 @@ def _trsa(layer: Seen, region: Seen) -> float:
 @measure("cka")
 def _cka(layer: Seen, region: Seen) -> float:
     return linear_cka(layer.values, region.values)
+
+
+@measure("procrustes")
+def _procrustes(layer: Seen, region: Seen) -> float:
+    """‖X̂ᵀŶ‖_*, the cosine of the angle that the best rotation leaves between the two: 1 for the
+    same arrangement. Williams, Kunz, Kornblith and Linderman 2021. Where stimuli are few for the
+    columns it is far above 0 for nothing."""
+    if not layer.unit.any() or not region.unit.any():
+        return float("nan")
+    overlap = np.linalg.svd(layer.unit.T @ region.unit, compute_uv=False).sum()
+    return float(min(1.0, overlap))
+
+
+def load_measures(path: str | Path) -> list[str]:
+    """Run a Python file of the user's, whose `@measure` functions are then known; give their
+    names."""
+    return list(plugins.load_plugins(path, MEASURES.keys, "@measure"))
+
+
+def transform_class(low: float, high: float) -> str:
+    """What a geo-topological transform with these quantiles is sensitive to.
+
+    By the classes of the transform's published code, asked in its order: where both quantiles are
+    small or large it sees `local` or `global` distances; where they span most of them the geometry;
+    where they lie together in the middle the topology.
+    """
+    if (low + high) / 2 <= 0.2:
+        return "local"
+    if (low + high) / 2 >= 0.8:
+        return "global"
+    if high - low >= 0.8 - 1e-9:  # .9 − .1 is a little less than .8
+        return "geometry-sensitive"
+    if low >= 0.4 and high <= 0.6:
+        return "topology-sensitive"
+    return "intermediate"
 
 
 def dissimilarities(x: ArrayLike, kind: Dissimilarity = "correlation") -> Floats:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from geomod.brain.responses import AVERAGE, Block, response_blocks
 from geomod.brain.voxels import Voxels
-from geomod.encoding.alignment import MEASURES, Seen
+from geomod.encoding.alignment import IN_SCORES, MEASURES, Quantiles, Seen
 from geomod.encoding.groups import how_to_cut
 from geomod.encoding.settings import Settings
 from geomod.ridge.engine import Encoding, Fitted, encode, normalize
@@ -63,7 +63,7 @@ def encode_checkpoint(
             found = _encode(layers, matrix, rows, stimuli, settings, device, then)
             scores.append(
                 _scores(found, finite, targets).merge(
-                    _alignment(layers, finite, matrix, targets), how="left"
+                    _alignment(layers, finite, matrix, targets, settings.trsa), how="left"
                 )
             )
             folds.append(_folds(found, finite, targets))
@@ -148,23 +148,24 @@ def _alignment(
     layers: Sequence[int],
     responses: NDArray[np.float64],
     targets: pd.DataFrame,
+    quantiles: Quantiles,
 ) -> pd.DataFrame:
-    """Every measure of `alignment.MEASURES`, of each layer and averaged region."""
+    """The measures `alignment.IN_SCORES`, of each layer and averaged region."""
     columns = np.flatnonzero(targets["participant"] == AVERAGE)
-    regions = [_seen(responses[:, k].tobytes()) for k in columns]
+    regions = [_seen(responses[:, k].tobytes(), quantiles) for k in columns]
     rows = [
-        [measure(layer, region) for measure in MEASURES.values()]
-        for layer in map(Seen, features)
+        [MEASURES[name](layer, region) for name in IN_SCORES]
+        for layer in (Seen(values, quantiles) for values in features)
         for region in regions
     ]
-    measured = pd.DataFrame(rows, columns=list(MEASURES), dtype=float)
+    measured = pd.DataFrame(rows, columns=list(IN_SCORES), dtype=float)
     return pd.concat([_rows(layers, targets.iloc[columns]), measured], axis=1)
 
 
 @lru_cache(maxsize=16)
-def _seen(response: bytes) -> Seen:
+def _seen(response: bytes, quantiles: Quantiles) -> Seen:
     """One region, whose arrangement of the sentences is the same for all checkpoints of a job."""
-    return Seen(np.frombuffer(response)[:, None])
+    return Seen(np.frombuffer(response)[:, None], quantiles)
 
 
 def _folds(found: Encoding, layers: Sequence[int], targets: pd.DataFrame) -> pd.DataFrame:
@@ -180,7 +181,7 @@ def _folds(found: Encoding, layers: Sequence[int], targets: pd.DataFrame) -> pd.
 
 
 def _missing(layers: Sequence[int], targets: pd.DataFrame) -> pd.DataFrame:
-    names = ["score", "score_sd", "alpha_median", "p_permutation", *MEASURES]
+    names = ["score", "score_sd", "alpha_median", "p_permutation", *IN_SCORES]
     nothing = dict.fromkeys(names, np.nan)
     return _rows(layers, targets).assign(**nothing)
 

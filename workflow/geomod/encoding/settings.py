@@ -23,7 +23,8 @@ class Settings(Cut):
     """All that an encoding model is told.
 
     `penalties`: log10 of the smallest and of the largest, and how many. `match_width` is the
-    config's `features.match_width`. Without permutations there is no p.
+    config's `features.match_width`. Without permutations there is no p. `trsa` are the quantiles of
+    the geo-topological transform.
     """
 
     penalties: tuple[float, float, int]
@@ -31,6 +32,7 @@ class Settings(Cut):
     match_width: int | None
     permutations: int = 0
     baselines: Sequence[str] = ()
+    trsa: tuple[float, float] = (0.1, 0.9)
 
     @property
     def alphas(self) -> NDArray[np.float64]:

@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from geomod.geometry.arrays import twonn as twonn
     from geomod.geometry.catalogue import load_plugins as load_plugins
     from geomod.geometry.catalogue import names as names
+    from geomod.geometry.depth import measure_depth as measure_depth
     from geomod.geometry.grams import Grams as Grams
     from geomod.geometry.grams import read_grams as read_grams
     from geomod.geometry.grams import write_grams as write_grams
     from geomod.geometry.measuring import measure as measure
     from geomod.geometry.measuring import summarize as summarize
     from geomod.geometry.registry import metric as metric
+    from geomod.geometry.registry import of_layers as of_layers
     from geomod.geometry.registry import of_set as of_set
     from geomod.geometry.registry import of_steps as of_steps
     from geomod.geometry.sets import depth_similarity as depth_similarity
@@ -40,10 +42,12 @@ __getattr__ = hand_on(
         "entropy": ".arrays",
         "load_plugins": ".catalogue",
         "measure": ".measuring",
+        "measure_depth": ".depth",
         "measure_population": ".sets",
         "measure_states": ".arrays",
         "metric": ".registry",
         "names": ".catalogue",
+        "of_layers": ".registry",
         "of_set": ".registry",
         "of_steps": ".registry",
         "rankme": ".arrays",

@@ -19,13 +19,14 @@ def names() -> Metrics:
 def load_plugins(path: str | Path) -> Metrics:
     """Run a Python file of the user's, whose `@metric` functions are then known; give their names.
 
-    Its `@of_set` and `@of_steps` functions are then measured wherever the built-in ones are. Called
-    again with the same file it only gives the names.
+    Its `@of_set`, `@of_layers` and `@of_steps` functions are then measured wherever the built-in
+    ones are. Called again with the same file it only gives the names.
     """
-    import geomod.geometry.steps  # noqa: F401  (its and `sets`' measures come before the user's)
+    import geomod.geometry.depth  # the measures of the wing come before the user's
+    import geomod.geometry.steps  # noqa: F401
 
     own: Metrics = {}
-    marks = "@metric`, `@of_set` or `@of_steps"
+    marks = "@metric`, `@of_set`, `@of_layers` or `@of_steps"
     for metric, variant in plugins.load_plugins(path, _registered, marks):
         if variant in registry.REGISTRY.get(metric, {}):
             own.setdefault(metric, []).append(variant)
@@ -33,11 +34,13 @@ def load_plugins(path: str | Path) -> Metrics:
 
 
 def _registered() -> list[tuple[str, str]]:
-    """Every measure of sentences, of sets and of pairs of steps, by metric and variant."""
+    """Every measure of sentences, sets, layers and pairs of steps, by metric and variant."""
     of_sentences = [
         (metric, variant) for metric, variants in names().items() for variant in variants
     ]
-    return [*of_sentences, *registry.SETS, *((name, "between steps") for name in registry.STEPS)]
+    of_layers = [(name, "over depth") for name in registry.LAYERS]
+    of_steps = [(name, "between steps") for name in registry.STEPS]
+    return [*of_sentences, *registry.SETS, *of_layers, *of_steps]
 
 
 def select(metrics: Mapping[str, Sequence[str]]) -> list[Variant]:
@@ -55,6 +58,16 @@ def select(metrics: Mapping[str, Sequence[str]]) -> list[Variant]:
         for name, variants in metrics.items()
         for variant in variants
     ]
+
+
+def without_first(metric: str, variant: str) -> str | None:
+    """The variant that is the same but without the first token, where there is one."""
+    parts, known = variant.split("-"), names().get(metric, [])
+    if "drop1" in parts:
+        return None
+    places = range(1, len(parts) + 1)
+    tries = ("-".join([*parts[:place], "drop1", *parts[place:]]) for place in places)
+    return next((name for name in tries if name in known), None)
 
 
 def _hint(name: str, known: Iterable[str]) -> str:

@@ -10,7 +10,8 @@ the tables and the figures know it:
 
 A measure that is not defined for a sentence (too short, no movement) gives NaN there.
 The measures themselves are in `sentence.py`. A measure of a set of sentences is registered in the
-same way, by `@of_set` (`sets.py`), and one of a pair of steps by `@of_steps` (`steps.py`).
+same way, by `@of_set` (`sets.py`), one of the depth by `@of_layers` (`depth.py`), and one of a pair
+of steps by `@of_steps` (`steps.py`).
 """
 
 from collections.abc import Callable
@@ -26,6 +27,8 @@ Metrics = dict[str, list[str]]  # variants by metric, as in the config
 # Takes a `sets.Sentences`; gives its value, or that and the number of sentences it rests on, where
 # that is not all of them.
 SetMeasure = Callable[[Any], float | tuple[float, int]]
+# Takes a `depth.Depth`; gives its value at each layer, and what a residual random walk gives.
+LayersMeasure = Callable[[Any], tuple[Floats, Floats]]
 
 
 def whole(gram: Floats, width: int) -> Floats:
@@ -55,6 +58,7 @@ class StepMeasure:
 
 REGISTRY: dict[str, dict[str, Variant]] = {}
 SETS: dict[tuple[str, str], SetMeasure] = {}  # by metric and variant
+LAYERS: dict[str, LayersMeasure] = {}
 STEPS: dict[str, StepMeasure] = {}
 
 
@@ -85,6 +89,18 @@ def of_set(name: str, variant: str = "raw") -> Callable[[SetMeasure], SetMeasure
         if (name, variant) in SETS:
             raise InputError(f"{name}/{variant} of a set is registered twice")
         SETS[name, variant] = function
+        return function
+
+    return registered
+
+
+def of_layers(name: str) -> Callable[[LayersMeasure], LayersMeasure]:
+    """Register the function below as the measure `name` of the layers of one checkpoint."""
+
+    def registered(function: LayersMeasure) -> LayersMeasure:
+        if name in LAYERS:
+            raise InputError(f"{name} of layers is registered twice")
+        LAYERS[name] = function
         return function
 
     return registered

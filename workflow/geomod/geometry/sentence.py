@@ -274,6 +274,97 @@ for _suffix, _first in KEPT_OR_DROPPED.items():
         register(Variant(_name, f"raw{_suffix}", _function, _views[displacements]))
 
 
+# --- Tokens together: coherence, autocorrelation, the graph of their likeness -------------------
+
+
+def tokens_of(gram: Floats, width: int, *, first: int) -> Floats:
+    """The Gram of the tokens from `first` on."""
+    return gram[:, first:, first:]
+
+
+def coherence(gram: Floats) -> Floats:
+    """Squared length of the mean of the tokens scaled to length 1: 1ᵀ Ĝ 1 / T² of their cosines Ĝ.
+
+    Parallel tokens give 1, orthogonal ones 1/T. A token of norm 0 has no direction and is left out.
+    """
+    lengths = np.sqrt(squared_norms(gram))
+    cosines = np.nan_to_num(ratio(gram, lengths[:, :, None] * lengths[:, None, :]))
+    return ratio(cosines.sum(axis=(1, 2)), np.square((lengths > 0).sum(axis=1)))
+
+
+def autocorrelations(gram: Floats, width: int, *, first: int) -> Floats:
+    """c(τ) [k, T], τ = 0 …: mean of the τ-th diagonal of H G H over the mean of its main diagonal.
+
+    How alike tokens τ apart are, once their mean is taken off: white noise has −1/(T − 1), a
+    straight line c(1) = (T − 3)/(T − 1). It depends on T.
+    """
+    centred = centre(gram[:, first:, first:])
+    count, tokens = centred.shape[:2]
+    found = np.full((count, tokens), np.nan)
+    for lag in range(tokens):
+        found[:, lag] = np.diagonal(centred, offset=lag, axis1=1, axis2=2).mean(axis=1)
+    return ratio(found, found[:, :1])
+
+
+def autocorrelation(seen: Floats, *, lag: int) -> Floats:
+    """c(τ) at one lag; NaN where there are not two tokens so far apart."""
+    return seen[:, lag] if lag < seen.shape[1] else np.full(len(seen), np.nan)
+
+
+def correlation_time(seen: Floats) -> Floats:
+    """1 + 2 Σ c(τ) over τ = 1 … before the first c < 0, in tokens: how long likeness lasts."""
+    if seen.shape[1] < 2:
+        return np.full(len(seen), np.nan)
+    lasting = np.logical_and.accumulate(np.nan_to_num(seen[:, 1:]) >= 0, axis=1)
+    time = 1 + 2 * np.where(lasting, np.nan_to_num(seen[:, 1:]), 0).sum(axis=1)
+    return np.where(np.isnan(seen[:, 0]), np.nan, time)
+
+
+def laplacian_spectrum(gram: Floats, width: int, *, first: int) -> Floats:
+    """Eigenvalues [k, T] of I − D^−½ W D^−½, smallest first, W_ij = exp(−|t_i − t_j|² / σ²), W_ii =
+    1, D its row sums, σ² the median of |t_i − t_j|² over pairs."""
+    kept = gram[:, first:, first:]
+    tokens = kept.shape[-1]
+    if tokens < 2:
+        return np.full((len(kept), tokens), np.nan)
+    squared = squared_norms(kept)
+    apart = np.maximum(squared[:, :, None] + squared[:, None, :] - 2 * kept, 0)
+    apart = np.where(apart > NOISE * squared.sum(axis=1)[:, None, None] / tokens, apart, 0)
+    pairs = np.triu_indices(tokens, 1)
+    middle = np.median(apart[:, *pairs], axis=1)[:, None, None]
+    # Where more than half of the pairs are of equal tokens, the others are infinitely far apart.
+    shares = np.where(
+        apart > 0, np.divide(apart, middle, out=np.full_like(apart, np.inf), where=middle > 0), 0
+    )
+    alike = np.exp(-shares)
+    root = 1 / np.sqrt(alike.sum(axis=2))
+    return np.linalg.eigvalsh(np.eye(tokens) - root[:, :, None] * alike * root[:, None, :])
+
+
+def connectivity(eigenvalues: Floats, *, count: int) -> Floats:
+    """Mean of the `count` smallest eigenvalues but the first, which is 0.
+
+    How hard the tokens are to part: equal ones give 1, two clusters far apart 0 at count 1.
+    """
+    if eigenvalues.shape[1] <= count:
+        return np.full(len(eigenvalues), np.nan)
+    return eigenvalues[:, 1 : count + 1].mean(axis=1)
+
+
+for _suffix, _first in KEPT_OR_DROPPED.items():
+    _tokens = partial(tokens_of, first=_first)
+    register(Variant("coherence", f"raw{_suffix}", coherence, _tokens))
+    _seen = partial(autocorrelations, first=_first)
+    for _lag in (1, 2, 3):
+        _at = partial(autocorrelation, lag=_lag)
+        register(Variant("autocorrelation", f"lag{_lag}{_suffix}", _at, _seen))
+    register(Variant("autocorrelation", f"time{_suffix}", correlation_time, _seen))
+    _graph = partial(laplacian_spectrum, first=_first)
+    for _count in (1, 2):
+        _mean = partial(connectivity, count=_count)
+        register(Variant("connectivity", f"k{_count}{_suffix}", _mean, _graph))
+
+
 # --- What confounds them ------------------------------------------------------------------------
 
 
@@ -283,6 +374,15 @@ def first_token_norm(gram: Floats) -> Floats:
     norms = np.sqrt(squared_norms(gram))
     others = norms[:, 1:]
     return ratio(norms[:, 0], mean_over(others, np.ones(others.shape, dtype=bool)))
+
+
+@metric("first_token_norm", "share")
+def first_token_share(gram: Floats) -> Floats:
+    """|x_1|² / Σ |x_t|², its share of the Gram's trace: 1/T where all tokens are of one norm. A
+    token that is alone takes nothing over, and has none."""
+    squared = squared_norms(gram)
+    share = ratio(squared[:, 0], squared.sum(axis=1))
+    return share if squared.shape[1] > 1 else np.full(len(gram), np.nan)
 
 
 @metric("norm", "log")

@@ -49,9 +49,19 @@ class Sentences:
         return covariance_spectrum(self.rows)
 
     @cached_property
+    def distances(self) -> Floats:
+        """Squared distances among the distinct sentences."""
+        return apart(self.rows @ self.rows.T)
+
+    @cached_property
     def neighbours(self) -> Floats:
         """Squared distances of each distinct sentence to its nearest others, nearest first."""
-        return nearest(self.rows @ self.rows.T)
+        return nearest_of(self.distances)
+
+    @cached_property
+    def deaths(self) -> Floats:
+        """Distances at which clusters of distinct sentences merge, over their median distance."""
+        return merging(self.distances)
 
 
 def measure_population(features: Mapping[int, Rows]) -> pd.DataFrame:
@@ -86,9 +96,9 @@ def smaller_product(rows: Floats) -> Floats:
 def centred(rows: Floats) -> Floats:
     """The rows less their mean; one within rounding noise of the mean is 0."""
     n = max(1, len(rows))
-    apart = rows - rows.sum(axis=0) / n
-    distinct = np.square(apart).sum(axis=1) > NOISE * np.square(rows).sum() / n
-    return np.where(distinct[:, None], apart, 0)
+    moved = rows - rows.sum(axis=0) / n
+    distinct = np.square(moved).sum(axis=1) > NOISE * np.square(rows).sum() / n
+    return np.where(distinct[:, None], moved, 0)
 
 
 def covariance_spectrum(rows: Floats) -> Floats:
@@ -113,13 +123,14 @@ def participation(spectrum: Floats) -> float:
     return float(spectrum.sum() ** 2 / np.square(spectrum).sum())
 
 
-def alpha_req(spectrum: Floats) -> tuple[float, float]:
+def alpha_req(spectrum: Floats, first: int = FIRST_RANK) -> tuple[float, float]:
     """α of the power law λ_i ∝ i^−α, and the R² of its fit.
 
-    −slope of ln λ_i on ln i over ranks 11 … 100, least squares weighted by 1/i so that each octave
+    −slope of ln λ_i on ln i over ranks 11 … 100, least squares weighted by 1/i so that an octave
     counts alike. Agrawal, Mondal, Ghosh and Richards 2022. NaN with fewer than ten of those ranks.
+    Code in public begins at rank `first` = 12: it counts from 0 what it means to count from 1.
     """
-    ranks = np.arange(FIRST_RANK, min(LAST_RANK, len(spectrum)) + 1)
+    ranks = np.arange(first, min(LAST_RANK, len(spectrum)) + 1)
     if len(ranks) < FEWEST_RANKS:
         return np.nan, np.nan
     x, y, weight = np.log(ranks), np.log(spectrum[ranks - 1]), 1 / ranks
@@ -129,18 +140,28 @@ def alpha_req(spectrum: Floats) -> tuple[float, float]:
     return -xy / xx, xy**2 / (xx * yy) if yy > 0 else np.nan
 
 
-def nearest(gram: Floats) -> Floats:
-    """Squared distances [n, k] of each distinct sentence to its k nearest others, nearest first.
-
-    Sentences that repeat an earlier one are left out, and so not counted. k is as many as the
-    largest scale of GRIDE needs, or n − 1.
-    """
+def apart(gram: Floats) -> Floats:
+    """Squared distances [n, n] among distinct sentences: those that repeat an earlier one are left
+    out, and so not counted. A sentence is infinitely far from itself."""
     squared = np.diagonal(gram)
     distances = squared[:, None] + squared[None, :] - 2 * gram
     same = distances <= NOISE * squared.sum() / max(1, len(gram))
     new = ~np.tril(same, -1).any(axis=1)
     distances = distances[new][:, new]
     np.fill_diagonal(distances, np.inf)
+    return distances
+
+
+def nearest(gram: Floats) -> Floats:
+    """Squared distances [n, k] of each distinct sentence to its k nearest others, nearest first.
+
+    k is as many as the largest scale of GRIDE needs, or n − 1.
+    """
+    return nearest_of(apart(gram))
+
+
+def nearest_of(distances: Floats) -> Floats:
+    """The same of the squared distances that `apart` gives."""
     k = max(0, min(2 * SCALES[-1], len(distances) - 1))
     return np.sort(distances, axis=1)[:, :k]
 
@@ -203,15 +224,54 @@ def gride_of(logs: Floats, k: int) -> float:
     return float(brentq(slope, k / (2 * k - 1) * n / total, n / total, xtol=1e-12, rtol=1e-12))
 
 
+def merging(distances: Floats) -> Floats:
+    """The distances [n − 1] at which clusters merge, over the median distance, smallest first.
+
+    Clusters grow as points within reach of each other join, and the reach grows: these are the
+    deaths of persistent homology in dimension 0, the edges of the minimum spanning tree (Prim
+    1957). `distances` are squared.
+    """
+    n = len(distances)
+    if n < 2:
+        return np.empty(0)
+    reach, edges = distances[0].copy(), np.empty(n - 1)
+    outside = np.ones(n, dtype=bool)
+    outside[0] = False
+    for step in range(n - 1):
+        nearest_one = int(np.argmin(np.where(outside, reach, np.inf)))
+        edges[step] = reach[nearest_one]
+        outside[nearest_one] = False
+        np.minimum(reach, distances[nearest_one], out=reach)
+    middle = np.median(np.sqrt(distances[np.triu_indices(n, 1)]))
+    return np.sort(np.sqrt(edges)) / middle
+
+
+def total_persistence(those: Sentences) -> tuple[float, int]:
+    """Σ of the distances at which clusters merge, over the median distance between sentences."""
+    deaths = those.deaths
+    return (float(deaths.sum()) if len(deaths) else np.nan), len(those.distances)
+
+
+def persistent_entropy(those: Sentences) -> tuple[float, int]:
+    """−Σ p ln p of these distances scaled to the sum 1, nats: ln(n − 1) where all are the same."""
+    deaths = those.deaths
+    if len(deaths) == 0:
+        return np.nan, len(those.distances)
+    return float(entropy_of((deaths / deaths.sum())[None])[0]), len(those.distances)
+
+
 # The measures by their names: a new one is a function, and a line here or `@of_set` above it.
 MEASURES: dict[tuple[str, str], SetMeasure] = {
     ("rankme", "singular"): lambda those: rankme(np.sqrt(those.spectrum)),
     ("rankme", "eigenvalues"): lambda those: rankme(those.covariance),
     ("rankme", "centred-singular"): lambda those: rankme(np.sqrt(those.covariance)),
     ("alpha_req", "alpha"): lambda those: alpha_req(those.covariance)[0],
+    ("alpha_req", "alpha-from12"): lambda those: alpha_req(those.covariance, 12)[0],
     ("alpha_req", "r2"): lambda those: alpha_req(those.covariance)[1],
     ("set_participation_ratio", "raw"): lambda those: participation(those.covariance),
     ("twonn", "raw"): lambda those: two_nn(those.neighbours),
+    ("persistence_h0", "total"): total_persistence,
+    ("persistence_h0", "entropy"): persistent_entropy,
     **{("gride", f"k{k}"): partial(at_scale, k=k) for k in SCALES},
 }
 for (_metric, _variant), _function in MEASURES.items():

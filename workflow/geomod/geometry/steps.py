@@ -8,6 +8,7 @@ radians a decade.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -79,12 +80,31 @@ def moves(before: Mapping[int, Rows], after: Mapping[int, Rows], seed: int = 0) 
     left out because their features are infinite or NaN at one of the steps). `value` is NaN where
     the sentences do not differ, or n does not suffice.
     """
+    return _moves(prepare(before), prepare(after), seed)
+
+
+def prepare(features: Mapping[int, Rows]) -> dict[int, Floats]:
+    """What `moves` needs of a step: the rows of each layer, centred, scaled and turned into no more
+    dimensions than there are sentences. Those that are not finite are NaN."""
+    prepared = {}
+    for layer, rows in features.items():
+        whole = np.isfinite(rows).all(axis=1)
+        unit = _unit(rows[whole])
+        prepared[layer] = np.full((len(rows), max(1, unit.shape[1])), np.nan)
+        if whole.any():
+            prepared[layer][whole] = unit
+    return prepared
+
+
+def _moves(before: Mapping[int, Floats], after: Mapping[int, Floats], seed: int) -> pd.DataFrame:
     rows = []
-    for layer, first in before.items():
-        whole = np.all([np.isfinite(x).all(axis=1) for x in (first, after[layer])], axis=0)
+    for layer in before:
+        both = before[layer], after[layer]
+        whole = np.all([np.isfinite(x).all(axis=1) for x in both], axis=0)
         n, left_out = int(whole.sum()), int((~whole).sum())
         shuffled = np.random.default_rng(seed).permutation(n)
-        pair = Pair(_unit(first[whole]), _unit(after[layer][whole]), shuffled)
+        first, second = (x if n == len(x) else _unit(x[whole]) for x in both)
+        pair = Pair(first, second, shuffled)
         for name, measure in registry.STEPS.items():
             value = measure.function(pair)
             rows.append((layer, name, value, measure.angle(value), n, left_out))
@@ -150,17 +170,23 @@ def speed_of_training(
 ) -> pd.DataFrame:
     """`moves` from each step to the next and to the last, and their speed in radians a decade.
 
-    `read` gives the features of a step, `read_ways` its token Grams, for `flows`; those of two
-    steps are held at a time. The columns are those of `moves`, with speed in place of angle, and
-    step, next.
+    `read` gives the features of a step, `read_ways` its token Grams, for `flows`. Each step is
+    read and prepared once; three are held at a time. The columns are those of `moves`, with speed
+    in place of angle, and step, next.
     """
     nothing = moves({}, {}).assign(step=[], next=[])
-    tables = []
-    for step, later in pairs_of(steps):
-        parts = [moves(read(step), read(later), seed)]
-        parts += [flows(read_ways(step), read_ways(later))] if read_ways else []
-        tables.append(pd.concat(parts).assign(step=step, next=later))
-    table = pd.concat(tables or [nothing], ignore_index=True)
+
+    @lru_cache(maxsize=3)
+    def of_step(step: int) -> tuple[dict[int, Floats], Mapping[int, Grams]]:
+        return prepare(read(step)), read_ways(step) if read_ways else {}
+
+    tables = {}
+    pairs = pairs_of(steps)
+    for step, later in sorted(pairs):  # a step with the next and the last one, then the next
+        (before, ways), (after, others) = of_step(step), of_step(later)
+        parts = [_moves(before, after, seed), *([flows(ways, others)] if read_ways else [])]
+        tables[step, later] = pd.concat(parts).assign(step=step, next=later)
+    table = pd.concat([tables[pair] for pair in pairs] or [nothing], ignore_index=True)
     decades = np.log10((table["next"].astype(float) + 1) / (table["step"].astype(float) + 1))
     return table.assign(speed=table["angle"].astype(float) / decades).drop(columns="angle")
 

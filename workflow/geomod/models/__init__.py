@@ -10,6 +10,7 @@ from geomod.base.handing_on import hand_on
 
 if TYPE_CHECKING:
     from geomod.models.forward import read as read
+    from geomod.models.lens import Lens as Lens
     from geomod.models.loading import load_model as load_model
     from geomod.models.passages import Passages as Passages
     from geomod.models.reading import Reading as Reading
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __getattr__ = hand_on(
     __name__,
     {
+        "Lens": ".lens",
         "Passages": ".passages",
         "Reading": ".reading",
         "Scored": ".scored",

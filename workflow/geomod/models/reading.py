@@ -128,6 +128,7 @@ def load_readings(path: str | Path) -> dict[str, type[Reading]]:
 
 def _import_own() -> None:
     """Register those of this wing: here, since their files import this one."""
+    import geomod.models.lens
     import geomod.models.passages
     import geomod.models.sentences
     import geomod.models.story  # noqa: F401

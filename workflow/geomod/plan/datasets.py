@@ -12,6 +12,7 @@ def as_files(section: Section, world: str) -> Dataset:
     files it writes into the folder `world`, and from there on read like any other. How models read
     its sentences is not part of it: another context makes no response anew."""
     left_out = {"simulate", "download", "context", "long", "group_by", "splits", "nuisances"}
+    left_out |= {"hierarchy"}
     values = section.model_dump(exclude=left_out, exclude_none=True)
     if section.simulate:
         values["nifti"] = {

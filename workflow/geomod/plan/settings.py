@@ -103,6 +103,7 @@ def encoding_settings(config: Config, dataset: str) -> Settings:
         match_width=config.features.match_width,
         permutations=chosen.permutations,
         baselines=chosen.baselines,
+        trsa=chosen.trsa,
     )
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from geomod.base.extras import extra
 from geomod.report.drawing import OTHER, STYLE, VERDICT_COLOURS, declutter
 from geomod.report.gallery import GALLERY, Tables
+from geomod.report.plates import ways
 from geomod.report.plates.brain import brain
 from geomod.report.plates.judged import forest, multiverse
 from geomod.report.plates.known import planted
@@ -25,6 +26,7 @@ from geomod.report.plates.scores import (
     profiles,
 )
 from geomod.report.plates.shapes import geometry, sets, speed
+from geomod.report.sinks import sinks
 
 with extra("report"):
     import matplotlib as mpl
@@ -48,8 +50,16 @@ FIGURES: Mapping[str, Callable[[Tables], Figure]] = {
     "multiverse": multiverse,
     "sets": sets,
     "speed": speed,
+    "alignment": ways.alignment,
+    "phases": ways.phases,
+    "lens": ways.lens,
+    "depth": ways.depth,
+    "blocks": ways.blocks,
+    "hierarchy": ways.hierarchy,
     "planted": planted,
 }
+# Those that show entropy and curvature say where the first token decides them.
+OF_GEOMETRY = ("geometry", "modules", "low_high", "coupling", "multiverse")
 # The PDFs' fonts are cut to their letters, and no log wants to hear of each table of them.
 logging.getLogger("fontTools").setLevel(logging.WARNING)
 
@@ -83,7 +93,9 @@ def draw(name: str, tables: Tables) -> Figure:
     if lacking:
         return left_out(plate.title, lacking)
     figure = FIGURES[name](tables)
-    warning = "\n".join(beyond_level(plate.tests, tables.get("calibration")))
+    taken_over = sinks(tables["geometry"]) if name in OF_GEOMETRY else []
+    warnings = [*beyond_level(plate.tests, tables.get("calibration")), *taken_over]
+    warning = "\n".join(fill(line, 110) for line in warnings)
     figure.text(0, 0, warning, va="top", color=VERDICT_COLOURS["not supported"])
     return figure
 

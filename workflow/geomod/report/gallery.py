@@ -314,6 +314,62 @@ GALLERY = {
             "speed",
         ),
     ),
+    "alignment": Plate(
+        "Other measures of alignment",
+        "How alike layers and regions arrange the sentences, by measures that fit nothing: of the "
+        "mean response of each region, and of the pattern over its voxels in each participant. "
+        "Means over regions and participants. Their heights cannot be compared with one another.",
+        ("alignment",),
+        any_value("a section `alignment` in the config", "alignment", "value"),
+    ),
+    "phases": Plate(
+        "Phases of training",
+        "RankMe (top) and the exponent of the covariance's spectrum (bottom) of the last layer's "
+        "sentences over training. Bands are the phases that were found: dimensions fall (warm-up), "
+        "rise (entropy-seeking) and fall again (compression-seeking), each further than noise that "
+        "drifts; dotted lines the intervals of where they turn.",
+        ("population", "phases"),
+        two_steps("a model at two steps or more (eight for a phase)", "population", "value"),
+    ),
+    "lens": Plate(
+        "What every layer expects of the next token",
+        "The model's own final norm and unembedding, put on every layer: surprisal of the next "
+        "token, divergence of the model's output from what the layer expects, and how often both "
+        "find the same token likeliest. Rows are layers, the output at the top; columns are "
+        "checkpoints.",
+        ("lens",),
+        any_value("the lens (`features.lens: true`) and a model with a head", "lens", "surprisal"),
+    ),
+    "depth": Plate(
+        "The way through the layers",
+        "At each model's last step: angle between neighbouring layers, cosine to the last layer, "
+        "straightness of the way from the embedding, and how many directions the updates of all "
+        "sentences take. Dashed: what a residual random walk with updates of the same lengths "
+        "gives for nothing.",
+        ("depth",),
+        any_value("features that are finite at two layers or more", "depth", "value"),
+    ),
+    "blocks": Plate(
+        "Blocks of layers",
+        "Debiased linear CKA of each pair of layers at each model's last step. Lines are the cut "
+        "into contiguous blocks that a random walk over depth is least likely to have, dotted "
+        "where that, or a smooth gradient, has one as clear (p > .05). A cut can always be drawn.",
+        ("depth_similarity", "blocks"),
+        any_value("a checkpoint with four blocks or more", "blocks", "separation"),
+    ),
+    "hierarchy": Plate(
+        "Layers and the cortical order",
+        "Correlation over regions of the block that predicts a region best (line), or of the mean "
+        "depth weighted by scores (dashed), with the region's place in the order of the config; "
+        "filled where p ≤ .05 over all orders of the regions. Layers have an order by themselves: "
+        "hold the end of training against its beginning.",
+        ("hierarchy",),
+        any_value(
+            "`dataset.hierarchy`, the places of four regions or more that have scores",
+            "hierarchy",
+            "rho",
+        ),
+    ),
     "planted": Plate(
         "What was planted, and what came back",
         "What was planted in the simulated brain and what came back, with its interval where there "

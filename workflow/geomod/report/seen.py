@@ -234,6 +234,74 @@ def _speed(tables: Tables) -> str:
     return f"Fastest, in radians a decade, mean over training: {_each(words)}."
 
 
+def _last_layer(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows[rows["layer"] == rows["layer"].max()]
+
+
+def _alignment(tables: Tables) -> str:
+    table = tables["alignment"]
+    means = table.groupby(["measure", "of", "layer", "model", "step"], sort=False)["value"].mean()
+    best = means.groupby(["measure", "of"], sort=False).max()
+    told = ", ".join(f"{m} ({of}) {_number(v)}" for (m, of), v in best.items())
+    return f"Highest mean over regions: {told}."
+
+
+def _phases(tables: Tables) -> str:
+    def found(rows: pd.DataFrame) -> str:
+        rows = _last_layer(rows)
+        names = [
+            f"{row.phase} (steps {short(row.start)} to {short(row.stop)})"
+            for row in rows[rows["found"].astype(bool)].itertuples()
+        ]
+        return ", ".join(names) or "none"
+
+    words = {name: found(rows) for name, rows in _models(tables["phases"]).items()}
+    return f"Phases found in the last layer: {_each(words)}."
+
+
+def _lens(tables: Tables) -> str:
+    def range_of(rows: pd.DataFrame) -> str:
+        rows = _last(rows).sort_values("layer")
+        first, last = rows["surprisal"].iloc[[0, -1]]
+        return f"{_number(first)} at layer {rows['layer'].iloc[0]}, {_number(last)} at the output"
+
+    words = {name: range_of(rows) for name, rows in _models(tables["lens"]).items()}
+    return f"Surprisal at the last step, nats a token: {_each(words)}."
+
+
+def _depth(tables: Tables) -> str:
+    def straight(rows: pd.DataFrame) -> str:
+        rows = _last_layer(_last(rows[rows["measure"] == "straightness"]).dropna(subset="value"))
+        if rows.empty:
+            return "is not known"
+        return f"{_number(rows['value'].iloc[0])} (walk {_number(rows['null'].iloc[0])})"
+
+    words = {name: straight(rows) for name, rows in _models(tables["depth"]).items()}
+    return f"Straightness of the whole way: {_each(words)}."
+
+
+def _blocks(tables: Tables) -> str:
+    def clear(rows: pd.DataFrame) -> str:
+        rows = _last(rows)
+        beyond = rows[(rows["smooth_p"] <= 0.05) & (rows["walk_p"] <= 0.05)]
+        return ", ".join(f"{count} blocks" for count in beyond["blocks"]) or "none"
+
+    words = {name: clear(rows) for name, rows in _models(tables["blocks"]).items()}
+    return f"Clearer than both nulls at the last step: {_each(words)}."
+
+
+def _hierarchy(tables: Tables) -> str:
+    table = tables["hierarchy"].dropna(subset="rho")
+    table = table[table["quantity"] == "best_layer"]
+
+    def score(rows: pd.DataFrame) -> str:
+        row = _last(rows).iloc[0]
+        return f"{_number(row['rho'])} (p {_number(row['p'])}, {row['n']} regions)"
+
+    words = {name: score(rows) for name, rows in _models(table).items()}
+    return f"Spatial score of the best layers at the last step: {_each(words)}."
+
+
 def _planted(tables: Tables) -> str:
     agrees = tables["recovery"]["agrees"].astype("boolean").dropna()
     return f"{int(agrees.sum())} of {len(agrees)} facts that can be judged came back."
@@ -256,5 +324,11 @@ SEEN: Mapping[str, Callable[[Tables], str]] = {
     "multiverse": _multiverse,
     "sets": _sets,
     "speed": _speed,
+    "alignment": _alignment,
+    "phases": _phases,
+    "lens": _lens,
+    "depth": _depth,
+    "blocks": _blocks,
+    "hierarchy": _hierarchy,
     "planted": _planted,
 }

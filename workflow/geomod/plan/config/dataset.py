@@ -111,6 +111,10 @@ class Dataset(Section):
     regions: Annotated[list[Name], Once] = Field(
         min_length=1, description="regions to encode, by their names"
     )
+    hierarchy: dict[str, float] = Field(
+        default_factory=dict,
+        description="places of regions in the cortical order, for the spatial score: `{IFG: 3}`",
+    )
     region_prefix: str | None = Field(
         None, description="what stands before every region's name in the data, such as `lang_LH_`"
     )
@@ -161,6 +165,16 @@ class Dataset(Section):
     download: Download | None = Field(
         None, description="where the files come from, if from the web"
     )
+
+    @model_validator(mode="after")
+    def _hierarchy_is_of_regions(self) -> Self:
+        unknown = [name for name in self.hierarchy if name not in self.regions]
+        if unknown:
+            raise ValueError(
+                f"`hierarchy` places {unknown[0]!r}, which is none of the regions "
+                f"({', '.join(self.regions)})"
+            )
+        return self
 
     @model_validator(mode="after")
     def _one_kind_of_responses(self) -> Self:

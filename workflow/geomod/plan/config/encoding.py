@@ -2,9 +2,10 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_validator
 
-from geomod.plan.config.section import Once, Section
+from geomod.encoding.alignment import load_measures
+from geomod.plan.config.section import Once, Section, checked
 
 
 class Alphas(Section):
@@ -42,3 +43,30 @@ class Encoding(Section):
         description="what a score is held against: `smooth` where sentences have groups, "
         "`nuisances` where a dataset has them",
     )
+    trsa: tuple[float, float] = Field(
+        (0.1, 0.9),
+        description="quantiles of dissimilarity below and above which tRSA tells nothing apart",
+    )
+
+    @field_validator("trsa")
+    @classmethod
+    def _quantiles_in_order(cls, given: tuple[float, float]) -> tuple[float, float]:
+        if not 0 <= given[0] < given[1] <= 1:
+            raise ValueError(f"needs two quantiles, 0 ≤ low < high ≤ 1; found {list(given)}")
+        return given
+
+
+class Alignment(Section):
+    """Measures of likeness that fit nothing, in a job of their own."""
+
+    patterns: bool = Field(
+        True, description="also of the voxels of each participant's regions, where there are voxels"
+    )
+    plugins: str | None = Field(
+        None, description="Python file with measures of your own (docs/adding.md)"
+    )
+
+    @field_validator("plugins")
+    @classmethod
+    def _plugins_can_be_run(cls, path: str | None) -> str | None:
+        return checked(load_measures, path)

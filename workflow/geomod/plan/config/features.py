@@ -20,6 +20,9 @@ class Features(Section):
     last_layer: Literal["raw", "normed"] = Field(
         "raw", description="last block before (`raw`) or after the final norm"
     )
+    lens: bool = Field(
+        False, description="what every layer expects of the next token too (docs/lens.md)"
+    )
     blocks: str | None = Field(
         None, description="name of the list of blocks in the model, where it is not plain to see"
     )

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from geomod.base.errors import InputError
-from geomod.geometry.catalogue import load_plugins, select
+from geomod.geometry.catalogue import load_plugins, select, without_first
 from geomod.plan.config.section import Section, checked
 
 Variants = Annotated[list[str], Field(min_length=1)]
@@ -55,3 +55,15 @@ class Geometry(Section):
             metrics[name] = [*given, *(variant for variant in variants if variant not in given)]
         # The size of the activations is a control of the claims, whatever else is measured.
         return {**metrics, "norm": metrics.get("norm", ["log"])}
+
+    def measured(self) -> dict[str, list[str]]:
+        """`metrics`, and what tells whether the first token takes over: its share of the Gram's
+        trace, and the headlines without it. These are no choices of their own."""
+        measured = {name: list(variants) for name, variants in self.metrics().items()}
+        beside = [("first_token_norm", "share")]
+        for name in ("entropy", "curvature"):
+            beside.append((name, without_first(name, measured[name][0]) or measured[name][0]))
+        for name, variant in beside:
+            if variant not in measured.setdefault(name, []):
+                measured[name].append(variant)
+        return measured

@@ -8,7 +8,7 @@ from pydantic import Field, NonNegativeInt, field_validator, model_validator
 from geomod.plan.config.competence import TaskSet
 from geomod.plan.config.controls import Controls, Power
 from geomod.plan.config.dataset import Dataset, Download
-from geomod.plan.config.encoding import Encoding
+from geomod.plan.config.encoding import Alignment, Encoding
 from geomod.plan.config.features import Features
 from geomod.plan.config.geometry import Geometry
 from geomod.plan.config.inference import Inference, OfEach, regions_of
@@ -46,6 +46,9 @@ class Config(Section):
         Geometry(), description="variants of metrics; any metric of docs/geometry.md is a key"
     )
     encoding: Encoding = Field(Encoding(), description="the ridge encoding models")
+    alignment: Alignment | None = Field(
+        None, description="measures of likeness in a job of their own; `{}` has them as they are"
+    )
     jobs: Jobs = Field(Jobs(), description="the grain of the work")
     modules: Modules = Field(Modules(), description="modules that layers form")
     inference: Inference = Field(Inference(), description="intervals, nulls and verdicts")

@@ -1,0 +1,230 @@
+"""What each layer already expects of the next token, were it the last one (the logit lens).
+
+At layer l the model's own final norm and unembedding make a distribution q = softmax(W norm(x_l))
+of every state that predicts a token; at the last layer it is the model's output p. nostalgebraist
+2020. Nothing is trained, so that a layer that keeps what it knows in other directions than the last
+one looks ignorant, and early in training so does every layer: `kl` to the output is then the fair
+column.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import numpy as np
+import pandas as pd
+
+from geomod.base.errors import InputError
+from geomod.base.tables import write_table
+from geomod.models.reading import Inputs, Reading, Settings, reading, reading_of
+from geomod.models.sentences import Sentences
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from geomod.models.forward import Opened
+
+log = logging.getLogger(__name__)
+
+SIZES = ("parameters", "vocabulary")  # of a model, in tables of its own
+MEASURES = ["surprisal", "entropy", "kl", "top1"]
+# Positions whose distributions are worked on at once, and tokens of the vocabulary: their logits,
+# 1 MB, then stay in the cache, and no distribution over all tokens ever lies in memory.
+POSITIONS, TOKENS = 512, 512
+# How near the states of the last layer come to the model's logits, where the lens is the right one,
+# in shares of the largest: low precision rounds.
+NEAR = 1e-2
+
+
+@reading("lens")
+class Lens(Reading):
+    """Surprisal, entropy, KL to the output and top-1 agreement of every unit at every layer.
+
+    `stimuli` and `settings` are those of `units`, the reading whose units these are: `Sentences` or
+    `Passages`. Read together with it the inputs pass through the model once. After a pass `values`
+    [layers, units, 4] holds the means over a unit's predicted tokens, and `table` those over units.
+    """
+
+    files = ("lens.parquet",)
+    logits = True
+
+    def __init__(
+        self,
+        stimuli: pd.DataFrame,
+        settings: Settings = Settings(),  # noqa: B008
+        units: type[Sentences] = Sentences,
+    ) -> None:
+        self.units = units(stimuli, settings)
+
+    @classmethod
+    def of(cls, folder: Path, settings: Settings, how: Mapping[str, Any]) -> "Lens":
+        lens = cls.__new__(cls)
+        lens.units = cast(Sentences, reading_of(how["reading"]).of(folder, settings, how))
+        return lens
+
+    def begin(self, opened: "Opened") -> Sequence[Sequence[int]]:
+        ids, spans = self.units.locate(opened)
+        # The unit whose token each token of an input is, −1 where it is nobody's.
+        self._owners = [np.full(len(tokens), -1) for tokens in ids]
+        for unit, (place, start, stop) in enumerate(zip(*spans, strict=True)):
+            self._owners[place][start:stop] = unit
+        self._layers = len(opened.layers)
+        self._sums = np.zeros((self._layers, len(spans.inputs), len(MEASURES)))
+        self._counts = np.zeros(len(spans.inputs))
+        self._states: dict[int, Tensor] = {}
+        self._lens = find_lens(opened, ids[0][:1])
+        return ids
+
+    def keep(self, layer: int, inputs: Inputs, states: "Tensor") -> None:
+        # The last token predicts none, and the last layer is the model's own.
+        if self._lens is not None and layer < self._layers - 1:
+            self._states[layer] = states[:, :-1].clone()
+
+    def predict(self, inputs: Inputs, ids: "Tensor", logits: "Tensor") -> None:
+        import torch  # here, so that planning the jobs need not wait for it
+
+        if self._lens is None:
+            return
+        owners = np.stack([self._owners[place][1:] for place in inputs]).ravel()
+        known = np.flatnonzero(owners >= 0)
+        for start in range(0, len(known), POSITIONS):
+            chosen = known[start : start + POSITIONS]
+            row, token = (
+                torch.as_tensor(each, device=logits.device)
+                for each in np.divmod(chosen, ids.shape[1] - 1)
+            )
+            output, targets = logits[row, token].float(), ids[row, token + 1]
+            states = [
+                states[row.to(states.device), token.to(states.device)]
+                for _, states in sorted(self._states.items())
+            ]
+            values = look(self._lens, states, output, targets).cpu().numpy()
+            for sums, own in zip(self._sums, values, strict=True):
+                np.add.at(sums, owners[chosen], own)
+            np.add.at(self._counts, owners[chosen], 1)
+
+    def end(self) -> None:
+        self._states.clear()
+        counts = np.where(self._counts > 0, self._counts, np.nan)
+        self.values = self._sums / counts[:, None]
+        finite = np.asarray(np.isfinite(self.values).all(axis=2))
+        count = finite.sum(axis=1, keepdims=True)
+        total = np.where(finite[..., None], self.values, 0).sum(axis=1)
+        rows = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+        self.table = pd.DataFrame(rows, columns=MEASURES)
+        self.table.insert(0, "layer", np.arange(self._layers, dtype=np.int64))
+        self.table["n"] = finite.sum(axis=1)
+
+    def write(self, folder: Path, place: Mapping[str, Any], provenance: Mapping[str, Any]) -> None:
+        own = {name: value for name, value in place.items() if name not in SIZES}
+        write_table(self.table.assign(**own), folder / self.files[0], "lens", provenance)
+
+
+class Unembedding(NamedTuple):
+    """What makes logits of a state: weight · norm(x) + bias."""
+
+    norm: Callable[["Tensor"], "Tensor"]
+    weight: "Tensor"
+    bias: "Tensor | None"
+
+    def logits(self, normed: "Tensor", tokens: slice) -> "Tensor":
+        """Those of some tokens, of states that went through the norm."""
+        import torch
+
+        bias = None if self.bias is None else self.bias[tokens]
+        return torch.nn.functional.linear(normed, self.weight[tokens], bias)
+
+
+def look(
+    lens: Unembedding, states: Sequence["Tensor"], output: "Tensor", targets: "Tensor"
+) -> "Tensor":
+    """MEASURES [layers, positions, 4] of states [positions, width] of the layers, then the output.
+
+    `output` [positions, vocabulary] are the model's logits, float32, whose distribution is p; q is
+    that of a layer. −ln q(target); −Σ q ln q; Σ p (ln p − ln q); whether the likeliest token of p
+    is q's too. Nats. The sums over the vocabulary are gathered as it passes by, from a largest
+    logit m, Σ e^{z−m}, Σ e^{z−m} z and Σ p z.
+    """
+    import torch
+
+    device, (positions, vocabulary) = output.device, output.shape
+    normed = [lens.norm(each) for each in states]
+    width = (len(states) + 1, positions)
+    most = torch.full(width, -torch.inf, device=device)
+    mass, moment, crossed = torch.zeros((3, *width), dtype=torch.float64, device=device)
+    named = torch.stack([targets, output.argmax(dim=1)], dim=1)
+    found = torch.zeros((*width, 2), device=device)
+    reference = output.logsumexp(dim=1)
+    for start in range(0, vocabulary, TOKENS):
+        tokens = slice(start, min(start + TOKENS, vocabulary))
+        own = output[:, tokens]
+        p = (own - reference[:, None]).exp()
+        inside = (named >= tokens.start) & (named < tokens.stop)
+        places = (named - start).clamp(0, tokens.stop - tokens.start - 1)
+        for k in range(len(most)):
+            z = own if k == len(states) else lens.logits(normed[k], tokens).float().to(device)
+            found[k] = torch.where(inside, z.gather(1, places), found[k])
+            largest = torch.maximum(most[k], z.amax(dim=1))
+            shrunk = (most[k] - largest).exp()
+            weights = (z - largest[:, None]).exp_()
+            mass[k] = mass[k] * shrunk + weights.sum(dim=1)
+            moment[k] = moment[k] * shrunk + torch.linalg.vecdot(weights, z)
+            crossed[k] += torch.linalg.vecdot(p, z)
+            most[k] = largest
+    normalizer = mass.log() + most
+    surprisal = normalizer - found[..., 0]
+    entropy = normalizer - moment / mass
+    kl = (normalizer - crossed) - (normalizer - crossed)[-1]
+    agreed = found[..., 1] >= most
+    return torch.stack([surprisal, entropy, kl.clamp(min=0), agreed.double()], dim=-1)
+
+
+def find_lens(opened: "Opened", ids: Sequence[int]) -> Unembedding | None:
+    """The model's final norm and unembedding; none for a model without a head.
+
+    The norm is the one module outside the blocks with which the last block's output gives the
+    model's logits of `ids`, to the rounding of the model's precision. A model whose logits are made
+    in another way (scaled or capped afterwards) has no lens.
+    """
+    import torch
+
+    model, raw = opened.model, []
+    head = model.get_output_embeddings()
+    if head is None:
+        return None
+
+    def listen(_: "nn.Module", __: Any, output: Any) -> None:
+        raw.append(output[0] if isinstance(output, tuple) else output)
+
+    device = model.get_input_embeddings().weight.device
+    with torch.inference_mode():
+        handle = opened.blocks[-1].register_forward_hook(listen)
+        try:
+            logits = model(input_ids=torch.tensor([list(ids)], device=device)).logits
+        finally:
+            handle.remove()
+        largest = logits.abs().max()
+        for norm in norms_of(opened):
+            lens = Unembedding(norm, head.weight, getattr(head, "bias", None))
+            found = lens.logits(norm(raw[0]), slice(None)).to(logits.device)
+            # A diverged checkpoint tells nothing; then the first norm it is.
+            if not torch.isfinite(largest) or (found - logits).abs().max() <= NEAR * largest:
+                return lens
+    raise InputError(
+        f"features.lens: the logits of {type(model).__name__} are not its unembedding of its final "
+        "norm of the last block's output, so that there is no telling what another layer's would "
+        "be; set it to false for this model"
+    )
+
+
+def norms_of(opened: "Opened") -> Iterator[Callable[["Tensor"], "Tensor"]]:
+    """The norms outside the blocks, the last first, and at last none."""
+    inside = {module for block in opened.blocks for module in block.modules()}
+    outside = [module for module in opened.model.modules() if module not in inside]
+    yield from (
+        module
+        for module in reversed(outside)
+        if "norm" in type(module).__name__.lower() and not list(module.children())
+    )
+    yield lambda states: states

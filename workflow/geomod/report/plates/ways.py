@@ -1,0 +1,199 @@
+"""Figures of phases of training, of the lens, of likeness, of the way through the layers."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from geomod.base.extras import extra
+from geomod.report.drawing import (
+    MARKED,
+    OTHER,
+    draw_maps,
+    grid_of,
+    layer_edges,
+    panels,
+    time_axis,
+    time_of,
+    titled,
+)
+from geomod.report.gallery import Tables
+
+with extra("report"):
+    import matplotlib as mpl
+    import seaborn as sns
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+PHASE_COLOURS = {
+    "warm-up": "#b8b8b8",
+    "entropy-seeking": "#e08e45",
+    "compression-seeking": "#3a7ebf",
+}
+MEASURES = {
+    "turning": "turning (radians)",
+    "to_last": "cosine to the last layer",
+    "straightness": "straightness",
+    "stable_rank": "stable rank of updates",
+}
+
+
+def phases(tables: Tables) -> Figure:
+    """RankMe and the exponent of the last layer over training, with the phases that were found."""
+    population = tables["population"]
+    models = list(population["model"].unique())
+    figure, axes = panels(2, len(models), width=2.8)
+    for column, model in enumerate(models):
+        own = _last_layer(population[population["model"] == model])
+        found = _last_layer(tables["phases"][tables["phases"]["model"] == model])
+        kinds = (("rankme", "eigenvalues"), ("alpha_req", "alpha"))
+        for axis, (metric, variant) in zip(axes[:, column], kinds, strict=True):
+            rows = own[(own["metric"] == metric) & (own["variant"] == variant)].sort_values("step")
+            _shade(axis, found)
+            axis.plot(time_of(rows["step"]), rows["value"], color="#2b2b2b", **MARKED)
+            time_axis(axis, own["step"])
+        axes[0, column].set_yscale("log")
+        axes[0, column].set_title(model)
+        axes[0, column].set_xlabel("")
+    axes[0, 0].set_ylabel("RankMe (dimensions)")
+    axes[1, 0].set_ylabel("exponent α of the spectrum")
+    handles = [
+        mpl.patches.Patch(color=colour, alpha=0.3, label=name)
+        for name, colour in PHASE_COLOURS.items()
+    ]
+    figure.legend(handles=handles, loc="outside right upper", title="phase")
+    return figure
+
+
+def _last_layer(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows[rows["layer"] == rows["layer"].max()]
+
+
+def _shade(axis: Axes, found: pd.DataFrame) -> None:
+    """A band for every phase that was found, and lines for the intervals of where they turn."""
+    for phase in found[found["found"]].itertuples():
+        span = float(time_of(phase.start)), float(time_of(phase.stop))
+        axis.axvspan(*span, color=PHASE_COLOURS[str(phase.phase)], alpha=0.3, lw=0)
+        for turn in (phase.stop_low, phase.stop_high):
+            if np.isfinite(turn):
+                axis.axvline(float(time_of(turn)), color=OTHER, lw=0.8, ls=":")
+
+
+def lens(tables: Tables) -> Figure:
+    """What every layer expects of the next token, by layer and step."""
+    table = tables["lens"]
+    models = list(table["model"].unique())
+    rows = {
+        "surprisal": "surprisal (nats a token)",
+        "kl": "KL to the output (nats)",
+        "top1": "same likeliest token (share)",
+    }
+    figure, axes = panels(len(rows), len(models))
+    for axis, (name, label) in zip(axes, rows.items(), strict=True):
+        draw_maps(figure, axis, table.assign(value=table[name]), models, label, "mako")
+    return figure
+
+
+def alignment(tables: Tables) -> Figure:
+    """Every measure of likeness that fits nothing, by layer and step, mean over regions."""
+    table = tables["alignment"]
+    by = ["model", "step", "layer", "of", "measure"]
+    means = table.groupby(by, sort=False)["value"].mean().reset_index()
+    kinds = list(means[["measure", "of"]].drop_duplicates().itertuples(index=False, name=None))
+    models = list(means["model"].unique())
+    figure, axes = panels(len(kinds), len(models))
+    for row, (measure, of) in zip(axes, kinds, strict=True):
+        own = means[(means["measure"] == measure) & (means["of"] == of)]
+        draw_maps(figure, row, own, models, f"{measure} ({of})", "rocket")
+    return figure
+
+
+def depth(tables: Tables) -> Figure:
+    """The way through the layers at each model's last step, beside a residual random walk."""
+    table = _last_step(tables["depth"])
+    models = list(table["model"].unique())
+    figure, axes = panels(len(MEASURES), len(models), height=1.7)
+    for place, (measure, label) in enumerate(MEASURES.items()):
+        for axis, model in zip(axes[place], models, strict=True):
+            own = table[(table["measure"] == measure) & (table["model"] == model)]
+            own = own.sort_values("layer")
+            axis.plot(own["layer"], own["null"], color=OTHER, ls="--", label="walk", **MARKED)
+            axis.plot(own["layer"], own["value"], color="#2b2b2b", label="model", **MARKED)
+            axis.set_title(titled(model, own) if place == 0 else "")
+            axis.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
+            axis.set_xlabel("layer" if place == len(MEASURES) - 1 else "")
+        axes[place, 0].set_ylabel(label)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right upper")
+    return figure
+
+
+def _last_step(table: pd.DataFrame) -> pd.DataFrame:
+    return table[table["step"] == table.groupby("model")["step"].transform("max")]
+
+
+def blocks(tables: Tables) -> Figure:
+    """Similarity of the blocks of layers at each model's last step, with the best cuts."""
+    table, cuts = _last_step(tables["depth_similarity"]), tables["blocks"]
+    table = table[(table["layer"] > 0) & (table["other"] > 0)]
+    models = [model for model in table["model"].unique() if model in set(cuts["model"])]
+    figure, axes = panels(1, len(models), width=2.8, height=2.6)
+    scale = mpl.colors.Normalize(0, 1)
+    cmap = sns.color_palette("mako", as_cmap=True).with_extremes(bad="#dddddd")
+    for axis, model in zip(axes[0], models, strict=True):
+        own = table[table["model"] == model]
+        grid = grid_of(own.assign(value=own["cka_debiased"], step=own["other"]))
+        edges = layer_edges(grid.index)
+        mesh = axis.pcolormesh(edges, edges, grid.to_numpy(), cmap=cmap, norm=scale)
+        those = cuts[(cuts["model"] == model) & (cuts["step"] == own["step"].max())]
+        _draw_cuts(axis, those.sort_values("blocks"))
+        axis.set_title(titled(model, own))
+        axis.set_aspect("equal")
+        for ticks in (axis.xaxis, axis.yaxis):
+            ticks.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
+    axes[0, 0].set_ylabel("layer")
+    figure.colorbar(mesh, ax=list(axes[0]), label="linear CKA, debiased", extend="min")
+    return figure
+
+
+def _draw_cuts(axis: Axes, cuts: pd.DataFrame) -> None:
+    """The cut that a walk over depth is least likely to have, and the p of all."""
+    if cuts.empty:
+        return
+    words: Sequence[str] = [
+        f"{row.blocks} blocks: p {row.smooth_p:.2f} smooth, {row.walk_p:.2f} walk"
+        for row in cuts.itertuples()
+    ]
+    axis.set_xlabel("\n".join(["layer", *words]))
+    best = cuts.sort_values(["walk_p", "blocks"]).iloc[0]
+    clear = max(best["smooth_p"], best["walk_p"]) <= 0.05
+    for start in str(best["starts"]).split(","):
+        if start.isdigit():
+            for line in (axis.axvline, axis.axhline):
+                line(int(start) - 0.5, color="white", lw=1.2, ls="-" if clear else ":")
+
+
+def hierarchy(tables: Tables) -> Figure:
+    """How well the layers that predict regions best follow the regions' order, over training."""
+    table = tables["hierarchy"]
+    table = table[table["quantity"] != "t50"].dropna(subset=["rho"])
+    models = list(table["model"].unique())
+    figure, axes = panels(1, len(models), width=2.8, height=2.6, sharey=True)
+    styles = {"best_layer": "-", "mean_layer": "--"}
+    for axis, model in zip(axes[0], models, strict=True):
+        own = table[table["model"] == model]
+        for quantity, rows in own.groupby("quantity", sort=False):
+            time, clear = time_of(rows["step"]), (rows["p"] <= 0.05).to_numpy()
+            label = str(quantity).replace("_", " ")
+            line = {"color": "#2b2b2b", "ls": styles[str(quantity)], "lw": 1.2}
+            axis.plot(time, rows["rho"], label=label, zorder=1, **line)
+            for chosen, face in ((clear, "#2b2b2b"), (~clear, "white")):
+                points = {"facecolor": face, "edgecolor": "#2b2b2b", "s": 16, "zorder": 2}
+                axis.scatter(time[chosen], rows["rho"][chosen], **points)
+        axis.axhline(0, color=OTHER, lw=0.6)
+        axis.set_ylim(-1.05, 1.05)
+        axis.set_title(model)
+        time_axis(axis, own["step"])
+    axes[0, 0].set_ylabel("spatial score (Spearman's ρ)")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right upper")
+    return figure

@@ -1,0 +1,57 @@
+# Measures of likeness beside the encoding models: they fit nothing, and no fit runs again for them.
+
+ALIGNMENT = CONFIG.alignment
+
+if ALIGNMENT:
+    MEASURES = here([ALIGNMENT.plugins] if ALIGNMENT.plugins else [])
+
+    for block in BLOCKS:
+
+        rule:
+            name:
+                rule_name("alignment", block)
+            input:
+                stimuli=PATHS.data("{dataset}", "stimuli.parquet"),
+                responses=PATHS.data("{dataset}", "responses.parquet"),
+                features=PATHS.steps(
+                    "{model}", block.steps, "features.safetensors", "{dataset}"
+                ),
+                voxels=lambda wildcards: (
+                    here(response_files(DATASETS[wildcards.dataset]))
+                    if ALIGNMENT.patterns
+                    else []
+                ),
+                plugins=MEASURES,
+            output:
+                PATHS.steps("{model}", block.steps, "alignment.parquet", "{dataset}"),
+            log:
+                PATHS.log(f"{{model}}/{{dataset}}/alignment_{block.label}"),
+            wildcard_constraints:
+                model=any_of(GRID.models_of(block.suite)),
+            conda:
+                CONDA
+            params:
+                steps=steps_of(block),
+                dataset=lambda wildcards: asdict(DATASETS[wildcards.dataset]),
+                patterns=ALIGNMENT.patterns,
+                quantiles=CONFIG.encoding.trsa,
+                code=code("alignment.py"),
+                provenance=provenance("alignment.py"),
+            script:
+                "../scripts/alignment.py"
+
+    rule alignment_table:
+        input:
+            of_checkpoints("alignment"),
+        output:
+            PATHS.table("alignment", "{dataset}"),
+        log:
+            PATHS.log("data/{dataset}/alignment_table"),
+        conda:
+            CONDA
+        params:
+            kind="alignment",
+            code=code("stack.py"),
+            provenance=provenance("stack.py"),
+        script:
+            "../scripts/stack.py"
