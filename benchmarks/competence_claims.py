@@ -2,10 +2,11 @@
 
     PYTHONPATH=workflow python benchmarks/competence_claims.py --sweeps 200 --jobs 2
 
-Prints one line a world and number of models. A sweep is logistics in log10(step + 1) on the steps
-of config/paper.yaml: midpoints of formal competence between 2.6 and 3.2, .8 decades to that of
-functional competence, widths .3, .06 decades of scatter of every midpoint between models, AR(1)
-noise of .05 (alignment), .02 (formal) and .06 (functional) of the range, ρ = .6 from step to step.
+Prints one line a world and number of models. A sweep is logistics in log10(step + 1) at step 0 and
+the 19 steps of config/paper.yaml: midpoints of formal competence between 2.6 and 3.2, .8 decades to
+that of functional competence, widths .3, .06 decades of scatter of every midpoint between models,
+AR(1) noise of .05 (alignment), .02 (formal) and .06 (functional) of the range, ρ = .6 from step to
+step.
 Each world says what it changes; a single model has no scatter. `formal`, `functional`: share of
 sweeps with that answer at α = .05, whose sum is the level where the truth is midway or there is
 none; `covers`: share of the intervals that there are which hold the true λ. The last two columns
