@@ -3,7 +3,7 @@
     PYTHONPATH=workflow python benchmarks/interval_coverage.py --sweeps 200 --jobs 2
 
 Prints one line a claim, grid and truth. What counts as the truth of a sweep:
-claim 1: the mean excess silhouette of the same models over twenty other draws of their noise;
+claim 1: the mean height of the step in the same models over twenty other draws of their noise;
 claim 2: low − high of the same models in the scores that participants' noise was added to, over
 the whole last decade of training, of which the grid's checkpoints are a few;
 claim 3: the planted lead; claims 4 and 5: the mean estimate over all sweeps, because the partial

@@ -57,9 +57,10 @@ class Told:
 TOLD: Mapping[str, Told] = {
     "modularization": Told(
         "Do the layers of a trained model fall into two groups?",
-        "how much clearer two groups are than in layers that only change gradually over depth "
-        "(silhouette, above 0: clearer)",
-        "The grouping is held against groupings of made-up layers that change gradually.",
+        "how far apart the two groups are in entropy and curvature together, in units of the "
+        "scatter within them (a slope has such a distance, too: the test tells them apart)",
+        "A step over depth is held against smooth profiles of four kinds: which of them describes "
+        "the layers better, and how often a made-up smooth profile would look as much like a step.",
         {"left.measure": "entropy", "right.measure": "curvature"},
     ),
     "low complexity aligns": Told(
