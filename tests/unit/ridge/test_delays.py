@@ -278,6 +278,8 @@ def test_a_factor_of_a_kernel_is_exact_however_fast_it_may_be() -> None:
         ({"delays": ()}, "different whole numbers"),
         ({"trim": (-1, 0)}, "trim must be"),
         ({"trim": (10, 9)}, "story s0 has 20 TRs: trimming 10 at its start and 9"),
+        ({"keep": np.array([3, 3])}, "row numbers that ascend"),
+        ({"keep": np.array([39, 40])}, "row numbers that ascend"),
         ({"stories": np.array(["a", "b", "a"])}, "rows of story a are not together"),
     ],
 )
@@ -292,7 +294,7 @@ def test_responses_may_lack_only_what_is_trimmed() -> None:
     y[[0, 2, 19, 22]] = np.nan
     assert np.isfinite(rows.responses(y)).all()
     y[25, 1] = np.nan
-    with pytest.raises(InputError, match="column 1 is not at TR 5 of story s1"):
+    with pytest.raises(InputError, match="column 1 is not at row 25, TR 5 of story s1"):
         encode(slow(40, 2), y, folds=2, inner_folds=2, delays=rows)
 
 
@@ -304,3 +306,19 @@ def test_a_gap_is_for_contiguous_folds_and_must_leave_rows_to_fit_on() -> None:
         encode(x, y, scheme="contiguous", folds=2, gap=20)
     with pytest.raises(InputError, match="leaves an inner fold without rows"):
         encode(x, y, scheme="contiguous", folds=2, inner_folds=2, gap=10)
+
+
+def test_rows_may_be_kept_one_by_one() -> None:
+    """A participant who heard two of three stories, with a TR that was lost."""
+    x, stories = slow(90, 30), stories_of(30, 30, 30)
+    some = np.setdiff1d(np.r_[5:30, 60:85], [70])
+    y = np.random.default_rng(2).standard_normal((90, 2))
+    rows, every = Delays(stories, (1, 3), keep=some), Delays(stories, (1, 3))
+    wide = every.matrix(x)[some]
+    assert_allclose(rows.matrix(x), wide, atol=1e-12)
+    assert_allclose(rows.kernel(x).numpy(), wide @ wide.T, atol=1e-10)
+    settings: dict[str, Any] = {"folds": 2, "inner_folds": "loo", "scheme": "contiguous", "gap": 0}
+    ours = encode(x, y, delays=rows, **settings)
+    assert_allclose(ours.r, encode(x, y[some], delays=rows, **settings).r)
+    theirs = encode(wide, rows.responses(y), standardize=False, **settings)
+    assert_allclose(ours.r, theirs.r, atol=1e-8)

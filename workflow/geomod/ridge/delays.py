@@ -13,7 +13,6 @@ ones: with K = Z Zᵀ of the z-scored columns, between the rows t and s of any t
 That is work on n × n numbers, whatever the width, and no wide copy.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -45,81 +44,73 @@ LEAST_SHIFT = 20
 
 @dataclass(frozen=True, eq=False)
 class Delays:
-    """Which rows answer which: the story of each row, delays and trims in rows.
+    """Which rows answer which: the story of each row, delays in rows, and the rows to keep.
 
     Rows of a story follow each other in time. `trim` are rows that are dropped at the start and at
-    the end of every story.
+    the end of every story; or `keep` are the numbers of the rows that remain.
     """
 
     stories: NDArray[Any]
     delays: tuple[int, ...] = DELAYS
     trim: tuple[int, int] = (0, 0)
+    keep: Rows | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stories", np.asarray(self.stories))
-        whole = isinstance(self.delays, tuple) and all(
-            isinstance(delay, int | np.integer) and delay >= 0 for delay in self.delays
-        )
-        if not whole or len(set(self.delays)) < len(self.delays) or not self.delays:
-            raise InputError(
-                f"delays must be different whole numbers of TRs, 0 or more, as (1, 2, 3, 4); "
-                f"not {self.delays!r}"
-            )
-        if len(self.trim) != 2 or min(self.trim) < 0:
-            raise InputError(f"trim must be two numbers of TRs, 0 or more; not {self.trim!r}")
+        _check(self.delays, self.trim)
         if self.stories.ndim != 1 or not len(self.stories):
             raise InputError("delays need the story of every row")
         names = [self.stories[run.start] for run in self.runs]
         for name in names:
             if names.count(name) > 1:
                 raise InputError(f"the rows of story {name} are not together: delays need them so")
-        for name, run in zip(names, self.runs, strict=True):
-            rows = run.stop - run.start
-            if rows - sum(self.trim) < 2:
-                raise InputError(
-                    f"story {name} has {rows} TRs: trimming {self.trim[0]} at its start and "
-                    f"{self.trim[1]} at its end leaves fewer than two"
-                )
+        if (
+            not len(self.kept)
+            or (np.diff(self.kept) <= 0).any()
+            or not 0 <= self.kept[0] <= self.kept[-1] < len(self.stories)
+        ):
+            raise InputError("rows to keep must be row numbers that ascend, and one at least")
 
     @cached_property
     def runs(self) -> list[slice]:
         """The rows of each story."""
-        new = np.flatnonzero(self.stories[1:] != self.stories[:-1]) + 1
-        ends = [0, *new.tolist(), len(self.stories)]
-        return [slice(*pair) for pair in pairwise(ends)]
-
-    @cached_property
-    def kept_runs(self) -> list[slice]:
-        """The same without what is trimmed, as rows of the responses."""
-        lengths = [run.stop - run.start - sum(self.trim) for run in self.runs]
-        ends = [0, *np.cumsum(lengths).tolist()]
-        return [slice(*pair) for pair in pairwise(ends)]
+        return _runs(self.stories)
 
     @cached_property
     def kept(self) -> Rows:
         """The rows that are not trimmed: those of the responses."""
-        first, last = self.trim
-        return np.concatenate([np.arange(r.start + first, r.stop - last) for r in self.runs])
+        return self._untrimmed() if self.keep is None else np.asarray(self.keep, dtype=np.intp)
 
-    @property
+    @cached_property
+    def kept_runs(self) -> list[slice]:
+        """The same of the kept rows, for stories that have some."""
+        return _runs(self.groups)
+
+    @cached_property
     def groups(self) -> NDArray[Any]:
         """The story of each row that is kept."""
         return self.stories[self.kept]
 
     def responses(self, values: ArrayLike) -> Floats:
-        """Kept rows of the responses `[rows, targets]`, z-scored over those of each story."""
+        """Responses to kept rows `[kept, targets]`, z-scored over those of each story.
+
+        They are given for all rows or for those that are kept.
+        """
         y = as_array(values)
-        kept = np.empty((len(self.kept), y.shape[1]))
-        for run, rows in zip(self.kept_runs, self._kept_by_story(), strict=True):
-            finite = np.isfinite(y[rows])
+        rows = self.kept if len(y) == len(self.stories) else np.arange(len(y))
+        responses = np.empty((len(rows), y.shape[1]))
+        for run in self.kept_runs:
+            own = y[rows[run]]
+            finite = np.isfinite(own)
             if not finite.all():
                 t, column = np.argwhere(~finite)[0]
+                row, story = self.kept[run][t], self.groups[run.start]
                 raise InputError(
-                    f"responses must be finite, but column {column} is not at TR "
-                    f"{t + self.trim[0]} of story {self.stories[rows.start]}, which is not trimmed"
+                    f"responses must be finite, but column {column} is not at row {row}, TR "
+                    f"{row - self._starts[row]} of story {story}, which is not trimmed"
                 )
-            kept[run] = _z_scored(y[rows]).numpy()
-        return kept
+            responses[run] = _z_scored(own).numpy()
+        return responses
 
     def whole(self, values: ArrayLike, device: str = "cpu") -> Floats | Tensor:
         """Delayed features: the rows themselves, or where these were wider, their kernel."""
@@ -130,38 +121,44 @@ class Delays:
 
     def matrix(self, values: ArrayLike) -> Floats:
         """`[kept rows, delays × width]`: all columns at the first delay, then at the next ones."""
-        z = self._z_scored(as_array(values)).numpy()
+        z = self._z_scored(values).numpy()
         wide = np.zeros((len(self.kept), len(self.delays), z.shape[1]))
         for k, delay in enumerate(self.delays):
-            for to, source in self._shifted(delay):
-                wide[to, k] = z[source]
+            later, source = self._before(delay)
+            wide[later, k] = z[source]
         return wide.reshape(len(wide), -1)
 
     def kernel(self, values: ArrayLike, device: str = "cpu") -> Tensor:
         """The kernel of the delayed rows, `[kept rows, kept rows]`, not centred."""
-        z = self._z_scored(as_array(values), device)
-        short = z.new_zeros(len(z), len(z))
+        z = self._z_scored(values, device)
         if blas.serves(z):
-            blas.add_gram(z, short)  # the lower triangle, and so are all sums of it below
+            at_once = z.new_zeros(len(z), len(z))
+            blas.add_gram(z, at_once)  # the lower triangle, and so are all sums of it below
         else:
-            short = (z @ z.T).tril()
-        kernel = z.new_zeros(len(self.kept), len(self.kept))
+            at_once = (z @ z.T).tril()
+        kernel = torch.zeros_like(at_once)
         for delay in self.delays:
-            pairs = list(self._shifted(delay))
-            for k, (to, source) in enumerate(pairs):
-                for to_other, other in pairs[: k + 1]:
-                    kernel[to, to_other] += short[source, other]
-        del short
-        return kernel.add_(kernel.tril(-1).T)
+            long = [run for run in self.runs if run.stop - run.start > delay]
+            later = [slice(run.start + delay, run.stop) for run in long]
+            source = [slice(run.start, run.stop - delay) for run in long]
+            for k, (rows, row_source) in enumerate(zip(later, source, strict=True)):
+                for columns, column_source in zip(later[: k + 1], source[: k + 1], strict=True):
+                    kernel[rows, columns] += at_once[row_source, column_source]
+        del at_once
+        kernel += kernel.tril(-1).T
+        if len(self.kept) == len(self.stories):
+            return kernel
+        kept = torch.as_tensor(self.kept, device=device)
+        return kernel[kept][:, kept]
 
     def weights(self, values: ArrayLike, dual: Tensor) -> Tensor:
         """Σ_t dual[t] Z[t − d], `[delays, width, targets]`: weights of delayed columns."""
-        z = self._z_scored(as_array(values), str(dual.device))
-        weights = z.new_zeros(len(self.delays), z.shape[1], dual.shape[1])
-        for k, delay in enumerate(self.delays):
-            for to, source in self._shifted(delay):
-                weights[k] += product(z[source].T, dual[to])
-        return weights
+        z = self._z_scored(values, str(dual.device))
+        parts = []
+        for delay in self.delays:
+            later, source = (torch.as_tensor(rows) for rows in self._before(delay))
+            parts.append(product(z[source].T, dual[later]))
+        return torch.stack(parts)
 
     def shifts(self, permutations: int, seed: int, least: int = LEAST_SHIFT) -> NDArray[np.intp]:
         """Which kept row's response each gets under the null hypothesis, `[permutations, kept]`.
@@ -179,20 +176,50 @@ class Delays:
                 order[run] = run.start + np.roll(np.arange(rows), rng.integers(low, rows - low + 1))
         return orders
 
-    def _kept_by_story(self) -> list[slice]:
-        first, last = self.trim
-        return [slice(run.start + first, run.stop - last) for run in self.runs]
+    @cached_property
+    def _starts(self) -> Rows:
+        """Where the story of each row begins."""
+        return np.concatenate([np.full(run.stop - run.start, run.start) for run in self.runs])
 
-    def _z_scored(self, x: NDArray[np.floating[Any]], device: str = "cpu") -> Tensor:
+    def _untrimmed(self) -> Rows:
+        first, last = self.trim
+        for run in self.runs:
+            rows = run.stop - run.start
+            if rows - first - last < 2:
+                raise InputError(
+                    f"story {self.stories[run.start]} has {rows} TRs: trimming {first} at its "
+                    f"start and {last} at its end leaves fewer than two"
+                )
+        return np.concatenate([np.arange(r.start + first, r.stop - last) for r in self.runs])
+
+    def _before(self, delay: int) -> tuple[Rows, Rows]:
+        """Which kept rows have a row of their story a delay before them, and that row."""
+        source = self.kept - delay
+        later = np.flatnonzero(source >= self._starts[self.kept])
+        return later, source[later]
+
+    def _z_scored(self, values: ArrayLike, device: str = "cpu") -> Tensor:
+        x = as_array(values)
         return torch.cat([_z_scored(x[run], device) for run in self.runs])
 
-    def _shifted(self, delay: int) -> Iterator[tuple[slice, slice]]:
-        """For each story: kept rows, and the rows a delay before these, from its start on."""
-        for run, kept, rows in zip(self.runs, self._kept_by_story(), self.kept_runs, strict=True):
-            before = max(0, run.start - (kept.start - delay))  # kept rows that nothing precedes
-            if rows.start + before < rows.stop:
-                source = slice(kept.start - delay + before, kept.stop - delay)
-                yield slice(rows.start + before, rows.stop), source
+
+def _check(delays: tuple[int, ...], trim: tuple[int, int]) -> None:
+    whole = isinstance(delays, tuple) and all(
+        isinstance(delay, int | np.integer) and delay >= 0 for delay in delays
+    )
+    if not whole or not delays or len(set(delays)) < len(delays):
+        raise InputError(
+            "delays must be different whole numbers of TRs, 0 or more, such as (1, 2, 3, 4); "
+            f"not {delays!r}"
+        )
+    if len(trim) != 2 or min(trim) < 0:
+        raise InputError(f"trim must be two numbers of TRs, 0 or more; not {trim!r}")
+
+
+def _runs(names: NDArray[Any]) -> list[slice]:
+    """The places of equal neighbours."""
+    new = np.flatnonzero(names[1:] != names[:-1]) + 1
+    return [slice(*ends) for ends in pairwise([0, *new.tolist(), len(names)])]
 
 
 def _z_scored(x: NDArray[np.floating[Any]], device: str = "cpu") -> Tensor:

@@ -237,7 +237,7 @@ def cutting(
     if delays is not None:
         if groups is not None:
             groups = np.asarray(groups)[delays.kept]
-        elif scheme in (None, "grouped") and len(delays.runs) > 1:
+        elif scheme in (None, "grouped") and len(delays.kept_runs) > 1:
             groups = delays.groups
         elif scheme is None:
             scheme = "contiguous"
@@ -413,7 +413,8 @@ def checked(
 ) -> tuple[Layers, Floats, Floats]:
     """The layers' features `[n, width]`, responses `[n, targets]` in float64, and the penalties.
 
-    With `delays`, the responses are those to the rows that these keep, z-scored within stories.
+    With `delays`, the responses are those to the rows that these keep, z-scored within stories,
+    and may be given for these alone.
     """
     if isinstance(features, Mapping):
         x = [as_array(values) for values in features.values()]
@@ -425,13 +426,16 @@ def checked(
     y = as_array(responses)
     y = y[:, None] if y.ndim == 1 else y
     grid = np.asarray(alphas, dtype=np.float64)
-    if not x or y.ndim != 2 or any(layer.ndim != 2 or len(layer) != len(y) for layer in x):
+    rows = len(y)
+    if delays is not None and len(y) == len(delays.kept):
+        rows = len(delays.stories)
+    if not x or y.ndim != 2 or any(layer.ndim != 2 or len(layer) != rows for layer in x):
         raise ValueError(
             "features [n, width] or [layers, n, width] and responses [n, targets] must have the "
             f"same n, but their shapes are {shape} and {np.shape(responses)}"
         )
-    if delays is not None and len(delays.stories) != len(y):
-        raise ValueError(f"{len(y)} rows need a story each, but there are {len(delays.stories)}")
+    if delays is not None and len(delays.stories) != rows:
+        raise ValueError(f"{rows} rows need a story each, but there are {len(delays.stories)}")
     if grid.ndim != 1 or not len(grid) or not (np.isfinite(grid) & (grid > 0)).all():
         raise ValueError("alphas must be a list of finite penalties above 0")
     # Delayed responses are checked where they are kept.
