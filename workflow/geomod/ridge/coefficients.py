@@ -55,7 +55,7 @@ def coefficients(
     blocks = inner_blocks(everything, folds, seed, **cut)
     sides = Designs(x, delays, standardize=False, device=device)(0, (everything, everything[:1]))
     factor = sides.factorize()
-    targets = centred(torch.as_tensor(y, device=device))[0]
+    targets = centred(torch.as_tensor(y, device=device).double())[0]
     penalties = factor.penalties(torch.as_tensor(grid, device=device))
     best, _ = best_penalties(factor, targets, penalties, blocks, memory_mb)
     dual = product(factor.u.T, targets) / (factor.s[:, None] + penalties[best])

@@ -44,9 +44,9 @@ Layers = Sequence[NDArray[np.floating]]  # [n, width] each; widths may differ
 
 ALPHAS = tuple(np.logspace(-2, 8, 21))  # the config's default too
 
-# Targets that are fitted together. Thousands of them need their share of memory, and little more
-# time in parts: what is made again for each is small beside applying it.
-TOGETHER = 8192
+# Targets that are fitted together. Tens of thousands need less memory in parts, and little more
+# time: what is made again for each part is small beside applying it.
+TOGETHER = 5120
 
 
 @dataclass(frozen=True)
@@ -192,7 +192,7 @@ def encode(
         factor = sides.factorize(match_width, fast=y.shape[1] <= len(split[1]))
         found = []
         for part in parts:
-            some = targets[:, part]
+            some = targets[:, part].double()
             fit = fit_targets(sides, factor, some[split[0]], penalties, blocks, memory, match_width)
             if beside is not None:
                 given = (split, blocks, sides, some, penalties, memory, factor)
@@ -410,11 +410,11 @@ def checked(
     responses: ArrayLike,
     alphas: ArrayLike,
     delays: Delays | None = None,
-) -> tuple[Layers, Floats, Floats]:
+) -> tuple[Layers, NDArray[np.floating], Floats]:
     """The layers' features `[n, width]`, responses `[n, targets]` in float64, and the penalties.
 
     With `delays`, the responses are those to the rows that these keep, z-scored within stories,
-    and may be given for these alone.
+    and may be given for these alone. They stay in the precision they are given in.
     """
     if isinstance(features, Mapping):
         x = [as_array(values) for values in features.values()]
