@@ -42,8 +42,8 @@ DEAR = (
     *("activations", "geometry", "encoding"),
 )
 MEASURED = ("activations", "geometry", "encoding")
-SCORED = {"encoding_table", "folds_table", "correlations", "emergence", "claims", "report"}
-GEOMETRY = {"geometry_table", "modules", "correlations", "claims", "report"}
+SCORED = {"encoding_table", "folds_table", "correlations", "emergence", "judge", "report"}
+GEOMETRY = {"geometry_table", "modules", "correlations", "judge", "report"}
 EVERYTHING = SCORED | GEOMETRY | {"tokens_table", "checkpoints_table", "continuity_table"}
 
 
@@ -61,13 +61,14 @@ def config(provider: str) -> Config:
 def pretend(provider: str, folder: Path, **more: Any) -> Workflow:
     """A workflow that has nothing left to do, though no job of it has ever run."""
     workflow = copy_workflow(folder)
-    rows = [f"{item},a b,{person},1,2,3\n" for item in range(20) for person in "abc"]
-    header = "item_id,sentence,participant,IFG,MFG,netw\n"
+    rows = [f"{item},a b,{item // 4},{person},1,2,3\n" for item in range(20) for person in "abc"]
+    header = "item_id,sentence,group,participant,IFG,MFG,netw\n"
     (folder / "mine.csv").write_text(header + "".join(rows))
     for size in ("xs", "s", "m"):
         for step in (0, 4, 8, 16):
             (folder / f"mine/{size}/step{step}").mkdir(parents=True)
-    workflow.write_config({**config(provider), **more})
+    asked = {**config(provider), **more}
+    workflow.write_config({key: value for key, value in asked.items() if value is not None})
     for line in workflow.run("--summary").stdout.splitlines():
         name = line.split("\t")[0]
         if "/" in name:

@@ -39,11 +39,11 @@ def test_passages_are_those_of_the_reading_in_python(fresh: Workflow) -> None:
         suite = {"provider": "folder", "path": "mine/{size}/step{step}"}
         suites = {"mine": {**suite, "sizes": ["xs"], "steps": [8]}}
         fresh.write_config({"run": run, "suites": suites, "dataset": DATASET | keys})
-        folder = Path(f"results/{run}/mine-xs/step8")
+        folder = Path(f"results/{run}/mine-xs/step8/mine")
         fresh.run(str(folder / "features.safetensors"))
         found[run] = fresh.folder / folder
 
-    stimuli = read_table(fresh.folder / "results/passage/stimuli.parquet")
+    stimuli = read_table(fresh.folder / "results/passage/data/mine/stimuli.parquet")
     passages = Passages(stimuli, Settings(long="cut"))
     readings = {"alone": Sentences(stimuli), "passage": passages}
     read(*load_model(fresh.folder / "mine/xs/step8"), list(readings.values()))

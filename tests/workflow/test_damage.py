@@ -59,7 +59,7 @@ def run_until_whole(workflow: Workflow, damage: dict[str, Callable[[Path], None]
     [
         {"claims.json": emptied, "figures/emergence.svg": halved},
         # Alone: they are made anew with the responses, and figures with what follows from those.
-        {"brain/notes.json": emptied},
+        {"data/toy-world/notes.json": emptied},
     ],
     ids=["claims and a figure", "notes"],
 )
@@ -71,7 +71,11 @@ def test_what_the_report_reads(
 
 @pytest.mark.parametrize(
     ("table", "harm"),
-    [("tables/modules.parquet", halved), ("toy-xs/step64/encoding.parquet", of_step_16)],
+    [
+        ("tables/modules.parquet", halved),
+        ("data/toy-world/tables/modules.parquet", halved),
+        ("toy-xs/step64/toy-world/encoding.parquet", of_step_16),
+    ],
 )
 def test_a_table(like_finished: Workflow, table: str, harm: Callable[[Path], None]) -> None:
     run_until_whole(like_finished, {table: harm})
@@ -82,7 +86,7 @@ def test_features_that_are_not_those_of_their_step(
     like_finished: Workflow, harm: Callable[[Path], None]
 ) -> None:
     before = pd.read_parquet(like_finished.folder / RESULTS / "tables/encoding.parquet")
-    run_until_whole(like_finished, {"toy-xs/step64/features.safetensors": harm})
+    run_until_whole(like_finished, {"toy-xs/step64/toy-world/features.safetensors": harm})
     after = pd.read_parquet(like_finished.folder / RESULTS / "tables/encoding.parquet")
     pd.testing.assert_frame_equal(after, before)
 
@@ -90,7 +94,7 @@ def test_features_that_are_not_those_of_their_step(
 def test_weights_of_another_step(like_finished: Workflow) -> None:
     """They do not count by their time stamps, and are told when a forward pass wants them."""
     results = like_finished.folder / RESULTS
-    for name in ("toy-xs/step64/tokens.parquet", "tables/tokens.parquet"):
+    for name in ("toy-xs/step64/toy-world/tokens.parquet", "data/toy-world/tables/tokens.parquet"):
         (results / name).unlink()
     weights = results / "checkpoints/toy-xs/step64/model.safetensors"
     whole = weights.read_bytes()

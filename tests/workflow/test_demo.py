@@ -29,7 +29,7 @@ def results(finished: Workflow) -> Path:
 
 
 def test_the_files_of_the_contract_are_there(results: Path) -> None:
-    expected = ["stimuli.parquet", "brain/responses.parquet", "brain/ceiling.parquet"]
+    expected = [f"data/toy-world/{name}.parquet" for name in ("stimuli", "responses", "ceiling")]
     expected += [f"tables/{t}.parquet" for t in ("geometry", "encoding", "modules", "emergence")]
     sets = ("population", "depth_similarity", "speed", "specification_curve", "survival")
     expected += [f"tables/{t}.parquet" for t in sets]
@@ -37,7 +37,7 @@ def test_the_files_of_the_contract_are_there(results: Path) -> None:
     expected += ["claims.json", "report.html"]
     per_step = ["features.safetensors", "grams.safetensors", "geometry.parquet", "encoding.parquet"]
     expected += [
-        f"toy-{size}/step{step}/{name}"
+        f"toy-{size}/step{step}/toy-world/{name}"
         for size in ("xs", "s")
         for step in STEPS
         for name in per_step
@@ -70,9 +70,9 @@ def test_features_are_those_of_the_model_one_sentence_at_a_time(results: Path) -
     folder = results / "checkpoints/toy-s/step64"
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    sentences = pd.read_parquet(results / "stimuli.parquet")["sentence"]
-    features = load_file(results / "toy-s/step64/features.safetensors")
-    grams = load_file(results / "toy-s/step64/grams.safetensors")
+    sentences = pd.read_parquet(results / "data/toy-world/stimuli.parquet")["sentence"]
+    features = load_file(results / "toy-s/step64/toy-world/features.safetensors")
+    grams = load_file(results / "toy-s/step64/toy-world/grams.safetensors")
     states: dict[int, torch.Tensor] = {}
     for layer, block in enumerate(model.gpt_neox.layers, start=1):
         block.register_forward_hook(
@@ -93,9 +93,9 @@ def test_features_are_those_of_the_model_one_sentence_at_a_time(results: Path) -
 
 
 def test_geometry_is_that_of_the_grams(results: Path) -> None:
-    grams = load_file(results / "toy-xs/step128/grams.safetensors")
-    table = pd.read_parquet(results / "toy-xs/step128/geometry.parquet")
-    items = pd.read_parquet(results / "stimuli.parquet")["item_id"]
+    grams = load_file(results / "toy-xs/step128/toy-world/grams.safetensors")
+    table = pd.read_parquet(results / "toy-xs/step128/toy-world/geometry.parquet")
+    items = pd.read_parquet(results / "data/toy-world/stimuli.parquet")["item_id"]
     for row in (0, 99):
         size = int(grams["lengths"][row])
         gram = grams["layer01"][grams["offsets"][row] : grams["offsets"][row + 1]]
@@ -115,9 +115,9 @@ def test_geometry_is_that_of_the_grams(results: Path) -> None:
 
 
 def test_scores_are_those_of_a_nested_loop_with_scikit_learn(results: Path) -> None:
-    features = load_file(results / "toy-s/step128/features.safetensors")["layer02"]
+    features = load_file(results / "toy-s/step128/toy-world/features.safetensors")["layer02"]
     responses = pd.read_parquet(results / "brain/responses.parquet")
-    stimuli = pd.read_parquet(results / "stimuli.parquet")
+    stimuli = pd.read_parquet(results / "data/toy-world/stimuli.parquet")
     table = pd.read_parquet(results / "tables/encoding.parquet")
     alphas = np.logspace(-1, 6, 8)
     for region, participant in (("IFG", "average"), ("PostTemp", "02"), ("noise", "average")):
@@ -193,4 +193,4 @@ def test_tests_are_calibrated_on_the_grid_of_the_run(like_finished: Workflow) ->
     assert set(table["claim"]) <= {1, 2, 3, 4, 5}
     assert {3, 4} <= set(table["claim"])
     assert table["level"].dropna().isin([0, 0.5, 1]).all()
-    assert "silhouette" in (folder / "calibration.txt").read_text(encoding="utf-8"), done.stdout
+    assert (table["dataset"] == "toy-world").all(), done.stdout

@@ -183,7 +183,7 @@ def test_every_number_names_its_commit_and_no_weights_stay(swept: Workflow) -> N
     hashes = read(swept, "checkpoints").set_index("step")["sha256"]
     tokenizers = set()
     for step in STEPS:
-        found = read_provenance(results / f"{MODEL}/step{step}/tokens.parquet")
+        found = read_provenance(results / f"{MODEL}/step{step}/mine/tokens.parquet")
         assert (found["commit"], found["sha256"]) == (commits[step], hashes[step])
         tokenizers.add(found["tokenizer_sha256"])
     assert len(tokenizers) == 1
@@ -232,7 +232,7 @@ def test_killed_in_the_middle_of_downloads_it_ends_like_an_undisturbed_run(
 
 
 def done(workflow: Workflow) -> list[Path]:
-    return list((workflow.folder / "results/hub").glob("tiny-*/step*/features.safetensors"))
+    return list((workflow.folder / "results/hub").glob("tiny-*/step*/mine/features.safetensors"))
 
 
 def kill_when(

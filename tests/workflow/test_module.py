@@ -78,7 +78,11 @@ def test_a_prefix_moves_outputs_parameters_the_lock_and_the_record(tmp_path: Pat
     }
     assert {path.name for path in (tmp_path / "deep/er").iterdir()} == {"results", "logs"}
     run = tmp_path / "deep/er/results/changed"
-    for name in (".lock", "brain/responses.parquet", "toy-xs/step1/features.safetensors"):
+    for name in (
+        ".lock",
+        "data/toy-world/responses.parquet",
+        "toy-xs/step1/toy-world/features.safetensors",
+    ):
         assert (run / name).is_file(), name
     record = json.loads((run / "run.json").read_text(encoding="utf-8"))
     assert record["config_files"] == ["config/small.yaml", "Snakefile"]
@@ -126,7 +130,7 @@ use rule sentences from geomod with:
 
 rule mine:
     input:
-        "results/changed/stimuli.parquet",
+        "results/changed/data/toy-world/stimuli.parquet",
     output:
         "mine.txt",
     shell:

@@ -150,7 +150,7 @@ def test_the_report_says_what_was_left_out(ran: Workflow) -> None:
 
 
 def test_an_encoder_is_read_with_the_tokens_that_its_tokenizer_adds(ran: Workflow) -> None:
-    results = ran.folder / "results/small/encoder-tiny/step0"
+    results = ran.folder / "results/small/encoder-tiny/step0/mine"
     sentences = pd.read_csv(ran.folder / "mine.csv")["sentence"]
     model = BertModel.from_pretrained(ran.folder / "encoder/tiny/step0").eval()
     tokenizer = BertTokenizerFast.from_pretrained(ran.folder / "encoder/tiny/step0")
@@ -172,7 +172,7 @@ def test_an_encoder_is_read_with_the_tokens_that_its_tokenizer_adds(ran: Workflo
 
 
 def test_a_metric_of_ones_own_is_in_the_tables_and_the_figures(ran: Workflow) -> None:
-    grams = read_grams(ran.folder / "results/small/mine-m/step16/grams.safetensors", [2])[2]
+    grams = read_grams(ran.folder / "results/small/mine-m/step16/mine/grams.safetensors", [2])[2]
     expected = [gram.diagonal().std() for gram in (grams[row] for row in range(SENTENCES))]
     found = table(ran, "geometry").query(
         "model == 'mine-m' and step == 16 and layer == 2 and metric == 'spread'"

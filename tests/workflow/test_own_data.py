@@ -75,8 +75,8 @@ def test_a_table_as_a_spreadsheet_saves_it(fresh: Workflow) -> None:
     path = fresh.folder / "responses.csv"
     responses.to_csv(path, index=False, encoding="utf-8-sig", lineterminator="\r\n")
     (fresh.folder / "published.csv").write_text("region,ceiling\nnetw,0.6\nIFG,0.5\n")
-    fresh.run("results/lab/brain/notes.json")
-    notes = json.loads((fresh.folder / "results/lab/brain/notes.json").read_text("utf-8"))
+    fresh.run("results/lab/data/lab/notes.json")
+    notes = json.loads((fresh.folder / "results/lab/data/lab/notes.json").read_text("utf-8"))
     assert "2 of 180 responses are empty or NaN" in notes[0]
     ceilings = read(fresh, "brain/ceiling.parquet").query("participant == 'average'")
     assert dict(zip(ceilings["region"], ceilings["ceiling"], strict=True)) == {
@@ -84,10 +84,10 @@ def test_a_table_as_a_spreadsheet_saves_it(fresh: Workflow) -> None:
         "netw": 0.6,
     }
     (fresh.folder / "published.csv").write_text("region,ceiling\nnetw,0.7\nIFG,0.5\n")
-    assert fresh.planned("results/lab/brain/notes.json") == {"brain": 1}
+    assert fresh.planned("results/lab/data/lab/notes.json") == {"brain": 1}
     files = {"sentences": "sentences.csv", "responses": "responses.csv"}
     fresh.write_config(lab({**files, "regions": ["netw"], "ceiling": "split_half"}))
-    assert fresh.planned("results/lab/brain/notes.json") == {"brain": 1}  # and no forward pass
+    assert fresh.planned("results/lab/data/lab/notes.json") == {"brain": 1}  # and no forward pass
 
 
 def test_jobs_import_the_geomod_beside_their_rules(fresh: Workflow, tmp_path: Path) -> None:
@@ -96,12 +96,12 @@ def test_jobs_import_the_geomod_beside_their_rules(fresh: Workflow, tmp_path: Pa
     (tmp_path / "elsewhere/geomod").mkdir(parents=True)
     (tmp_path / "elsewhere/geomod/__init__.py").write_text("raise ImportError('another clone')")
     subprocess.run(
-        fresh.command("results/lab/stimuli.parquet"),
+        fresh.command("results/lab/data/lab/stimuli.parquet"),
         cwd=fresh.folder,
         env={**environment(), "PYTHONPATH": str(tmp_path / "elsewhere")},
         check=True,
     )
-    assert len(read(fresh, "stimuli.parquet")) == 30
+    assert len(read(fresh, "data/lab/stimuli.parquet")) == 30
 
 
 def test_wrong_responses_fail_in_words_and_leave_nothing(fresh: Workflow) -> None:
@@ -109,8 +109,8 @@ def test_wrong_responses_fail_in_words_and_leave_nothing(fresh: Workflow) -> Non
     rows = table_lab(fresh).replace("s07", "s99")
     rows.to_csv(fresh.folder / "responses.csv", index=False)
     assert "item_id 's99' is not among the sentences" in refused(fresh)
-    assert (fresh.folder / "results/lab/stimuli.parquet").is_file()
-    assert not list((fresh.folder / "results/lab/brain").glob("*"))
+    assert (fresh.folder / "results/lab/data/lab/stimuli.parquet").is_file()
+    assert not list((fresh.folder / "results/lab/data/lab").glob("*"))
 
 
 def test_wrong_sentences_fail_in_words_and_leave_nothing(fresh: Workflow) -> None:
@@ -118,12 +118,12 @@ def test_wrong_sentences_fail_in_words_and_leave_nothing(fresh: Workflow) -> Non
     table_lab(fresh)
     (fresh.folder / "sentences.csv").write_bytes("item_id,sentence\ns00,café\n".encode("latin-1"))
     assert "row 2: not UTF-8" in refused(fresh)
-    assert not (fresh.folder / "results/lab/stimuli.parquet").exists()
+    assert not (fresh.folder / "results/lab/data/lab/stimuli.parquet").exists()
 
 
 def refused(workflow: Workflow) -> str:
     """What a person sees on the screen when the data are wrong."""
-    done = workflow.run("results/lab/brain/notes.json", check=False)
+    done = workflow.run("results/lab/data/lab/notes.json", check=False)
     assert done.returncode == 1
     output = done.stdout + done.stderr
     assert "Traceback" not in output
@@ -161,10 +161,10 @@ def test_data_come_from_their_archive_and_are_held_to_it(
     pack(served / "data.tar", path)
     expected = path.read_bytes()
     path.unlink()
-    fresh.run("results/lab/brain/notes.json")
+    fresh.run("results/lab/data/lab/notes.json")
     assert (fresh.folder / "data/lab/responses.csv").read_bytes() == expected
     assert (fresh.folder / "data/lab/data.tar.sha256").is_file()
-    assert fresh.planned("results/lab/brain/notes.json") == {}
+    assert fresh.planned("results/lab/data/lab/notes.json") == {}
 
     served.joinpath("changed.csv").write_text("item_id\n")
     pack(served / "data.tar", served / "changed.csv")
@@ -181,7 +181,7 @@ def test_a_file_may_lie_on_the_web_alone(fresh: Workflow, server: tuple[Path, st
     file = {"url": f"{address}/responses.csv", "folder": "data", "files": ["responses.csv"]}
     table_lab(fresh, responses="data/responses.csv", download=file)
     (fresh.folder / "responses.csv").rename(served / "responses.csv")
-    fresh.run("results/lab/brain/notes.json")
+    fresh.run("results/lab/data/lab/notes.json")
     assert (fresh.folder / "data/responses.csv.sha256").is_file()
 
 
@@ -213,11 +213,11 @@ def test_an_assembly_in_passages_by_region_and_by_voxel(
         )
     )
     fresh.run("results/lab/tables/encoding.parquet", "voxel_maps")
-    assert list(read(fresh, "stimuli.parquet")["group"]) == list(passages)
-    path = fresh.folder / "results/lab/toy-xs/step64/features.safetensors"
+    assert list(read(fresh, "data/lab/stimuli.parquet")["group"]) == list(passages)
+    path = fresh.folder / "results/lab/toy-xs/step64/lab/features.safetensors"
     features = read_features(path)[1]
     found = encode(features, values.astype(np.float32), alphas=ALPHAS, groups=passages)
-    voxels = read(fresh, "maps/toy-xs/step64/sub-199_layer01.parquet")
+    voxels = read(fresh, "maps/toy-xs/step64/lab/sub-199_layer01.parquet")
     assert list(voxels["neuroid"]) == [3, 4, 5]
     np.testing.assert_allclose(voxels["score"], found.score[0, 3:], atol=1e-6)
     average = values.reshape(32, 2, 3).mean(axis=(1, 2))
@@ -238,7 +238,7 @@ def test_maps_of_voxels_lie_where_the_betas_lie(like_finished: Workflow) -> None
     }
     like_finished.run("voxel_maps")
     results = like_finished.folder / "results/small"
-    found: Any = nib.load(results / "maps/toy-s/step128/sub-02_layer02.nii.gz")
+    found: Any = nib.load(results / "maps/toy-s/step128/toy-world/sub-02_layer02.nii.gz")
     betas: Any = nib.load(results / "world/sub-02.nii.gz")
     parcels: Any = nib.load(results / "world/parcels.nii.gz")
     np.testing.assert_array_equal(found.affine, parcels.affine)
@@ -246,12 +246,12 @@ def test_maps_of_voxels_lie_where_the_betas_lie(like_finished: Workflow) -> None
     scores, inside = found.get_fdata(), parcels.get_fdata() > 0
     assert np.isfinite(scores[inside]).all()
     assert np.isnan(scores[~inside]).all()
-    features = read_features(results / "toy-s/step128/features.safetensors")[2]
+    features = read_features(results / "toy-s/step128/toy-world/features.safetensors")[2]
     for x, y, z in np.argwhere(inside)[[0, -1]]:
         response = np.asarray(betas.dataobj[x, y, z, :], dtype=np.float32)
         expected = encode(features, response[:, None], alphas=ALPHAS).score.item()
         assert scores[x, y, z] == pytest.approx(expected, abs=1e-5)
-    picture = results / "maps/toy-s/step128/sub-02_layer02.png"
+    picture = results / "maps/toy-s/step128/toy-world/sub-02_layer02.png"
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
@@ -282,6 +282,8 @@ def test_real_responses_from_sentences_to_report(fresh: Workflow, finished: Work
     assert table["score"].between(-0.15, 0.3).all()
     assert table.query("region == 'netw'")["score"].max() > 0.02
     np.testing.assert_allclose(table["score_normalized"], table["score"] / table["ceiling"])
-    assert read(fresh, "stimuli.parquet")["sentence"][0] == "Taste that fowl and those fish."
+    assert (
+        read(fresh, "data/lab/stimuli.parquet")["sentence"][0] == "Taste that fowl and those fish."
+    )
     page = (fresh.folder / "results/lab/report.html").read_text(encoding="utf-8")
     assert "of the tokens are unknown, or single bytes or letters" in page

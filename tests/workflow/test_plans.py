@@ -149,7 +149,7 @@ def test_layers_may_be_spread_over_jobs(fresh: Workflow) -> None:
 def test_the_default_profile_is_in_force(fresh: Workflow) -> None:
     """Snakemake itself says what holds for a run with no option given."""
     fresh.edit("Snakefile", lambda text: text + SAY_SETTINGS)
-    done = fresh.run("results/small/stimuli.parquet", cores=None)
+    done = fresh.run("results/small/data/toy-world/stimuli.parquet", cores=None)
     settings = json.loads((fresh.folder / "settings.json").read_text(encoding="utf-8"))
     assert settings == {
         "cores": os.cpu_count(),

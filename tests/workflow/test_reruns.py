@@ -24,7 +24,9 @@ AFTER_ENCODING = {
     "low_high",
     "correlations",
     "emergence",
+    "judge",
     "claims",
+    "tables",
     "recovery",
     "report",
     "multiverse",
@@ -116,7 +118,7 @@ def test_a_killed_run_resumes_with_the_same_command(fresh: Workflow, finished: W
     )
     results = fresh.folder / "results/small"
     deadline = time.monotonic() + 300
-    while not list(results.glob("toy-*/step*/features.safetensors")):
+    while not list(results.glob("toy-*/step*/toy-world/features.safetensors")):
         assert run.poll() is None, "the run ended before it could be killed"
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -11,28 +11,44 @@ READING_FILES = [
 ]
 
 
-for block in BLOCKS:
+def of_load(load, block, files):
+    """Files of every dataset that a load still serves, at every step of a block."""
+    return [
+        path
+        for dataset in load.wanted
+        for file in files
+        for path in PATHS.steps("{model}", block.steps, file, dataset)
+    ]
+
+
+for block, load in [(block, load) for block in BLOCKS for load in LOADS]:
 
     rule:
         name:
-            rule_name("activations", block)
+            rule_name("activations", block, load)
         input:
-            stimuli=PATHS.at("stimuli.parquet"),
+            stimuli=[PATHS.data(name, "stimuli.parquet") for name in load.planned],
             weights=weights_of(block.suite, "{model}", block.steps),
             listing=listing_of(block.suite, "{model}"),
             plugins=here(READING_PLUGINS),
         output:
-            features=PATHS.steps("{model}", block.steps, "features.safetensors"),
-            grams=PATHS.steps("{model}", block.steps, "grams.safetensors"),
-            tokens=PATHS.steps("{model}", block.steps, "tokens.parquet"),
-            sketches=PATHS.steps("{model}", block.steps, "sketch.safetensors"),
-            own=[
-                path
-                for name in READING_FILES
-                for path in PATHS.steps("{model}", block.steps, name)
-            ],
+            # What is the model's own is kept once, by the first load.
+            sketches=PATHS.steps("{model}", block.steps, "sketch.safetensors")
+            * load.is_first,
+            readings=of_load(
+                load,
+                block,
+                [
+                    "features.safetensors",
+                    "grams.safetensors",
+                    "tokens.parquet",
+                    *READING_FILES,
+                ],
+            ),
         log:
-            PATHS.log(f"{{model}}/activations_{block.label}"),
+            PATHS.log(
+                "_".join([f"{{model}}/activations_{block.label}", *load_label(load)])
+            ),
         wildcard_constraints:
             model=any_of(GRID.models_of(block.suite)),
         conda:
@@ -48,11 +64,10 @@ for block in BLOCKS:
             source=lambda wildcards: source(wildcards.model),
             training=lambda wildcards: training_of(wildcards.model),
             store=MOVED.at("checkpoints/hub"),
-            reading=CONFIG.dataset.reading,
+            datasets=load.planned,
             features=FEATURES.model_dump(
                 include={"pooling", "bos", "first_token", "last_layer"}
             ),
-            long=CONFIG.dataset.long,
             blocks=FEATURES.blocks,
             dtype=FEATURES.dtype,
             spread=FEATURES.spread,
@@ -65,14 +80,11 @@ for block in BLOCKS:
 
 rule tokens_table:
     input:
-        [
-            PATHS.step(model, step, "tokens.parquet")
-            for model, step in GRID.checkpoints()
-        ],
+        of_checkpoints("tokens"),
     output:
-        PATHS.table("tokens"),
+        PATHS.table("tokens", "{dataset}"),
     log:
-        PATHS.log("tokens_table"),
+        PATHS.log("data/{dataset}/tokens_table"),
     conda:
         CONDA
     params:

@@ -16,9 +16,11 @@ from geomod.models.reading import load_readings
 from geomod.plan import runs
 from geomod.plan.checks import check, check_device
 from geomod.plan.config.suites import HubSuite, TrainSuite
-from geomod.plan.datasets import about_sentences, as_files
+from geomod.plan.datasets import about_sentences, as_files, how_read
 from geomod.plan.fingerprint import fingerprint
 from geomod.plan.grid import ANY_STEP, Grid, Paths
+from geomod.plan.loads import deal_loads
+from geomod.plan.place import Place
 from geomod.plan.reading import moved_keys, parse_config, read_configs
 from geomod.plan.settings import (
     encoding_settings,
@@ -54,18 +56,28 @@ try:
     MOVED = Paths(
         CONFIG.run, workflow.modifier.path_modifier.replace_prefix(PATHS.root)
     )
-    DATASET = as_files(CONFIG.dataset, MOVED.at("world"))
-    RESPONSES = response_files(DATASET)
+    SECTIONS = CONFIG.each_dataset
+    DATASETS = {
+        name: as_files(section, MOVED.data(name, "world"))
+        for name, section in SECTIONS.items()
+    }
     RECORD = runs.read_record(MOVED.root)
     if workflow.is_main_process:  # jobs parse this file too, and need not check again
         for line in moved_keys(*GIVEN):
             print(line, file=sys.stderr)
-        check(CONFIG, DATASET)
+        check(CONFIG, DATASETS)
+        runs.check_layout(MOVED.root)
         runs.check_owner(RECORD, CONFIG.run, OWNER)
     GRID = Grid(CONFIG, RECORD.get("blocks"), RECORD.get("training"))
 except InputError as error:
     sys.exit(f"\n{error}")  # the last words on the screen, and the only ones about it
 
+LOADS = deal_loads(
+    {name: how_read(section) for name, section in SECTIONS.items()},
+    RECORD.get("loads", []),
+    lambda name: os.path.exists(MOVED.data(name, "stimuli.parquet")),
+)
+SIMULATED = [name for name, section in SECTIONS.items() if section.simulate]
 BLOCKS = GRID.blocks()
 TRAINING = GRID.training()
 SEED = CONFIG.seed
@@ -82,7 +94,11 @@ def begin():
         sys.exit(f"\n{error}")
     runs.sweep(MOVED.root)
     runs.write_record(
-        MOVED.root, OWNER, blocks=by_suite(BLOCKS), training=by_suite(TRAINING)
+        MOVED.root,
+        OWNER,
+        blocks=by_suite(BLOCKS),
+        training=by_suite(TRAINING),
+        loads=[load.planned for load in LOADS],
     )
 
 
@@ -147,10 +163,16 @@ def any_of(names):
     return "|".join(name.replace(".", r"\.") for name in names)
 
 
-def rule_name(stage, block):
-    """`activations_toy_3`; without a number where one rule serves every step."""
+def rule_name(stage, block, load=LOADS[0]):
+    """`activations_toy_3`; without a number where one rule serves every step. A load that came
+    later has a second number."""
     number = [] if block.label == ANY_STEP else [block.label]
-    return "_".join([stage, block.suite, *number])
+    return "_".join([stage, block.suite, *number, *load_label(load)])
+
+
+def load_label(load):
+    """What tells the jobs of a load from those of the first."""
+    return [] if load.is_first else [f"load{load.number}"]
 
 
 def steps_of(block):
@@ -200,26 +222,39 @@ def audited(model):
     )
 
 
-def encoding_files(model, steps, name):
+def encoding_files(model, steps, name, dataset):
     """The parts of an encoding table, one for each block of layers, or the table itself."""
     if CONFIG.jobs.layers_per_job == "all":
-        return PATHS.steps(model, steps, f"{name}.parquet")
-    return PATHS.steps(model, steps, f"layers/{name}_{{layers}}.parquet")
+        return PATHS.steps(model, steps, f"{name}.parquet", dataset)
+    return PATHS.steps(model, steps, f"layers/{name}_{{layers}}.parquet", dataset)
 
 
-def untrained_features(suite, model):
+def untrained_features(suite, model, dataset):
     """Features of step 0, where a baseline needs them and the suite has it."""
     if (
         "untrained" not in CONFIG.encoding.baselines
         or 0 not in CONFIG.suites[suite].steps
     ):
         return []
-    return PATHS.step(model, 0, "features.safetensors")
+    return PATHS.step(model, 0, "features.safetensors", dataset)
+
+
+def of_checkpoints(name):
+    """What each checkpoint has to say in a table of a dataset, a file each."""
+    return lambda wildcards: [
+        PATHS.step(model, step, f"{name}.parquet", wildcards.dataset)
+        for model, step in GRID.checkpoints()
+    ]
+
+
+def of_datasets(kind, names=tuple(SECTIONS)):
+    """What each dataset brings to a table, a file each."""
+    return [PATHS.table(kind, name) for name in names]
 
 
 def of_participant(wildcards):
-    """The dataset, with this participant alone."""
-    return replace(DATASET, participants=[wildcards.participant])
+    """The dataset that is mapped, with this participant alone."""
+    return replace(DATASETS[CONFIG.mapped], participants=[wildcards.participant])
 
 
 def all_maps(wildcards):
@@ -227,9 +262,9 @@ def all_maps(wildcards):
     maps = CONFIG.maps
     if maps is None:
         sys.exit("\nthe config has no section `maps`, which says what is to be mapped")
-    suffixes = ["parquet"] if CONFIG.dataset.assembly else ["nii.gz", "png"]
+    suffixes = ["parquet"] if DATASETS[CONFIG.mapped].assembly else ["nii.gz", "png"]
     return [
-        PATHS.voxels(model, step, participant, layer, suffix)
+        PATHS.voxels(Place(model, step, CONFIG.mapped), participant, layer, suffix)
         for model in maps.models
         for step in maps.steps
         for participant in maps.participants
@@ -238,6 +273,6 @@ def all_maps(wildcards):
     ]
 
 
-def inference_settings():
-    """What the tests are told; how often they are calibrated is not their business."""
-    return CONFIG.inference.model_dump(exclude={"calibration_draws"})
+def inference_settings(wildcards):
+    """What the tests of a dataset are told."""
+    return CONFIG.inference.told_of(wildcards.dataset)

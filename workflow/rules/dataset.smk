@@ -1,113 +1,114 @@
-# Sentences, and the brain's responses to them.
+# Sentences, and the brain's responses to them, a dataset at a time.
 
-if CONFIG.dataset.simulate:
 
-    rule sentences:
+def simulation(name):
+    """The section `simulate` of a dataset, and the seed of its brain."""
+    made = SECTIONS[name].simulate.model_dump()
+    return {**made, "seed": SEED if made["seed"] is None else made["seed"]}
+
+
+for name in SIMULATED:
+
+    rule:
         # Apart from the brain, so that another participant sends no sentence through a model.
+        name:
+            f"sentences_{name}"
         output:
-            here(DATASET.sentences),
+            here(DATASETS[name].sentences),
         log:
-            PATHS.log("sentences"),
+            PATHS.log(f"data/{name}/sentences"),
         conda:
             CONDA
         params:
-            sentences=CONFIG.dataset.simulate.sentences,
-            seed=SEED,
+            sentences=simulation(name)["sentences"],
+            language=SEED,
+            seed=simulation(name)["seed"],
             code=code("sentences.py"),
         script:
             "../scripts/sentences.py"
 
-    rule simulate:
+    rule:
+        name:
+            f"simulate_{name}"
         output:
-            images=here(RESPONSES),
-            truth=PATHS.at("world/truth.json"),
+            images=here(response_files(DATASETS[name])),
+            truth=PATHS.data(name, "world/truth.json"),
         log:
-            PATHS.log("simulate"),
+            PATHS.log(f"data/{name}/simulate"),
         conda:
             CONDA
         params:
-            **CONFIG.dataset.simulate.model_dump(),
-            seed=SEED,
+            **simulation(name),
+            language=SEED,
             code=code("simulate.py"),
         script:
             "../scripts/simulate.py"
 
 
-if CONFIG.dataset.download:
-    DOWNLOAD = CONFIG.dataset.download
-
-    localrules:
-        download,
+for name, download in CONFIG.downloads().items():
 
     # The code is no parameter: data that are here are not fetched again for an edit.
-    rule download:
+    rule:
+        name:
+            f"download_{name}"
         output:
-            here([f"{DOWNLOAD.folder}/{name}" for name in DOWNLOAD.files]),
+            here([f"{download.folder}/{file}" for file in download.files]),
         log:
-            PATHS.log("download"),
+            PATHS.log(f"data/{name}/download"),
+        localrule: True
         conda:
             CONDA
         params:
-            archive=DOWNLOAD.model_dump(),
+            archive=download.model_dump(),
         script:
             "../scripts/download.py"
 
 
 rule stimuli:
     input:
-        here(sentence_file(DATASET)),
+        lambda wildcards: here(sentence_file(DATASETS[wildcards.dataset])),
     output:
-        PATHS.at("stimuli.parquet"),
+        PATHS.data("{dataset}", "stimuli.parquet"),
     log:
-        PATHS.log("stimuli"),
+        PATHS.log("data/{dataset}/stimuli"),
     conda:
         CONDA
     params:
-        dataset=about_sentences(DATASET),
+        dataset=lambda wildcards: about_sentences(DATASETS[wildcards.dataset]),
+        key=lambda wildcards: CONFIG.key_of(wildcards.dataset),
         code=code("stimuli.py"),
         provenance=provenance("stimuli.py"),
     script:
         "../scripts/stimuli.py"
 
 
-GROUPING = grouping(CONFIG)
+def grouping_of(wildcards):
+    """What decides whether groups of sentences allow the folds."""
+    found = grouping(CONFIG, wildcards.dataset)
+    return found and asdict(found)
 
 
 rule brain:
     input:
-        data=here(RESPONSES),
-        ceiling=here(published_ceilings(DATASET) or []),
-        stimuli=PATHS.at("stimuli.parquet"),
+        data=lambda wildcards: here(response_files(DATASETS[wildcards.dataset])),
+        ceiling=lambda wildcards: here(
+            published_ceilings(DATASETS[wildcards.dataset]) or []
+        ),
+        stimuli=PATHS.data("{dataset}", "stimuli.parquet"),
     output:
-        responses=PATHS.at("brain/responses.parquet"),
-        ceiling=PATHS.at("brain/ceiling.parquet"),
-        notes=PATHS.at("brain/notes.json"),
+        responses=PATHS.data("{dataset}", "responses.parquet"),
+        ceiling=PATHS.data("{dataset}", "ceiling.parquet"),
+        notes=PATHS.data("{dataset}", "notes.json"),
     log:
-        PATHS.log("brain"),
+        PATHS.log("data/{dataset}/brain"),
     conda:
         CONDA
     params:
-        dataset=asdict(DATASET),
-        grouping=GROUPING and asdict(GROUPING),
+        dataset=lambda wildcards: asdict(DATASETS[wildcards.dataset]),
+        key=lambda wildcards: CONFIG.key_of(wildcards.dataset),
+        grouping=grouping_of,
         seed=SEED,
         code=code("brain.py"),
         provenance=provenance("brain.py"),
     script:
         "../scripts/brain.py"
-
-
-rule ceiling_table:
-    input:
-        PATHS.at("brain/ceiling.parquet"),
-    output:
-        PATHS.table("ceiling"),
-    log:
-        PATHS.log("ceiling_table"),
-    conda:
-        CONDA
-    params:
-        kind="ceiling",
-        code=code("stack.py"),
-        provenance=provenance("stack.py"),
-    script:
-        "../scripts/stack.py"

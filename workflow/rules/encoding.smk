@@ -9,17 +9,19 @@ for block in BLOCKS:
         name:
             rule_name("encoding", block)
         input:
-            stimuli=PATHS.at("stimuli.parquet"),
-            responses=PATHS.at("brain/responses.parquet"),
-            ceiling=PATHS.at("brain/ceiling.parquet"),
-            features=PATHS.steps("{model}", block.steps, "features.safetensors"),
-            untrained=untrained_features(block.suite, "{model}"),
+            stimuli=PATHS.data("{dataset}", "stimuli.parquet"),
+            responses=PATHS.data("{dataset}", "responses.parquet"),
+            ceiling=PATHS.data("{dataset}", "ceiling.parquet"),
+            features=PATHS.steps(
+                "{model}", block.steps, "features.safetensors", "{dataset}"
+            ),
+            untrained=untrained_features(block.suite, "{model}", "{dataset}"),
         output:
-            scores=encoding_files("{model}", block.steps, "encoding"),
-            folds=encoding_files("{model}", block.steps, "folds"),
-            baselines=encoding_files("{model}", block.steps, "baselines"),
+            scores=encoding_files("{model}", block.steps, "encoding", "{dataset}"),
+            folds=encoding_files("{model}", block.steps, "folds", "{dataset}"),
+            baselines=encoding_files("{model}", block.steps, "baselines", "{dataset}"),
         log:
-            PATHS.log(f"{{model}}/encoding_{block.label}{LAYERS}"),
+            PATHS.log(f"{{model}}/{{dataset}}/encoding_{block.label}{LAYERS}"),
         wildcard_constraints:
             model=any_of(GRID.models_of(block.suite)),
         conda:
@@ -31,7 +33,9 @@ for block in BLOCKS:
         params:
             steps=steps_of(block),
             layers=lambda wildcards: wildcards.get("layers", "all"),
-            encoding=asdict(encoding_settings(CONFIG)),
+            encoding=lambda wildcards: asdict(
+                encoding_settings(CONFIG, wildcards.dataset)
+            ),
             device=CONFIG.device,
             code=code("encoding.py"),
             provenance=provenance("encoding.py"),
@@ -48,13 +52,14 @@ if CONFIG.jobs.layers_per_job != "all":
                     wildcards.model,
                     wildcards.step,
                     f"layers/{wildcards.name}_{layers}.parquet",
+                    wildcards.dataset,
                 )
                 for layers in GRID.layer_blocks(wildcards.model)
             ],
         output:
-            PATHS.step("{model}", "{step}", "{name}.parquet"),
+            PATHS.step("{model}", "{step}", "{name}.parquet", "{dataset}"),
         log:
-            PATHS.log("{model}/join_{name}_{step}"),
+            PATHS.log("{model}/{dataset}/join_{name}_{step}"),
         wildcard_constraints:
             name="encoding|folds|baselines",
         conda:
@@ -73,14 +78,11 @@ for table in ("encoding", "folds", "baselines"):
         name:
             f"{table}_table"
         input:
-            [
-                PATHS.step(model, step, f"{table}.parquet")
-                for model, step in GRID.checkpoints()
-            ],
+            of_checkpoints(table),
         output:
-            PATHS.table(table),
+            PATHS.table(table, "{dataset}"),
         log:
-            PATHS.log(f"{table}_table"),
+            PATHS.log(f"data/{{dataset}}/{table}_table"),
         conda:
             CONDA
         params:

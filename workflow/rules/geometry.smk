@@ -9,17 +9,27 @@ for block in BLOCKS:
         name:
             rule_name("geometry", block)
         input:
-            stimuli=PATHS.at("stimuli.parquet"),
-            grams=PATHS.steps("{model}", block.steps, "grams.safetensors"),
-            features=PATHS.steps("{model}", block.steps, "features.safetensors"),
+            stimuli=PATHS.data("{dataset}", "stimuli.parquet"),
+            grams=PATHS.steps("{model}", block.steps, "grams.safetensors", "{dataset}"),
+            features=PATHS.steps(
+                "{model}", block.steps, "features.safetensors", "{dataset}"
+            ),
             plugins=PLUGINS,
         output:
-            sentences=PATHS.steps("{model}", block.steps, "geometry.parquet"),
-            layers=PATHS.steps("{model}", block.steps, "geometry_layers.parquet"),
-            population=PATHS.steps("{model}", block.steps, "population.parquet"),
-            similarity=PATHS.steps("{model}", block.steps, "depth_similarity.parquet"),
+            sentences=PATHS.steps(
+                "{model}", block.steps, "geometry.parquet", "{dataset}"
+            ),
+            layers=PATHS.steps(
+                "{model}", block.steps, "geometry_layers.parquet", "{dataset}"
+            ),
+            population=PATHS.steps(
+                "{model}", block.steps, "population.parquet", "{dataset}"
+            ),
+            similarity=PATHS.steps(
+                "{model}", block.steps, "depth_similarity.parquet", "{dataset}"
+            ),
         log:
-            PATHS.log(f"{{model}}/geometry_{block.label}"),
+            PATHS.log(f"{{model}}/{{dataset}}/geometry_{block.label}"),
         wildcard_constraints:
             model=any_of(GRID.models_of(block.suite)),
         conda:
@@ -43,14 +53,11 @@ for kind, file in {
         name:
             f"{kind}_table"
         input:
-            [
-                PATHS.step(model, step, f"{file}.parquet")
-                for model, step in GRID.checkpoints()
-            ],
+            of_checkpoints(file),
         output:
-            PATHS.table(kind),
+            PATHS.table(kind, "{dataset}"),
         log:
-            PATHS.log(f"{kind}_table"),
+            PATHS.log(f"data/{{dataset}}/{kind}_table"),
         conda:
             CONDA
         params:

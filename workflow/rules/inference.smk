@@ -1,19 +1,29 @@
-# From the tables of all checkpoints to the claims.
+# From the tables of all checkpoints to the claims, a dataset at a time.
 
-CALIBRATION = [PATHS.table("calibration")] if CONFIG.inference.calibration_draws else []
+CALIBRATED = (
+    [PATHS.table("calibration", "{dataset}")]
+    if CONFIG.inference.calibration_draws
+    else []
+)
 # The variants that the claims are about, and those that modules are made of.
 HEADLINE = {metric: variants[0] for metric, variants in METRICS.items()}
 COORDINATES = {metric: HEADLINE[metric] for metric in ("entropy", "curvature")}
 
 
+def planted_in(wildcards):
+    """What is planted in a dataset, where it is simulated."""
+    names = [name for name in SIMULATED if name == wildcards.dataset]
+    return [PATHS.data(name, "world/truth.json") for name in names]
+
+
 rule modules:
     input:
         checkpoints=PATHS.table("continuity"),
-        geometry=PATHS.table("geometry"),
+        geometry=PATHS.table("geometry", "{dataset}"),
     output:
-        PATHS.table("modules"),
+        PATHS.table("modules", "{dataset}"),
     log:
-        PATHS.log("modules"),
+        PATHS.log("data/{dataset}/modules"),
     conda:
         CONDA
     params:
@@ -34,11 +44,11 @@ rule modules:
 rule change_points:
     input:
         checkpoints=PATHS.table("continuity"),
-        geometry=PATHS.table("geometry"),
+        geometry=PATHS.table("geometry", "{dataset}"),
     output:
-        PATHS.table("change_points"),
+        PATHS.table("change_points", "{dataset}"),
     log:
-        PATHS.log("change_points"),
+        PATHS.log("data/{dataset}/change_points"),
     conda:
         CONDA
     params:
@@ -52,14 +62,14 @@ rule change_points:
 rule low_high:
     input:
         checkpoints=PATHS.table("continuity"),
-        geometry=PATHS.table("geometry"),
-        encoding=PATHS.table("encoding"),
-        folds=PATHS.table("folds"),
-        modules=PATHS.table("modules"),
+        geometry=PATHS.table("geometry", "{dataset}"),
+        encoding=PATHS.table("encoding", "{dataset}"),
+        folds=PATHS.table("folds", "{dataset}"),
+        modules=PATHS.table("modules", "{dataset}"),
     output:
-        PATHS.table("low_high"),
+        PATHS.table("low_high", "{dataset}"),
     log:
-        PATHS.log("low_high"),
+        PATHS.log("data/{dataset}/low_high"),
     conda:
         CONDA
     params:
@@ -74,16 +84,16 @@ rule low_high:
 rule correlations:
     input:
         checkpoints=PATHS.table("continuity"),
-        geometry=PATHS.table("geometry"),
-        encoding=PATHS.table("encoding"),
+        geometry=PATHS.table("geometry", "{dataset}"),
+        encoding=PATHS.table("encoding", "{dataset}"),
     output:
-        PATHS.table("correlations"),
+        PATHS.table("correlations", "{dataset}"),
     log:
-        PATHS.log("correlations"),
+        PATHS.log("data/{dataset}/correlations"),
     conda:
         CONDA
     params:
-        settings=inference_settings(),
+        settings=inference_settings,
         headline=HEADLINE,
         code=code("correlations.py"),
         provenance=provenance("correlations.py"),
@@ -94,11 +104,11 @@ rule correlations:
 rule emergence:
     input:
         checkpoints=PATHS.table("continuity"),
-        encoding=PATHS.table("encoding"),
+        encoding=PATHS.table("encoding", "{dataset}"),
     output:
-        PATHS.table("emergence"),
+        PATHS.table("emergence", "{dataset}"),
     log:
-        PATHS.log("emergence"),
+        PATHS.log("data/{dataset}/emergence"),
     conda:
         CONDA
     params:
@@ -113,50 +123,49 @@ rule emergence:
         "../scripts/emergence.py"
 
 
-rule claims:
+rule judge:
     input:
         checkpoints=PATHS.table("continuity"),
-        geometry=PATHS.table("geometry"),
-        encoding=PATHS.table("encoding"),
-        folds=PATHS.table("folds"),
-        modules=PATHS.table("modules"),
-        emergence=PATHS.table("emergence"),
-        tokens=PATHS.table("tokens"),
-        truth=[PATHS.at("world/truth.json")] if CONFIG.dataset.simulate else [],
-        calibration=CALIBRATION,
+        geometry=PATHS.table("geometry", "{dataset}"),
+        encoding=PATHS.table("encoding", "{dataset}"),
+        folds=PATHS.table("folds", "{dataset}"),
+        modules=PATHS.table("modules", "{dataset}"),
+        emergence=PATHS.table("emergence", "{dataset}"),
+        tokens=PATHS.table("tokens", "{dataset}"),
+        truth=planted_in,
+        calibration=CALIBRATED,
     output:
-        PATHS.at("claims.json"),
+        PATHS.data("{dataset}", "claims.json"),
     log:
-        PATHS.log("claims"),
+        PATHS.log("data/{dataset}/judge"),
     conda:
         CONDA
     params:
-        settings=inference_settings(),
+        settings=inference_settings,
         seed=SEED,
         headline=HEADLINE,
-        code=code("claims.py"),
-        provenance=provenance("claims.py"),
+        code=code("judge.py"),
+        provenance=provenance("judge.py"),
     script:
-        "../scripts/claims.py"
+        "../scripts/judge.py"
 
 
-rule calibration:
+rule calibrate:
     # False-positive rate and power of every test, on sweeps simulated on this very grid.
     input:
         checkpoints=PATHS.table("continuity"),
-        geometry=PATHS.table("geometry"),
-        encoding=PATHS.table("encoding"),
-        tokens=PATHS.table("tokens"),
+        geometry=PATHS.table("geometry", "{dataset}"),
+        encoding=PATHS.table("encoding", "{dataset}"),
+        tokens=PATHS.table("tokens", "{dataset}"),
     output:
-        table=PATHS.table("calibration"),
-        text=PATHS.at("calibration.txt"),
+        PATHS.table("calibration", "{dataset}"),
     log:
-        PATHS.log("calibration"),
+        PATHS.log("data/{dataset}/calibration"),
     conda:
         CONDA
     threads: workflow.cores
     params:
-        settings=inference_settings(),
+        settings=inference_settings,
         draws=CONFIG.inference.calibration_draws or 200,
         seed=SEED,
         headline=HEADLINE,
@@ -169,20 +178,20 @@ rule calibration:
 rule multiverse:
     input:
         checkpoints=PATHS.table("continuity"),
-        geometry=PATHS.table("geometry"),
-        encoding=PATHS.table("encoding"),
-        folds=PATHS.table("folds"),
-        tokens=PATHS.table("tokens"),
-        calibration=CALIBRATION,
+        geometry=PATHS.table("geometry", "{dataset}"),
+        encoding=PATHS.table("encoding", "{dataset}"),
+        folds=PATHS.table("folds", "{dataset}"),
+        tokens=PATHS.table("tokens", "{dataset}"),
+        calibration=CALIBRATED,
     output:
-        curve=PATHS.table("specification_curve"),
-        survival=PATHS.table("survival"),
+        curve=PATHS.table("specification_curve", "{dataset}"),
+        survival=PATHS.table("survival", "{dataset}"),
     log:
-        PATHS.log("multiverse"),
+        PATHS.log("data/{dataset}/multiverse"),
     conda:
         CONDA
     params:
-        settings=inference_settings(),
+        settings=inference_settings,
         choices=dict(
             entropy=METRICS["entropy"],
             curvature=METRICS["curvature"],
@@ -196,29 +205,27 @@ rule multiverse:
         "../scripts/multiverse.py"
 
 
-if CONFIG.dataset.simulate:
-
-    rule recovery:
-        input:
-            sentences=here(DATASET.sentences),
-            truth=PATHS.at("world/truth.json"),
-            features=[
-                PATHS.step(model, step, "features.safetensors")
-                for model, step in GRID.checkpoints()
-            ],
-            ceiling=PATHS.table("ceiling"),
-            encoding=PATHS.table("encoding"),
-            emergence=PATHS.table("emergence"),
-        output:
-            PATHS.table("recovery"),
-        log:
-            PATHS.log("recovery"),
-        conda:
-            CONDA
-        params:
-            checkpoints=list(GRID.checkpoints()),
-            seed=SEED,
-            code=code("recovery.py"),
-            provenance=provenance("recovery.py"),
-        script:
-            "../scripts/recovery.py"
+rule recovery:
+    input:
+        sentences=lambda wildcards: here(DATASETS[wildcards.dataset].sentences),
+        truth=PATHS.data("{dataset}", "world/truth.json"),
+        features=lambda wildcards: [
+            PATHS.step(model, step, "features.safetensors", wildcards.dataset)
+            for model, step in GRID.checkpoints()
+        ],
+        ceiling=PATHS.data("{dataset}", "ceiling.parquet"),
+        encoding=PATHS.table("encoding", "{dataset}"),
+        emergence=PATHS.table("emergence", "{dataset}"),
+    output:
+        PATHS.table("recovery", "{dataset}"),
+    log:
+        PATHS.log("data/{dataset}/recovery"),
+    conda:
+        CONDA
+    params:
+        checkpoints=list(GRID.checkpoints()),
+        seed=SEED,
+        code=code("recovery.py"),
+        provenance=provenance("recovery.py"),
+    script:
+        "../scripts/recovery.py"

@@ -1,7 +1,14 @@
 # Figures are drawn from the tables alone; the report puts them beside the claims.
 
-
 SHOWN = sorted({name for plate in GALLERY.values() for name in plate.tables})
+# Those of the headline lie in figures/ itself, those of any other dataset in a folder there.
+FOLDERS = {name: None if name == next(iter(SECTIONS)) else name for name in SECTIONS}
+PLATES = [(dataset, name) for dataset in SECTIONS for name in GALLERY]
+
+
+def figure_files(suffix):
+    """Every figure of every dataset."""
+    return [PATHS.figure(name, suffix, FOLDERS[dataset]) for dataset, name in PLATES]
 
 
 rule figures:
@@ -12,19 +19,20 @@ rule figures:
     output:
         svg=[
             report(
-                PATHS.figure(name, "svg"),
+                path,
                 caption="../report/figure.rst",
                 category="Figures",
-                labels={"figure": name},
+                labels={"dataset": dataset, "figure": name},
             )
-            for name in GALLERY
+            for (dataset, name), path in zip(PLATES, figure_files("svg"))
         ],
-        png=[PATHS.figure(name, "png") for name in GALLERY],
+        png=figure_files("png"),
     log:
         PATHS.log("figures"),
     conda:
         CONDA
     params:
+        plates=PLATES,
         code=code("figures.py"),
     script:
         "../scripts/figures.py"
@@ -33,12 +41,12 @@ rule figures:
 rule report:
     input:
         claims=PATHS.at("claims.json"),
-        notes=PATHS.at("brain/notes.json"),
+        notes=[PATHS.data(name, "notes.json") for name in SECTIONS],
         tables=[PATHS.table(name) for name in SHOWN],
         checkpoints=PATHS.table("continuity"),
         calibration=CALIBRATION,
-        recovery=[PATHS.table("recovery")] if CONFIG.dataset.simulate else [],
-        figures=[PATHS.figure(name, "svg") for name in GALLERY],
+        recovery=[PATHS.table("recovery")] if SIMULATED else [],
+        figures=figure_files("svg"),
         template=here(TEMPLATE),
     output:
         PATHS.at("report.html"),
@@ -48,6 +56,8 @@ rule report:
         CONDA
     params:
         config=CONFIG.model_dump(mode="json"),
+        datasets=list(SECTIONS),
+        plates=PLATES,
         code=code("report.py"),
     script:
         "../scripts/report.py"

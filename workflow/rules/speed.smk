@@ -5,16 +5,22 @@
 rule speed:
     input:
         features=lambda wildcards: PATHS.steps(
-            wildcards.model, GRID.model(wildcards.model).steps, "features.safetensors"
+            wildcards.model,
+            GRID.model(wildcards.model).steps,
+            "features.safetensors",
+            wildcards.dataset,
         ),
         grams=lambda wildcards: PATHS.steps(
-            wildcards.model, GRID.model(wildcards.model).steps, "grams.safetensors"
+            wildcards.model,
+            GRID.model(wildcards.model).steps,
+            "grams.safetensors",
+            wildcards.dataset,
         ),
         plugins=PLUGINS,
     output:
-        PATHS.at("{model}/speed.parquet"),
+        PATHS.at("{model}/{dataset}/speed.parquet"),
     log:
-        PATHS.log("{model}/speed"),
+        PATHS.log("{model}/{dataset}/speed"),
     wildcard_constraints:
         model=any_of(model.name for model in GRID.models),
     conda:
@@ -30,11 +36,14 @@ rule speed:
 
 rule speed_table:
     input:
-        [PATHS.at(f"{model.name}/speed.parquet") for model in GRID.models],
+        lambda wildcards: [
+            PATHS.at(f"{model.name}/{wildcards.dataset}/speed.parquet")
+            for model in GRID.models
+        ],
     output:
-        PATHS.table("speed"),
+        PATHS.table("speed", "{dataset}"),
     log:
-        PATHS.log("speed_table"),
+        PATHS.log("data/{dataset}/speed_table"),
     conda:
         CONDA
     params:

@@ -7,16 +7,17 @@ if MAPS:
     rule voxel_map:
         input:
             data=lambda wildcards: here(response_files(of_participant(wildcards))),
-            stimuli=PATHS.at("stimuli.parquet"),
-            features=PATHS.step("{model}", "{step}", "features.safetensors"),
+            stimuli=PATHS.data(CONFIG.mapped, "stimuli.parquet"),
+            features=PATHS.step(
+                "{model}", "{step}", "features.safetensors", CONFIG.mapped
+            ),
         output:
             [
                 PATHS.voxels(
-                    "{model}",
-                    "{step}",
+                    Place("{model}", "{step}", CONFIG.mapped),
                     "{participant}",
                     layer,
-                    "parquet" if CONFIG.dataset.assembly else "nii.gz",
+                    "parquet" if DATASETS[CONFIG.mapped].assembly else "nii.gz",
                 )
                 for layer in MAPS.layers
             ],
@@ -31,6 +32,7 @@ if MAPS:
             gpu=GPU,
             gpu_here=gpu_here,
         params:
+            name=CONFIG.mapped,
             dataset=lambda wildcards: asdict(of_participant(wildcards)),
             layers=MAPS.layers,
             encoding=asdict(voxel_settings(CONFIG)),
@@ -42,16 +44,21 @@ if MAPS:
 
     rule voxel_figure:
         input:
-            PATHS.at("maps/{model}/step{step}/{label}.nii.gz"),
+            PATHS.at("maps/{model}/step{step}/{dataset}/{label}.nii.gz"),
         output:
             report(
-                PATHS.at("maps/{model}/step{step}/{label}.png"),
+                PATHS.at("maps/{model}/step{step}/{dataset}/{label}.png"),
                 caption="../report/voxels.rst",
                 category="Voxels",
-                labels={"model": "{model}", "step": "{step}", "map": "{label}"},
+                labels={
+                    "dataset": "{dataset}",
+                    "model": "{model}",
+                    "step": "{step}",
+                    "map": "{label}",
+                },
             ),
         log:
-            PATHS.log("{model}/voxel_figure_{step}_{label}"),
+            PATHS.log("{model}/{dataset}/voxel_figure_{step}_{label}"),
         wildcard_constraints:
             label="sub-[^/]+_layer[0-9]+",
         conda:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from geomod.base.devices import pick
-from geomod.base.files import step_of
+from geomod.base.files import checkpoint_folder, step_of
 from geomod.base.jobs import job
 from geomod.base.provenance import derived, of_checkpoint
 from geomod.base.tables import read_table
@@ -13,25 +13,31 @@ from geomod.checkpoints.opening import open_checkpoints
 from geomod.models.forward import read
 from geomod.models.loading import load_model, parameters_of, vocabulary_of
 from geomod.models.reading import Settings, load_readings, reading_of
+from geomod.plan.place import Place
 
 with job(snakemake.log[0], snakemake.threads):
     inputs, params, limits = snakemake.input, snakemake.params, snakemake.resources
-    stimuli = read_table(inputs.stimuli)
-    settings = Settings(**params.features, long=params.long)
     own = [kind for path in inputs.plugins for kind in load_readings(path).values()]
-    readings = [kind(stimuli, settings) for kind in (reading_of(params.reading), *own)]
+    wanted = {Path(path).parent.name for path in snakemake.output.readings}
+    readings = [
+        (name, kind(read_table(stimuli), Settings(**params.features, long=how["long"])))
+        for (name, how), stimuli in zip(params.datasets.items(), inputs.stimuli, strict=True)
+        for kind in (reading_of(how["reading"]), *own)
+        if name in wanted
+    ]
     behind = derived(params.provenance, inputs)
     device = pick(params.device)
     source = CheckpointSource(**params.source)
-    sketches = snakemake.output.sketches
+    folders = {step_of(path): checkpoint_folder(path) for path in snakemake.output}
+    sketches = {step_of(path): path for path in snakemake.output.sketches}
     checkpoints = open_checkpoints(
-        [(source, step_of(path)) for path in sketches],
+        [(source, step) for step in folders],
         workdir=params.store,
         max_disk_gb=limits.store_mb / 1000,
         downloads=limits.downloads,
         listing=next(iter(inputs.listing), None),
     )
-    for checkpoint, path in zip(checkpoints, sketches, strict=True):
+    for checkpoint in checkpoints:
         model, tokenizer = load_model(
             checkpoint.folder,
             tokenizer=checkpoint.tokenizer_folder,
@@ -40,14 +46,11 @@ with job(snakemake.log[0], snakemake.threads):
             spread=params.spread,
         )
         origin = {**behind, **of_checkpoint(checkpoint)}
-        write_sketch(sketch(parameters_of(model)), path, origin)
-        read(model, tokenizer, readings, blocks=params.blocks)
-        place = {
-            "model": checkpoint.model,
-            "step": checkpoint.step,
-            "parameters": model.num_parameters(),
-            "vocabulary": vocabulary_of(model),
-        }
-        for reading in readings:
-            reading.write(Path(path).parent, place, origin)
+        if checkpoint.step in sketches:
+            write_sketch(sketch(parameters_of(model)), sketches[checkpoint.step], origin)
+        read(model, tokenizer, [reading for _, reading in readings], blocks=params.blocks)
+        known = {"parameters": model.num_parameters(), "vocabulary": vocabulary_of(model)}
+        for name, reading in readings:
+            columns = Place(checkpoint.model, checkpoint.step, name).columns
+            reading.write(folders[checkpoint.step] / name, {**columns, **known}, origin)
         del model  # or the next would be loaded beside it

@@ -1,5 +1,6 @@
 """Read and check the responses, average participants, estimate the noise ceilings."""
 
+from geomod.base.errors import called
 from geomod.base.jobs import job
 from geomod.base.provenance import derived
 from geomod.base.seals import write_json
@@ -10,7 +11,7 @@ from geomod.brain.responses import read_responses
 from geomod.encoding.groups import check_groups
 from geomod.encoding.settings import Cut
 
-with job(snakemake.log[0], snakemake.threads):
+with job(snakemake.log[0], snakemake.threads), called(snakemake.params.key):
     params = snakemake.params
     stimuli = read_table(snakemake.input.stimuli)
     dataset = Dataset.of(params.dataset)
@@ -20,5 +21,5 @@ with job(snakemake.log[0], snakemake.threads):
     ceiling = dataset_ceilings(dataset, responses.table, seed=params.seed)
     origin = derived(params.provenance, [snakemake.input.stimuli])
     write_table(responses.table, snakemake.output.responses, "responses", origin)
-    write_table(ceiling, snakemake.output.ceiling, "ceiling", origin)
+    write_table(ceiling.assign(dataset=dataset.name), snakemake.output.ceiling, "ceiling", origin)
     write_json(responses.notes, snakemake.output.notes)

@@ -1,6 +1,5 @@
 """Simulate sweeps on this grid, and count how often each test rejects what is not there."""
 
-from geomod.base.files import whole
 from geomod.base.jobs import job
 from geomod.base.provenance import derived
 from geomod.base.tables import read_table, write_table
@@ -26,6 +25,4 @@ with job(snakemake.log[0], snakemake.threads):
         jobs=snakemake.threads,
     )
     origin = derived(params.provenance, snakemake.input)
-    write_table(table, output.table, "calibration", origin)
-    with whole(output.text) as temporary:
-        temporary.write_text(table.round(3).to_string(index=False) + "\n", encoding="utf-8")
+    write_table(table.assign(dataset=snakemake.wildcards.dataset), output[0], "calibration", origin)

@@ -11,4 +11,9 @@ with job(snakemake.log[0], snakemake.threads):
     geometry = sound(read_table(inputs.geometry), read_table(inputs.checkpoints))
     table = find_change_points(geometry, **params.headline)
     origin = derived(params.provenance, snakemake.input)
-    write_table(table, snakemake.output[0], "change_points", origin)
+    write_table(
+        table.assign(dataset=snakemake.wildcards.dataset),
+        snakemake.output[0],
+        "change_points",
+        origin,
+    )

@@ -18,4 +18,9 @@ with job(snakemake.log[0], snakemake.threads):
     )
     table = correlations(curves, Settings(**params.settings))
     origin = derived(params.provenance, snakemake.input)
-    write_table(table, snakemake.output[0], "correlations", origin)
+    write_table(
+        table.assign(dataset=snakemake.wildcards.dataset),
+        snakemake.output[0],
+        "correlations",
+        origin,
+    )

@@ -11,4 +11,6 @@ with job(snakemake.log[0], snakemake.threads):
     encoding = sound(read_table(inputs.encoding), read_table(inputs.checkpoints))
     table = emergence(encoding, **snakemake.params.settings)
     origin = derived(snakemake.params.provenance, snakemake.input)
-    write_table(table, snakemake.output[0], "emergence", origin)
+    write_table(
+        table.assign(dataset=snakemake.wildcards.dataset), snakemake.output[0], "emergence", origin
+    )

@@ -25,7 +25,7 @@ with job(snakemake.log[0], snakemake.threads):
         given = (responses, stimuli, ceiling, settings, device)
         ladders = Ladders(baselines, untrained=step > 0)
         scores, folds = encode_checkpoint(features, *given, ladders)
-        place = Place(snakemake.wildcards.model, step)
+        place = Place(snakemake.wildcards.model, step, snakemake.wildcards.dataset)
         origin = derived(params.provenance, [*measured, path])
         beside = derived(origin, [inputs.untrained] if inputs.untrained else [])
         for kind, table, file, record in zip(

@@ -17,7 +17,7 @@ with job(snakemake.log[0], snakemake.threads):
         load_plugins(plugins)
     items = read_table(inputs.stimuli)["item_id"]
     for i, step in enumerate(params.steps):
-        place = Place(snakemake.wildcards.model, step)
+        place = Place(snakemake.wildcards.model, step, snakemake.wildcards.dataset)
         grams, states = inputs.grams[i], inputs.features[i]
         origin = derived(params.provenance, [inputs.stimuli, grams, states])
         values = measure(read_grams(grams), items, params.metrics)

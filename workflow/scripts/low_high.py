@@ -18,4 +18,6 @@ with job(snakemake.log[0], snakemake.threads):
     )
     table = low_high_table(curves, read_table(inputs.modules), params.alpha)
     origin = derived(params.provenance, snakemake.input)
-    write_table(table, snakemake.output[0], "low_high", origin)
+    write_table(
+        table.assign(dataset=snakemake.wildcards.dataset), snakemake.output[0], "low_high", origin
+    )

@@ -11,4 +11,6 @@ with job(snakemake.log[0], snakemake.threads):
     geometry = sound(read_table(inputs.geometry), read_table(inputs.checkpoints))
     modules = find_modules(geometry, **snakemake.params.settings)
     origin = derived(snakemake.params.provenance, snakemake.input)
-    write_table(modules, snakemake.output[0], "modules", origin)
+    write_table(
+        modules.assign(dataset=snakemake.wildcards.dataset), snakemake.output[0], "modules", origin
+    )

@@ -20,6 +20,7 @@ with job(snakemake.log[0], snakemake.threads):
         calibration=read_table(calibration) if calibration else None,
         **params.choices,
     )
+    dataset = snakemake.wildcards.dataset
     origin = derived(params.provenance, snakemake.input)
-    write_table(curve, output.curve, "specification_curve", origin)
-    write_table(survival(curve), output.survival, "survival", origin)
+    write_table(curve.assign(dataset=dataset), output.curve, "specification_curve", origin)
+    write_table(survival(curve).assign(dataset=dataset), output.survival, "survival", origin)

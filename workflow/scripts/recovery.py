@@ -27,4 +27,6 @@ with job(snakemake.log[0], snakemake.threads):
         params.seed,
     )
     origin = derived(params.provenance, snakemake.input)
-    write_table(table, snakemake.output[0], "recovery", origin)
+    write_table(
+        table.assign(dataset=snakemake.wildcards.dataset), snakemake.output[0], "recovery", origin
+    )

@@ -9,25 +9,30 @@ from geomod.base.tables import read_table
 from geomod.curves.sound import not_counted
 from geomod.geometry.measuring import left_out
 from geomod.models.tokens import unfamiliar
-from geomod.report.gallery import lacking
-from geomod.report.page import render
+from geomod.report.gallery import lacking, of_dataset
+from geomod.report.page import Part, render
 
 with job(snakemake.log[0], snakemake.threads):
-    inputs = snakemake.input
-    tables = {Path(path).stem: read_table(path) for path in inputs.tables}
-    recovery, calibration = (next(iter(i), None) for i in (inputs.recovery, inputs.calibration))
+    inputs, params = snakemake.input, snakemake.params
+    files = [*inputs.tables, *inputs.recovery, *inputs.calibration]
+    tables = {Path(path).stem: read_table(path) for path in files}
+    svg = {tuple(key): path for key, path in zip(params.plates, inputs.figures, strict=True)}
+    parts = {}
+    for dataset, notes in zip(params.datasets, inputs.notes, strict=True):
+        own = of_dataset(tables, dataset)
+        parts[dataset] = Part(
+            notes=read_json(notes) + left_out(own["geometry"]) + unfamiliar(own["tokens"]),
+            figures={name: read_svg(path) for (of, name), path in svg.items() if of == dataset},
+            lacking=lacking(own),
+            recovery=own.get("recovery"),
+            calibration=own.get("calibration"),
+        )
     page = render(
         Path(inputs.template),
-        config=snakemake.params.config,
+        config=params.config,
         claims=read_json(inputs.claims),
-        notes=read_json(inputs.notes)
-        + left_out(tables["geometry"])
-        + unfamiliar(tables["tokens"])
-        + not_counted(read_table(inputs.checkpoints)),
-        figures={Path(p).stem: read_svg(p) for p in inputs.figures},
-        lacking=lacking(tables),
-        recovery=read_table(recovery) if recovery else None,
-        calibration=read_table(calibration) if calibration else None,
+        notes=not_counted(read_table(inputs.checkpoints)),
+        parts=parts,
     )
     with whole(snakemake.output[0]) as temporary:
         temporary.write_text(page, encoding="utf-8")

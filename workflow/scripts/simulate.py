@@ -9,7 +9,7 @@ from geomod.toy.language import make_language, sample_stimuli
 
 with job(snakemake.log[0], snakemake.threads):
     params = snakemake.params
-    stimuli = sample_stimuli(make_language(params.seed), params.sentences, params.seed)
+    stimuli = sample_stimuli(make_language(params.language), params.sentences, params.seed)
     truth = simulate_brain(
         stimuli,
         Path(snakemake.output.truth).parent,

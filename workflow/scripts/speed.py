@@ -20,6 +20,6 @@ with job(snakemake.log[0], snakemake.threads):
         lambda step: read_grams(grams[step]),
         seed=params.seed,
     )
-    table["model"] = snakemake.wildcards.model
+    table = table.assign(dataset=snakemake.wildcards.dataset, model=snakemake.wildcards.model)
     origin = derived(params.provenance, [*inputs.plugins, *inputs.features, *inputs.grams])
     write_table(table, snakemake.output[0], "speed", origin)

@@ -14,7 +14,7 @@ from geomod.plan.place import Place
 
 with job(snakemake.log[0], snakemake.threads):
     params, names = snakemake.params, snakemake.wildcards
-    place = Place(names.model, int(names.step))
+    place = Place(names.model, int(names.step), params.name)
     stimuli = read_table(snakemake.input.stimuli)
     dataset = Dataset.of(params.dataset)
     voxels = read_voxels(dataset, stimuli, names.participant)

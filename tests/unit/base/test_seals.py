@@ -142,6 +142,21 @@ def test_the_file_of_another_step_or_run_is_told(
 
 
 @every_kind
+def test_the_file_of_another_dataset_or_run_is_told(
+    place: Path, name: str, write: Any, read: Any
+) -> None:
+    """Theirs lie one folder deeper."""
+    (place / "one").mkdir()
+    write(place / "one" / name)
+    for other in ("demo/toy-xs/step16/two", "demo/toy-xs/step8/one", "lab/toy-xs/step16/one"):
+        folder = place.parents[2] / other
+        folder.mkdir(parents=True)
+        shutil.copy(place / "one" / name, folder)
+        with pytest.raises(Damaged, match="written as demo/toy-xs/step16/one"):
+            read(folder / name)
+
+
+@every_kind
 def test_a_folder_may_be_moved_as_a_whole(
     place: Path, tmp_path: Path, name: str, write: Any, read: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

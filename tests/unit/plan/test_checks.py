@@ -21,7 +21,7 @@ N = 40
 
 def checked(**sections: Any) -> None:
     config = parse_config({"run": "r", "suites": TOY, "dataset": MADE_UP} | sections)
-    check(config, as_files(config.dataset, "world"))
+    check(config, {name: as_files(each, "world") for name, each in config.each_dataset.items()})
 
 
 def refusal(**sections: Any) -> str:
@@ -339,7 +339,9 @@ def test_an_assembly_is_looked_at_without_its_values(
     assembly: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = parse_config({"run": "r", "suites": TOY, "dataset": copy.deepcopy(assembly)})
-    known = look(config, replace(as_files(config.dataset, "w"), where={"experiment": "two"}))
+    known = look(
+        config.dataset, replace(as_files(config.dataset, "w"), where={"experiment": "two"})
+    )
     assert (known.sentences, known.groups, known.participants) == (20, 4, ["018", "199"])
     joined = replace(as_files(config.dataset, "w"), join="passage_label")
-    assert look(config, joined).sentences == 8
+    assert look(config.dataset, joined).sentences == 8

@@ -108,8 +108,8 @@ def test_paths_are_those_of_the_contract() -> None:
     assert paths.table("encoding") == "results/demo/tables/encoding.parquet"
     assert paths.figure("modules", "svg") == "results/demo/figures/modules.svg"
     assert paths.at("claims.json") == "results/demo/claims.json"
-    assert paths.voxels("toy-s", 8, "01", 2, "png") == (
-        "results/demo/maps/toy-s/step8/sub-01_layer02.png"
+    assert paths.voxels(Place("toy-s", 8, "one"), "01", 2, "png") == (
+        "results/demo/maps/toy-s/step8/one/sub-01_layer02.png"
     )
 
 
@@ -144,5 +144,8 @@ def test_a_module_may_put_the_results_elsewhere() -> None:
 
 
 def test_a_file_tells_the_step_that_it_belongs_to() -> None:
-    for path in (Paths("demo").step("toy-xs", 512, "grams.safetensors"), "a/step512/b.parquet"):
+    for path in (
+        Paths("demo").step("toy-xs", 512, "grams.safetensors", "one"),
+        "a/step512/b.parquet",
+    ):
         assert step_of(path) == 512

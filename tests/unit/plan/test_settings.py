@@ -10,7 +10,7 @@ from geomod.plan.grid import Grid
 from geomod.plan.reading import parse_config
 from geomod.plan.settings import encoding_settings, grouping, source_of, voxel_settings
 
-DATASET = {"name": "made-up", "simulate": {}, "regions": ["IFG"]}
+DATASET = {"name": "d", "simulate": {}, "regions": ["IFG"]}
 
 
 def config(suite: dict[str, Any] | None = None, **sections: Any) -> Any:
@@ -44,7 +44,7 @@ def test_sources_of_suites() -> None:
 def test_encoding_models_are_told_the_seed_the_penalties_and_the_width() -> None:
     encoding = {"alphas": {"low": -1, "high": 2, "count": 4}, "permutations": 7}
     given = config(seed=3, encoding=encoding, features={"match_width": 16})
-    found = encoding_settings(given)
+    found = encoding_settings(given, "d")
     np.testing.assert_allclose(found.alphas, [0.1, 1, 10, 100])
     assert (found.seed, found.match_width, found.permutations) == (3, 16, 7)
     assert found.baselines == ["length", "position", "untrained"]
@@ -52,6 +52,6 @@ def test_encoding_models_are_told_the_seed_the_penalties_and_the_width() -> None
 
 
 def test_without_groups_folds_are_not_the_business_of_the_responses() -> None:
-    assert grouping(config(encoding={"folds": 4})) is None
-    told = grouping(config(seed=3, encoding={"folds": 4, "group_by": "group"}))
+    assert grouping(config(encoding={"folds": 4}), "d") is None
+    told = grouping(config(seed=3, encoding={"folds": 4, "group_by": "group"}), "d")
     assert told == Cut(folds=4, inner_folds=5, group_by="group", seed=3)

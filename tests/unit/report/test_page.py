@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 
 from geomod.report.gallery import GALLERY
-from geomod.report.page import number, render
+from geomod.report.page import Part, number, render
 
 CLAIM: dict[str, Any] = {
+    "dataset": "made-up",
     "claim": 1,
     "name": "modularization",
     "statement": "Layers form modules.",
@@ -63,16 +64,22 @@ def page(root: Path, **changes: Any) -> str:
     given: dict[str, Any] = {
         "config": {
             "run": "demo",
-            "dataset": {"name": "made-up"},
             "suites": {"toy": {"sizes": ["xs"], "steps": [0, 1]}},
         },
         "claims": [CLAIM],
-        "notes": ["sentence <script>alert(1)</script>"],
+        "notes": ["checkpoint <script>alert(1)</script>"],
+        "names": ["made-up"],
+    }
+    part: dict[str, Any] = {
+        "notes": ["sentence <script>alert(2)</script>"],
         "figures": dict.fromkeys(GALLERY, "<?xml?><svg id='drawn'></svg>"),
         "lacking": {},
         "recovery": RECOVERY,
     }
-    return render(root / "workflow/report/report.html.j2", **{**given, **changes})
+    given |= {key: value for key, value in changes.items() if key in given}
+    part |= {key: value for key, value in changes.items() if key not in given}
+    parts = {name: Part(**part) for name in given.pop("names")}
+    return render(root / "workflow/report/report.html.j2", **given, parts=parts)
 
 
 def test_a_verdict_stands_with_its_numbers(root: Path) -> None:
@@ -132,11 +139,24 @@ def test_a_figure_that_shows_nothing_is_left_out_and_its_sentence_stands_there(r
 def test_one_step_is_one_step(root: Path) -> None:
     config = {
         "run": "one",
-        "dataset": {"name": "made-up"},
         "suites": {"toy": {"sizes": ["xs"], "steps": [16]}},
     }
     assert "1 step)" in page(root, config=config)
     assert "2 steps)" in page(root)
+
+
+def test_each_dataset_has_claims_and_figures_of_its_own_and_the_pooled_come_first(
+    root: Path,
+) -> None:
+    names = ["made-up", "other", "third"]
+    claims = [{**CLAIM, "dataset": name} for name in (*names, "pooled")]
+    text = page(root, claims=claims, names=names)
+    heads = re.findall(r"<h2 id=.*?>(.*?)</h2>", text)
+    assert heads[:2] == ["The claims over datasets", "The claims, made-up"]
+    assert heads[2:4] == ["The claims, other", "The claims, third"]
+    ids = re.findall(r'<h\d id="(.*?)"', text)
+    assert len(ids) == len(set(ids))
+    assert text.count("0.1 … 0.2") == 4
 
 
 def test_a_claim_without_an_interval_has_a_dash(root: Path) -> None:

@@ -1,5 +1,7 @@
 """The exceptions that a person is meant to read."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -21,3 +23,15 @@ class Damaged(InputError):
     def __init__(self, path: str | Path, why: str) -> None:
         super().__init__(f"{path} {why}")
         self.path = Path(path)
+
+
+@contextmanager
+def called(key: str) -> Iterator[None]:
+    """Let what is said of the section `dataset` call it what the config at hand does, such as
+    `datasets.pereira2018`."""
+    try:
+        yield
+    except Damaged:
+        raise
+    except InputError as error:
+        raise InputError(str(error).replace("`dataset.", f"`{key}.")) from error

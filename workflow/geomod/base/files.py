@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -77,9 +78,17 @@ def read_json(path: str | Path) -> dict[str, Any]:
     return found
 
 
+STEP = re.compile(r"step(\d+)", re.ASCII)
+
+
+def checkpoint_folder(path: str | Path) -> Path:
+    """The folder `step{N}` of a checkpoint's file, which lies in it or in a dataset's within."""
+    return next(folder for folder in Path(path).parents if STEP.fullmatch(folder.name))
+
+
 def step_of(path: str | Path) -> int:
-    """The step of the checkpoint that a file belongs to: it lies in the folder `step{N}`."""
-    return int(Path(path).parent.name.removeprefix("step"))
+    """The step of the checkpoint that a file belongs to."""
+    return int(checkpoint_folder(path).name.removeprefix("step"))
 
 
 def sha256_of(path: Path) -> str:

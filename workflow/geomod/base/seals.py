@@ -1,10 +1,10 @@
 """Seals: what a file of the workflow says of itself, so that its reader can tell damage.
 
 A seal is a short text somewhere in the file: a SHA-256 of all its bytes (taken with zeros in place
-of the digest), and the place that the file was written for, its last four names such as
-`demo/toy-xs/step16/tokens.parquet`. Whoever reads the file checks both: a bit that flipped, an end
-that is missing, another step's file in its place. A whole folder may be moved; a table that was
-taken out of it is read with pandas.
+of the digest), and the place that the file was written for: its last names, from that of the run
+on, such as `demo/toy-xs/step16/pereira2018/tokens.parquet`. Whoever reads the file checks both: a
+bit that flipped, an end that is missing, another step's file in its place. A whole folder may be
+moved; a table that was taken out of it is read with pandas.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from geomod.base.errors import Damaged, InputError
-from geomod.base.files import whole
+from geomod.base.files import STEP, whole
 
 SEAL = re.compile(rb"geomod-seal:([0-9a-f]{64}):([\w.~/%-]+)", re.ASCII)
 KEY = "seal"
@@ -27,7 +27,9 @@ def open_seal(path: str | Path) -> str:
 
 
 def _place(path: str | Path) -> list[str]:
-    return Path(path).as_posix().strip("/").split("/")[-4:]
+    names = Path(path).as_posix().strip("/").split("/")
+    is_of_dataset = len(names) > 3 and (STEP.fullmatch(names[-3]) or names[-4] == "data")
+    return names[-5:] if is_of_dataset else names[-4:]
 
 
 def sealed(data: bytes) -> bytes:

@@ -16,7 +16,7 @@ def summarize_tokens(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """
     rows = []
     for table in tables:
-        groups = table.groupby(["model", "step", "parameters", "vocabulary"], sort=False)
+        groups = table.groupby(["dataset", "model", "step", "parameters", "vocabulary"], sort=False)
         counts = groups[["n_fragments", "n_tokens"]].sum()
         shares = counts["n_fragments"] / counts["n_tokens"]
         rows.append(groups[MEASURES].mean().assign(fragments=shares).reset_index())

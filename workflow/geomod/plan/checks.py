@@ -5,16 +5,18 @@ and folders, headers of tables, coordinates of assemblies. What is still to be d
 long to read, is left to the job that reads it.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from geomod.base.devices import has_gpu
-from geomod.base.errors import InputError
+from geomod.base.errors import InputError, called
 from geomod.brain.dataset import Dataset, OwnReader
 from geomod.brain.glances import glance
 from geomod.brain.inputs import check_participants, names_on_disk
 from geomod.brain.regions import match_regions, region_numbers
 from geomod.brain.sheets import listed, nearest, require_columns
+from geomod.plan.config.dataset import Dataset as Section
 from geomod.plan.config.suites import FolderSuite, HubSuite
 from geomod.plan.config.whole import Config
 from geomod.plan.grid import Grid, known_steps, width_of
@@ -32,7 +34,7 @@ class Known:
     columns: list[str] = field(default_factory=list)  # of the sentences, as their file calls them
 
 
-def check(config: Config, dataset: Dataset) -> None:
+def check(config: Config, datasets: Mapping[str, Dataset]) -> None:
     """Refuse, all at once, what is known to end in an error later."""
     problems = []
     for one in (check_steps, check_width, check_maps, check_tested_regions):
@@ -40,14 +42,24 @@ def check(config: Config, dataset: Dataset) -> None:
             one(config)
         except InputError as error:
             problems.append(str(error))
-    try:
-        known = look(config, dataset)
-    except InputError as error:
-        problems.append(str(error))
-    else:
-        for other in (check_people, check_context, check_grouping, check_folds):
+    for name, dataset in datasets.items():
+        section = config.each_dataset[name]
+        try:
+            with called(config.key_of(name)):
+                known = look(section, dataset)
+        except InputError as error:
+            problems.append(str(error))
+            continue
+        for other in (
+            check_people,
+            check_mapped_people,
+            check_context,
+            check_grouping,
+            check_folds,
+        ):
             try:
-                other(config, known)
+                with called(config.key_of(name)):
+                    other(config, name, known)
             except InputError as error:
                 problems.append(str(error))
     if problems:
@@ -112,7 +124,13 @@ def check_maps(config: Config) -> None:
     no voxels."""
     if config.maps is None:
         return
-    if config.dataset.responses:
+    dataset = config.mapped
+    if dataset not in config.each_dataset:
+        raise InputError(
+            f"`maps.dataset`: there is no dataset {dataset!r}; "
+            f"there are {', '.join(config.each_dataset)}"
+        )
+    if config.each_dataset[dataset].responses:
         raise InputError("`maps`: a table of responses has no voxels; leave `maps` out")
     models = {model.name: model for model in Grid(config).models}
     for name in config.maps.models:
@@ -146,32 +164,49 @@ def check_device(config: Config) -> None:
 
 
 def check_tested_regions(config: Config) -> None:
-    """Refuse a claim about regions that are not encoded. The defaults ask for nothing."""
-    regions = config.dataset.regions
-    asked = {"temporal", "frontal", "network"} & config.inference.model_fields_set
-    lacking = [
-        f"`inference.{key}`: {region!r} is not among `dataset.regions`.{nearest(region, regions)} "
-        f"They are {listed(regions)}"
-        for key in sorted(asked)
-        for region in getattr(config.inference, key)
-        if region not in regions
-    ]
+    """Refuse a claim about regions that are not encoded. The defaults ask for nothing, and a list
+    for all datasets asks for regions that any of them has."""
+    lacking = []
+    for key in sorted({"temporal", "frontal", "network"} & config.inference.model_fields_set):
+        given = getattr(config.inference, key)
+        every = [region for each in config.each_dataset.values() for region in each.regions]
+        sections = " or ".join(f"`{config.key_of(name)}.regions`" for name in config.each_dataset)
+        asked = (
+            [
+                (
+                    f"{key}.{name}",
+                    names,
+                    config.each_dataset[name].regions,
+                    f"`{config.key_of(name)}.regions`",
+                )
+                for name, names in given.items()
+            ]
+            if isinstance(given, dict)
+            else [(key, given, list(dict.fromkeys(every)), sections)]
+        )
+        lacking += [
+            f"`inference.{told}`: {region!r} is not among {where}.{nearest(region, regions)} "
+            f"They are {listed(regions)}"
+            for told, names, regions, where in asked
+            for region in names
+            if region not in regions
+        ]
     if lacking:
         raise InputError("\n".join(lacking))
 
 
-def look(config: Config, dataset: Dataset) -> Known:
+def look(section: Section, dataset: Dataset) -> Known:
     """What the files of the dataset hold, refusing what they are seen to lack."""
-    if config.dataset.simulate:
+    if section.simulate:
         _look_for_toy_regions(dataset)
-        made = config.dataset.simulate
+        made = section.simulate
         return Known("the simulated brain", list(dataset.participants), made.sentences, 0)
     if dataset.assembly:
         return _look_at_assembly(dataset)
     known = _look_at_sentences(dataset)
     if dataset.reader:
         return replace(known, source=_look_at_own_reader(dataset.reader))
-    people = _look_at_images(config, dataset) if dataset.nifti else _look_at_table(dataset)
+    people = _look_at_images(section, dataset) if dataset.nifti else _look_at_table(dataset)
     source = dataset.responses or dataset.images.betas
     return replace(known, source=source, participants=people)
 
@@ -217,12 +252,12 @@ def _look_at_table(dataset: Dataset) -> list[str] | None:
     return sorted(set(seen.values.get("participant", ())))
 
 
-def _look_at_images(config: Config, dataset: Dataset) -> list[str] | None:
+def _look_at_images(section: Section, dataset: Dataset) -> list[str] | None:
     """The participants of whom there are images; None where those are still to come."""
     labels = dataset.images.labels
     if labels and Path(labels).is_file():
         region_numbers(dataset)
-    if config.dataset.download:
+    if section.download:
         return None
     return names_on_disk(dataset.images.betas, "participant")
 
@@ -238,30 +273,40 @@ def _look_at_assembly(dataset: Dataset) -> Known:
     return Known(str(path), seen.participants, len(seen.sentences), groups, seen.coordinates)
 
 
-def check_people(config: Config, known: Known) -> None:
+def check_people(config: Config, name: str, known: Known) -> None:
     """Refuse participants whom the data lack, or whose name stands for something else."""
     if known.participants is None:
         return
-    if not config.dataset.responses:
-        check_participants(config.dataset.participants or known.participants, known.source)
-    wanted = {"dataset.participants": config.dataset.participants or []}
-    if config.maps:
-        wanted["maps.participants"] = config.maps.participants
-    for key, names in wanted.items():
-        there = known.participants
-        if key == "maps.participants":
-            there = config.dataset.participants or there
-        for name in names:
-            if name not in there:
-                raise InputError(
-                    f"`{key}`: {known.source} has no participant {name!r}."
-                    f"{nearest(name, there)} It has {listed(there)}"
-                )
+    section = config.each_dataset[name]
+    if not section.responses:
+        check_participants(section.participants or known.participants, known.source)
+    _check_are_there("dataset.participants", section.participants or [], known)
 
 
-def check_context(config: Config, known: Known) -> None:
+def check_mapped_people(config: Config, name: str, known: Known) -> None:
+    """Refuse to map participants whom the run does not have."""
+    if known.participants is None or config.maps is None or name != config.mapped:
+        return
+    kept = config.each_dataset[name].participants or known.participants
+    _check_are_there(
+        "maps.participants", config.maps.participants, replace(known, participants=kept)
+    )
+
+
+def _check_are_there(key: str, names: Sequence[str], known: Known) -> None:
+    there = known.participants or []
+    for name in names:
+        if name not in there:
+            raise InputError(
+                f"`{key}`: {known.source} has no participant {name!r}."
+                f"{nearest(name, there)} It has {listed(there)}"
+            )
+
+
+def check_context(config: Config, name: str, known: Known) -> None:
     """Refuse to read sentences in passages where no column says which passage is whose."""
-    if config.dataset.context == "passage" and known.sentences is not None and not known.groups:
+    context = config.each_dataset[name].context
+    if context == "passage" and known.sentences is not None and not known.groups:
         raise InputError(
             "`dataset.context` is 'passage', but the sentences have no `group`, which says what "
             "passage each is of. Where a column of yours does, say so in `dataset.columns`: "
@@ -269,9 +314,9 @@ def check_context(config: Config, known: Known) -> None:
         )
 
 
-def check_grouping(config: Config, known: Known) -> None:
+def check_grouping(config: Config, name: str, known: Known) -> None:
     """Refuse to group sentences by what they do not have."""
-    column = config.encoding.group_by
+    column = config.grouped_by(name)
     if column is None or known.sentences is None:
         return
     if column == "group" and not known.groups:
@@ -280,12 +325,12 @@ def check_grouping(config: Config, known: Known) -> None:
             "says what belongs together, say so in `dataset.columns`: {group: <your name>}"
         )
     if column not in SENTENCES:
-        name = column if column in known.columns else "<your name>"
+        there = column if column in known.columns else "<your name>"
         raise InputError(
             f"`encoding.group_by` is {column!r}, which is no column of the sentences as geomod "
             "reads them. What belongs together (passages, stories) is called `group` here: say "
             f"`encoding.group_by: group`, and, where it has another name in your file, "
-            f"`dataset.columns: {{group: {name}}}`"
+            f"`dataset.columns: {{group: {there}}}`"
         )
 
 
@@ -293,10 +338,11 @@ def check_grouping(config: Config, known: Known) -> None:
 SENTENCES = ("item_id", "sentence", "group", "n_words", "n_characters", "position")
 
 
-def check_folds(config: Config, known: Known) -> None:
+def check_folds(config: Config, name: str, known: Known) -> None:
     """Refuse more folds than there are sentences, or groups of them, to deal."""
     encoding, count, what = config.encoding, known.sentences, "sentences"
-    if encoding.group_by == "group":
+    column = config.grouped_by(name)
+    if column == "group":
         count, what = known.groups, "groups of sentences"
     if not count:
         return
@@ -304,7 +350,7 @@ def check_folds(config: Config, known: Known) -> None:
         raise InputError(f"`encoding.folds` is {encoding.folds}, but there are {count} {what}")
     left = count - -(-count // encoding.folds)  # where the largest fold is tested
     inner = encoding.inner_folds
-    if inner != "loo" and encoding.group_by is None and inner > left:
+    if inner != "loo" and column is None and inner > left:
         raise InputError(
             f"`encoding.inner_folds` is {inner}, but with `folds` {encoding.folds} of {count} "
             f"{what} {left} are left to train on"

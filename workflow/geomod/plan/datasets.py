@@ -11,7 +11,7 @@ def as_files(section: Section, world: str) -> Dataset:
     """The section `dataset` as its readers are told of it. A simulated one is described by the
     files it writes into the folder `world`, and from there on read like any other. How models read
     its sentences is not part of it: another context makes no response anew."""
-    left_out = {"simulate", "download", "context", "long"}
+    left_out = {"simulate", "download", "context", "long", "group_by"}
     values = section.model_dump(exclude=left_out, exclude_none=True)
     if section.simulate:
         values["nifti"] = {
@@ -22,6 +22,11 @@ def as_files(section: Section, world: str) -> Dataset:
         names = [f"{number:02d}" for number in range(1, section.simulate.participants + 1)]
         values |= {"sentences": f"{world}/sentences.csv", "participants": names}
     return Dataset.of(values)
+
+
+def how_read(section: Section) -> dict[str, Any]:
+    """How models read the sentences: with other words in front of them it is another load."""
+    return {"reading": section.reading, "long": section.long}
 
 
 def about_sentences(dataset: Dataset) -> dict[str, Any]:

@@ -58,26 +58,35 @@ class Paths:
         return self.moved or f"results/{self.run}"
 
     def at(self, name: str) -> str:
-        """A file of the whole run, such as `stimuli.parquet` or `brain/ceiling.parquet`."""
+        """A file of the whole run, such as `claims.json`."""
         return f"{self.root}/{name}"
 
-    def table(self, name: str) -> str:
-        return f"{self.root}/tables/{name}.parquet"
+    def data(self, dataset: str, name: str) -> str:
+        """A file of one dataset, such as `stimuli.parquet`."""
+        return self.at(f"data/{dataset}/{name}")
 
-    def figure(self, name: str, suffix: str) -> str:
-        return f"{self.root}/figures/{name}.{suffix}"
+    def table(self, name: str, dataset: str | None = None) -> str:
+        """A table of the whole run, or what one dataset brings to it."""
+        file = f"tables/{name}.parquet"
+        return self.at(file) if dataset is None else self.data(dataset, file)
 
-    def step(self, model: str, step: int | str, name: str) -> str:
-        """A file of one checkpoint, such as `features.safetensors`."""
-        return self.at(Place(model, step).path(name))
+    def figure(self, name: str, suffix: str, dataset: str | None = None) -> str:
+        """A figure of the headline, or of another dataset."""
+        return self.at("/".join(["figures", *([dataset] if dataset else []), f"{name}.{suffix}"]))
 
-    def steps(self, model: str, steps: Sequence[int], name: str) -> list[str]:
-        return [self.step(model, step, name) for step in steps]
+    def step(self, model: str, step: int | str, name: str, dataset: str | None = None) -> str:
+        """A file of one checkpoint, such as `features.safetensors` with a dataset."""
+        return self.at(Place(model, step, dataset).path(name))
 
-    def voxels(self, model: str, step: int | str, participant: str, layer: int, suffix: str) -> str:
+    def steps(
+        self, model: str, steps: Sequence[int], name: str, dataset: str | None = None
+    ) -> list[str]:
+        return [self.step(model, step, name, dataset) for step in steps]
+
+    def voxels(self, place: Place, participant: str, layer: int, suffix: str) -> str:
         """The voxels of one participant, scored from one layer."""
         name = f"sub-{participant}_layer{layer:02d}.{suffix}"
-        return self.at(f"maps/{Place(model, step).path(name)}")
+        return self.at(f"maps/{place.path(name)}")
 
     def weights(self, model: str, step: int | str) -> str:
         """Folder of a checkpoint that was trained here."""

@@ -57,6 +57,17 @@ def check_owner(record: Record, run: str, config_files: Sequence[str]) -> None:
         )
 
 
+def check_layout(root: str | Path) -> None:
+    """Refuse results of the time when a run had one dataset, and that no folder of its own."""
+    for former in ("stimuli.parquet", "brain"):
+        if (Path(root) / former).exists():
+            raise InputError(
+                f"{root} was made by a former version, before datasets had folders of their own "
+                f"({former} lies in it), and this one cannot go on with it. Give this config "
+                f"another `run`, or delete {root}."
+            )
+
+
 def hold(root: str | Path) -> IO[str]:
     """Lock `root` for this process. The lock goes with the process, however that ends.
 

@@ -31,13 +31,13 @@ def source_of(config: Config, model: Model, trained: str) -> CheckpointSource:
     return CheckpointSource("train", model.name, trained, "")
 
 
-def encoding_settings(config: Config) -> Settings:
-    """What the encoding models are told."""
+def encoding_settings(config: Config, dataset: str) -> Settings:
+    """What the encoding models of a dataset are told."""
     chosen, alphas = config.encoding, config.encoding.alphas
     return Settings(
         folds=chosen.folds,
         inner_folds=chosen.inner_folds,
-        group_by=chosen.group_by,
+        group_by=config.grouped_by(dataset),
         seed=config.seed,
         penalties=(alphas.low, alphas.high, alphas.count),
         standardize=chosen.standardize,
@@ -49,12 +49,12 @@ def encoding_settings(config: Config) -> Settings:
 
 def voxel_settings(config: Config) -> Settings:
     """The same for single voxels, which have no null and are held against no baseline."""
-    return replace(encoding_settings(config), permutations=0, baselines=())
+    return replace(encoding_settings(config, config.mapped), permutations=0, baselines=())
 
 
-def grouping(config: Config) -> Cut | None:
+def grouping(config: Config, dataset: str) -> Cut | None:
     """What decides whether groups of sentences allow the folds; None without groups."""
-    chosen = encoding_settings(config)
+    chosen = encoding_settings(config, dataset)
     if chosen.group_by is None:
         return None
     return Cut(chosen.folds, chosen.inner_folds, chosen.group_by, chosen.seed)

@@ -43,6 +43,16 @@ def lacking(tables: Tables) -> dict[str, str]:
     return {name: sentence for name, sentence in sentences.items() if sentence}
 
 
+def of_dataset(tables: Tables, dataset: str) -> dict[str, pd.DataFrame]:
+    """What the tables say of one dataset; what they say of none stays."""
+    return {
+        name: table[table["dataset"] == dataset].reset_index(drop=True)
+        if "dataset" in table
+        else table
+        for name, table in tables.items()
+    }
+
+
 def any_value(words: str, table: str, column: str) -> Need:
     """At least one number in a column."""
     return Need(words, lambda tables: bool(tables[table][column].notna().any()))

@@ -1,6 +1,7 @@
 """One HTML page that says what was found, with every figure in it and nothing to load."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +15,31 @@ with extra("report"):
     import jinja2
 
 
+@dataclass(frozen=True)
+class Part:
+    """What the page says of one dataset.
+
+    `figures` gives each as SVG text, `lacking` a sentence for each that is left out. Simulated
+    datasets have `recovery`.
+    """
+
+    notes: Sequence[str]
+    figures: Mapping[str, str]
+    lacking: Mapping[str, str]
+    recovery: pd.DataFrame | None = None
+    calibration: pd.DataFrame | None = None
+
+
 def render(
     template: Path,
     *,
     config: Mapping[str, Any],
     claims: Sequence[Mapping[str, Any]],
     notes: Sequence[str],
-    figures: Mapping[str, str],
-    lacking: Mapping[str, str],
-    recovery: pd.DataFrame | None = None,
-    calibration: pd.DataFrame | None = None,
+    parts: Mapping[str, Part],
 ) -> str:
-    """The page. `figures` gives each figure as SVG text; simulated runs have `recovery`.
-
-    `lacking` has a sentence for each figure that is left out.
-    """
+    """The page. `claims` are those of every dataset and, where there are, the pooled ones; `notes`
+    are about checkpoints, and so about every dataset."""
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
@@ -39,18 +50,36 @@ def render(
         config_text=yaml.safe_dump(
             dict(config), sort_keys=False, allow_unicode=True, default_flow_style=None, width=100
         ),
-        claims=claims,
+        pooled=[claim for claim in claims if claim["dataset"] == "pooled"],
         notes=notes,
-        plates=[
-            {"name": name, "svg": figures[name], "lacking": lacking.get(name), **_words(plate)}
-            for name, plate in GALLERY.items()
-            if name in figures
-        ],
-        recovery=_records(recovery),
-        tally=_records(None if recovery is None else tally(recovery)),
-        calibration=_records(calibration),
-        beyond=_beyond(calibration),
+        parts=[_part(name, part, claims) for name, part in parts.items()],
     )
+
+
+def _part(name: str, part: Part, claims: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What the template is told of a dataset."""
+    recovery, calibration = part.recovery, part.calibration
+    if recovery is not None and recovery.empty:  # another dataset of the run is simulated
+        recovery = None
+    return {
+        "name": name,
+        "claims": [claim for claim in claims if claim["dataset"] == name],
+        "notes": part.notes,
+        "plates": [
+            {
+                "name": plate_name,
+                "svg": part.figures[plate_name],
+                "lacking": part.lacking.get(plate_name),
+                **_words(plate),
+            }
+            for plate_name, plate in GALLERY.items()
+            if plate_name in part.figures
+        ],
+        "recovery": _records(recovery),
+        "tally": _records(None if recovery is None else tally(recovery)),
+        "calibration": _records(calibration),
+        "beyond": _beyond(calibration),
+    }
 
 
 def _words(plate: Plate) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_serializer, field_validator, model_validator
+from pydantic import Field, NonNegativeInt, field_serializer, field_validator, model_validator
 
 from geomod.brain.download import file_name, public
 from geomod.plan.config.section import Name, Once, Section
@@ -16,6 +16,9 @@ class Simulation(Section):
         1000, ge=20, le=10_000, description="sentences that the participants read, at most 10,000"
     )
     participants: int = Field(5, ge=2, le=1000, description="simulated participants")
+    seed: NonNegativeInt | None = Field(
+        None, description="another brain, and other sentences; the run's `seed` if left out"
+    )
 
 
 class Nifti(Section):
@@ -122,6 +125,11 @@ class Dataset(Section):
     )
     long: Literal["refuse", "cut"] = Field(
         "refuse", description="a passage longer than the model: an error, or only its last tokens"
+    )
+    group_by: str | None = Field(
+        None,
+        description="column of the sentences whose groups no fold may split; `encoding.group_by` "
+        "if left out",
     )
     ceiling: str = Field(
         "participants",

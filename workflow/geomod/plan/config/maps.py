@@ -17,6 +17,7 @@ class Maps(Section):
     layers: Annotated[list[NonNegativeInt], Once] = Field(
         min_length=1, description="layers, 0 the embedding output"
     )
+    dataset: Name | None = Field(None, description="whose; the first dataset if left out")
     participants: Annotated[list[Name], Once] = Field(
         min_length=1, description="participants, one map each"
     )

@@ -1,10 +1,11 @@
 """A config: its sections, and what they must be together."""
 
-from typing import Literal, Self
+import re
+from typing import Any, Literal, Self
 
-from pydantic import Field, NonNegativeInt, model_validator
+from pydantic import Field, NonNegativeInt, field_validator, model_validator
 
-from geomod.plan.config.dataset import Dataset
+from geomod.plan.config.dataset import Dataset, Download
 from geomod.plan.config.encoding import Encoding
 from geomod.plan.config.features import Features
 from geomod.plan.config.geometry import Geometry
@@ -15,6 +16,9 @@ from geomod.plan.config.modules import Modules
 from geomod.plan.config.section import Name, Section
 from geomod.plan.config.suites import AnySuite
 
+# What stands beside datasets in the folder of a checkpoint, or in their column of a table.
+TAKEN = re.compile(r"competence|layers|pooled|step\d+")
+
 
 class Config(Section):
     """A run of geomod."""
@@ -22,7 +26,15 @@ class Config(Section):
     run: Name = Field(description="outputs go to `results/{run}/`")
     seed: NonNegativeInt = Field(0, description="the seed that everything random derives from")
     suites: dict[Name, AnySuite] = Field(min_length=1, description="where checkpoints come from")
-    dataset: Dataset = Field(description="sentences and responses")
+    dataset: Dataset | None = Field(
+        None, description="sentences and responses: one dataset, which its key `name` names"
+    )
+    datasets: dict[Name, Dataset] | None = Field(
+        None,
+        min_length=1,
+        description="in place of `dataset`: several by their names, measured from the same load of "
+        "each checkpoint; the first is the headline",
+    )
     features: Features = Field(Features(), description="what is kept of a forward pass")
     geometry: Geometry = Field(
         Geometry(), description="variants of metrics; any metric of docs/geometry.md is a key"
@@ -37,6 +49,69 @@ class Config(Section):
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="`auto`: cuda where there is one"
     )
+
+    @field_validator("datasets", mode="before")
+    @classmethod
+    def _named_by_their_keys(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        for key, entry in given.items():
+            if isinstance(entry, dict) and entry.get("name", key) != key:
+                raise ValueError(
+                    f"has an entry `{key}` with the `name` {entry['name']!r}; leave `name` out"
+                )
+        return {k: {**e, "name": k} if isinstance(e, dict) else e for k, e in given.items()}
+
+    @model_validator(mode="after")
+    def _dataset_or_datasets(self) -> Self:
+        if (self.dataset is None) == (self.datasets is None):
+            found = "neither" if self.dataset is None else "both"
+            raise ValueError(f"needs `dataset`, or `datasets` in its place; found {found}")
+        taken = [name for name in self.each_dataset if TAKEN.fullmatch(name)]
+        if taken:
+            raise ValueError(f"no dataset can be called `{taken[0]}`, which means something else")
+        return self
+
+    @property
+    def each_dataset(self) -> dict[str, Dataset]:
+        """The datasets by their names, the headline first."""
+        if self.dataset is not None:
+            return {self.dataset.name: self.dataset}
+        return self.datasets or {}
+
+    def key_of(self, dataset: str) -> str:
+        """What the section of a dataset is called in this config."""
+        return "dataset" if self.datasets is None else f"datasets.{dataset}"
+
+    def downloads(self) -> dict[str, Download]:
+        """What is to be downloaded; datasets of one archive share it."""
+        found: dict[str, Download] = {}
+        for name, section in self.each_dataset.items():
+            if section.download and section.download not in found.values():
+                found[name] = section.download
+        return found
+
+    def grouped_by(self, dataset: str) -> str | None:
+        """The column whose groups no fold of a dataset may split."""
+        return self.each_dataset[dataset].group_by or self.encoding.group_by
+
+    @property
+    def mapped(self) -> str:
+        """The dataset whose voxels are mapped."""
+        asked = self.maps.dataset if self.maps else None
+        return asked or next(iter(self.each_dataset))
+
+    @model_validator(mode="after")
+    def _regions_of_known_datasets(self) -> Self:
+        for key in ("temporal", "frontal", "network"):
+            given = getattr(self.inference, key)
+            unknown = [n for n in given if n not in self.each_dataset]
+            if isinstance(given, dict) and unknown:
+                raise ValueError(
+                    f"`inference.{key}` is told of a dataset {unknown[0]!r}; "
+                    f"there are {', '.join(self.each_dataset)}"
+                )
+        return self
 
     @model_validator(mode="after")
     def _model_names_differ(self) -> Self:

@@ -1,0 +1,76 @@
+"""What was planned together is read together, and stays so."""
+
+from random import Random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from geomod.plan.loads import Load, deal_loads
+
+ALONE, PASSAGE = ({"reading": name, "long": "refuse"} for name in ("sentences", "passages"))
+
+asked = st.dictionaries(st.sampled_from("abcdef"), st.sampled_from([ALONE, PASSAGE]), min_size=1)
+
+
+def plan_of(loads: list[Load]) -> list[dict]:
+    return [dict(load.planned) for load in loads]
+
+
+def test_what_is_asked_for_at_once_shares_a_load() -> None:
+    loads = deal_loads({"a": ALONE, "b": PASSAGE})
+    assert loads == [Load(0, {"a": ALONE, "b": PASSAGE}, ("a", "b"))]
+    assert loads[0].is_first
+
+
+def test_a_dataset_that_comes_later_has_a_load_of_its_own() -> None:
+    before = deal_loads({"a": ALONE, "b": ALONE})
+    loads = deal_loads({"c": ALONE, "b": ALONE, "a": ALONE}, plan_of(before))
+    assert loads == [*before, Load(1, {"c": ALONE}, ("c",))]
+
+
+def test_a_dataset_that_is_taken_away_leaves_the_job_that_read_it_as_it_was() -> None:
+    before = deal_loads({"a": ALONE, "b": ALONE})
+    (load,) = deal_loads({"a": ALONE}, plan_of(before))
+    assert load == Load(0, before[0].planned, ("a",))
+    # Without its sentences the job cannot be the same.
+    (load,) = deal_loads({"a": ALONE}, plan_of(before), is_there=lambda name: False)
+    assert load == Load(0, {"a": ALONE}, ("a",))
+
+
+def test_the_first_load_stays_for_the_sketches_of_the_weights() -> None:
+    before = deal_loads({"a": ALONE})
+    first, second = deal_loads({"b": ALONE}, plan_of(before))
+    assert (first.wanted, first.planned) == ((), {"a": ALONE})
+    assert second == Load(1, {"b": ALONE}, ("b",))
+    assert deal_loads({"a": ALONE}, plan_of([first, second])) == before
+
+
+def test_another_context_is_another_load() -> None:
+    before = deal_loads({"a": ALONE, "b": ALONE})
+    first, second = deal_loads({"a": PASSAGE, "b": ALONE}, plan_of(before))
+    assert (first.wanted, second.wanted) == (("b",), ("a",))
+    assert second.planned == {"a": PASSAGE}
+
+
+@given(asked, st.lists(asked, max_size=4))
+def test_every_dataset_is_read_once_in_the_way_it_is_asked_for(
+    now: dict, history: list[dict]
+) -> None:
+    plan: list[dict] = []
+    for then in history:
+        plan = plan_of(deal_loads(then, plan))
+    loads = deal_loads(now, plan)
+    assert sorted(name for load in loads for name in load.wanted) == sorted(now)
+    for load in loads:
+        assert all(load.planned[name] == now[name] for name in load.wanted)
+    assert [load.number for load in loads] == list(range(len(loads)))
+    again = deal_loads(now, plan_of(loads))
+    assert again == loads
+
+
+@given(asked, st.randoms())
+def test_the_order_of_datasets_is_not_part_of_a_plan(now: dict, random: Random) -> None:
+    names = list(now)
+    random.shuffle(names)
+    loads = deal_loads({name: now[name] for name in names}, plan_of(deal_loads(now)))
+    assert loads == deal_loads(now)

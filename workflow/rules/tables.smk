@@ -1,0 +1,66 @@
+# What the datasets bring, on top of one another: the tables that people, figures and report read.
+
+STACKED = {
+    **{
+        kind: of_datasets(kind)
+        for kind in (
+            *("tokens", "geometry", "population", "depth_similarity", "speed"),
+            *("encoding", "folds", "baselines"),
+            *("modules", "change_points", "low_high", "correlations", "emergence"),
+            *("specification_curve", "survival"),
+        )
+    },
+    "ceiling": [PATHS.data(name, "ceiling.parquet") for name in SECTIONS],
+}
+if SIMULATED:
+    STACKED["recovery"] = of_datasets("recovery", SIMULATED)
+CALIBRATION = [PATHS.table("calibration")] if CONFIG.inference.calibration_draws else []
+
+
+rule tables:
+    # One job for all: a table takes a moment, Python and its libraries a second.
+    input:
+        **STACKED,
+    output:
+        **{kind: PATHS.table(kind) for kind in STACKED},
+    log:
+        PATHS.log("tables"),
+    conda:
+        CONDA
+    params:
+        code=code("tables.py"),
+        provenance=provenance("tables.py"),
+    script:
+        "../scripts/tables.py"
+
+
+rule calibration:
+    input:
+        calibration=of_datasets("calibration"),
+    output:
+        calibration=PATHS.table("calibration"),
+    log:
+        PATHS.log("calibration"),
+    conda:
+        CONDA
+    params:
+        code=code("tables.py"),
+        provenance=provenance("tables.py"),
+    script:
+        "../scripts/tables.py"
+
+
+rule claims:
+    input:
+        of_each=[PATHS.data(name, "claims.json") for name in SECTIONS],
+    output:
+        PATHS.at("claims.json"),
+    log:
+        PATHS.log("claims"),
+    conda:
+        CONDA
+    params:
+        alpha=CONFIG.inference.alpha,
+        code=code("claims.py"),
+    script:
+        "../scripts/claims.py"

@@ -1,0 +1,32 @@
+"""Answer the claims."""
+
+from geomod.base.jobs import job
+from geomod.base.provenance import derived, in_short
+from geomod.base.seals import read_json, write_json
+from geomod.base.tables import read_table
+from geomod.claims.judge import claims, planted_claims
+from geomod.curves.settings import Settings
+from geomod.curves.sound import sound
+
+with job(snakemake.log[0], snakemake.threads):
+    inputs, params = snakemake.input, snakemake.params
+    tokens, checkpoints = read_table(inputs.tokens), read_table(inputs.checkpoints)
+    truth, calibration = next(iter(inputs.truth), None), next(iter(inputs.calibration), None)
+    answers = claims(
+        sound(read_table(inputs.geometry), checkpoints),
+        sound(read_table(inputs.encoding), checkpoints),
+        read_table(inputs.modules),
+        read_table(inputs.emergence),
+        tokens[["model", "parameters"]].drop_duplicates(),
+        settings=Settings(**params.settings),
+        seed=params.seed,
+        variants=params.headline,
+        folds=read_table(inputs.folds),
+        covariates=tokens[["model", "step", "surprisal"]],
+        calibration=read_table(calibration) if calibration else None,
+        planted=planted_claims(read_json(truth)) if truth else None,
+    )
+    origin = in_short(derived(params.provenance, snakemake.input), inputs.encoding)
+    told = {"dataset": snakemake.wildcards.dataset}
+    entries = [{**told, **answer, "provenance": origin} for answer in answers]
+    write_json(entries, snakemake.output[0])
