@@ -28,6 +28,12 @@ for block, load in [(block, load) for block in BLOCKS for load in LOADS]:
             rule_name("activations", block, load)
         input:
             stimuli=[PATHS.data(name, "stimuli.parquet") for name in load.planned],
+            stories=[
+                PATHS.data(name, file)
+                for name, how in load.planned.items()
+                for file in ("words.parquet", "rows.parquet")
+                if how["reading"] == "story"
+            ],
             weights=weights_of(block.suite, "{model}", block.steps),
             listing=listing_of(block.suite, "{model}"),
             plugins=here(READING_PLUGINS),

@@ -11,12 +11,18 @@ from geomod.base.devices import gpus_per_job
 from geomod.base.errors import InputError
 from geomod.base.files import to_make_anew
 from geomod.base.shipped import shipped
-from geomod.brain.inputs import published_ceilings, response_files, sentence_file
+from geomod.brain.inputs import (
+    map_space,
+    published_ceilings,
+    response_files,
+    row_files,
+    sentence_file,
+)
 from geomod.models.reading import load_readings
 from geomod.plan import runs
 from geomod.plan.checks import check, check_device
 from geomod.plan.config.suites import HubSuite, TrainSuite
-from geomod.plan.datasets import about_sentences, as_files, how_read
+from geomod.plan.datasets import about_rows, about_sentences, as_files, how_read
 from geomod.plan.fingerprint import fingerprint
 from geomod.plan.grid import ANY_STEP, Grid, Paths
 from geomod.plan.loads import deal_loads
@@ -29,6 +35,7 @@ from geomod.plan.settings import (
     voxel_settings,
 )
 from geomod.report.gallery import GALLERY
+from geomod.stories.names import word_files
 
 # Relative, as all inputs are: a folder that is moved as a whole has nothing to run again.
 RESOURCES = os.path.relpath(shipped("resources"))
@@ -77,6 +84,7 @@ LOADS = deal_loads(
     RECORD.get("loads", []),
     lambda name: os.path.exists(MOVED.data(name, "stimuli.parquet")),
 )
+STORIES = [name for name, section in SECTIONS.items() if section.story]
 SIMULATED = [name for name, section in SECTIONS.items() if section.simulate]
 BLOCKS = GRID.blocks()
 TRAINING = GRID.training()
@@ -159,8 +167,8 @@ def gpu_here(wildcards):
 
 
 def any_of(names):
-    """A wildcard constraint: one of `names`, literally."""
-    return "|".join(name.replace(".", r"\.") for name in names)
+    """A wildcard constraint: one of `names`, literally; nothing where there are none."""
+    return "|".join(name.replace(".", r"\.") for name in names) or "(?!)"
 
 
 def rule_name(stage, block, load=LOADS[0]):
@@ -239,6 +247,11 @@ def untrained_features(suite, model, dataset):
     return PATHS.step(model, 0, "features.safetensors", dataset)
 
 
+def rows_of(dataset):
+    """The table of a dataset whose rows are those of its features: sentences, or TRs of stories."""
+    return PATHS.data(dataset, f"{'rows' if dataset in STORIES else 'stimuli'}.parquet")
+
+
 def of_checkpoints(name):
     """What each checkpoint has to say in a table of a dataset, a file each."""
     return lambda wildcards: [
@@ -258,11 +271,12 @@ def of_participant(wildcards):
 
 
 def all_maps(wildcards):
-    """The files of the section `maps`; an assembly has no space to draw in."""
+    """The files of the section `maps`; what is no volume has no space to draw in."""
     maps = CONFIG.maps
     if maps is None:
         sys.exit("\nthe config has no section `maps`, which says what is to be mapped")
-    suffixes = ["parquet"] if DATASETS[CONFIG.mapped].assembly else ["nii.gz", "png"]
+    is_image = map_space(DATASETS[CONFIG.mapped], maps.participants[0]) is not None
+    suffixes = ["nii.gz", "png"] if is_image else ["parquet"]
     return [
         PATHS.voxels(Place(model, step, CONFIG.mapped), participant, layer, suffix)
         for model in maps.models

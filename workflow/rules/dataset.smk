@@ -71,6 +71,8 @@ rule stimuli:
         PATHS.data("{dataset}", "stimuli.parquet"),
     log:
         PATHS.log("data/{dataset}/stimuli"),
+    wildcard_constraints:
+        dataset=any_of(name for name in DATASETS if name not in STORIES),
     conda:
         CONDA
     params:
@@ -101,6 +103,8 @@ rule brain:
         notes=PATHS.data("{dataset}", "notes.json"),
     log:
         PATHS.log("data/{dataset}/brain"),
+    wildcard_constraints:
+        dataset=any_of(name for name in DATASETS if name not in STORIES),
     conda:
         CONDA
     params:
@@ -112,3 +116,58 @@ rule brain:
         provenance=provenance("brain.py"),
     script:
         "../scripts/brain.py"
+
+
+rule telling:
+    # Words, and the rows of the scans by their headers: what a forward pass needs of a story.
+    input:
+        words=lambda wildcards: here(word_files(DATASETS[wildcards.dataset].told)),
+        data=lambda wildcards: here(row_files(DATASETS[wildcards.dataset])),
+    output:
+        stimuli=PATHS.data("{dataset}", "stimuli.parquet"),
+        words=PATHS.data("{dataset}", "words.parquet"),
+        rows=PATHS.data("{dataset}", "rows.parquet"),
+    log:
+        PATHS.log("data/{dataset}/telling"),
+    wildcard_constraints:
+        dataset=any_of(STORIES),
+    conda:
+        CONDA
+    params:
+        dataset=lambda wildcards: about_rows(DATASETS[wildcards.dataset]),
+        key=lambda wildcards: CONFIG.key_of(wildcards.dataset),
+        code=code("telling.py"),
+        provenance=provenance("telling.py"),
+    script:
+        "../scripts/telling.py"
+
+
+rule listening:
+    input:
+        words=lambda wildcards: here(word_files(DATASETS[wildcards.dataset].told)),
+        data=lambda wildcards: here(response_files(DATASETS[wildcards.dataset])),
+        ceiling=lambda wildcards: here(
+            published_ceilings(DATASETS[wildcards.dataset]) or []
+        ),
+        rows=PATHS.data("{dataset}", "rows.parquet"),
+    output:
+        responses=PATHS.data("{dataset}", "responses.parquet"),
+        ceiling=PATHS.data("{dataset}", "ceiling.parquet"),
+        notes=PATHS.data("{dataset}", "notes.json"),
+        lags=PATHS.data("{dataset}", "lags.parquet"),
+        lag_check=PATHS.data("{dataset}", "lag_check.parquet"),
+        confounds=PATHS.data("{dataset}", "confounds.parquet"),
+    log:
+        PATHS.log("data/{dataset}/listening"),
+    wildcard_constraints:
+        dataset=any_of(STORIES),
+    conda:
+        CONDA
+    params:
+        dataset=lambda wildcards: asdict(DATASETS[wildcards.dataset]),
+        key=lambda wildcards: CONFIG.key_of(wildcards.dataset),
+        seed=SEED,
+        code=code("listening.py"),
+        provenance=provenance("listening.py"),
+    script:
+        "../scripts/listening.py"

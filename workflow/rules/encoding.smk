@@ -9,7 +9,7 @@ for block in BLOCKS:
         name:
             rule_name("encoding", block)
         input:
-            stimuli=PATHS.data("{dataset}", "stimuli.parquet"),
+            stimuli=lambda wildcards: rows_of(wildcards.dataset),
             responses=PATHS.data("{dataset}", "responses.parquet"),
             ceiling=PATHS.data("{dataset}", "ceiling.parquet"),
             features=PATHS.steps(

@@ -7,7 +7,7 @@ if MAPS:
     rule voxel_map:
         input:
             data=lambda wildcards: here(response_files(of_participant(wildcards))),
-            stimuli=PATHS.data(CONFIG.mapped, "stimuli.parquet"),
+            stimuli=lambda wildcards: rows_of(CONFIG.mapped),
             features=PATHS.step(
                 "{model}", "{step}", "features.safetensors", CONFIG.mapped
             ),
@@ -17,7 +17,7 @@ if MAPS:
                     Place("{model}", "{step}", CONFIG.mapped),
                     "{participant}",
                     layer,
-                    "parquet" if DATASETS[CONFIG.mapped].assembly else "nii.gz",
+                    "nii.gz" if map_space(DATASETS[CONFIG.mapped], "") else "parquet",
                 )
                 for layer in MAPS.layers
             ],

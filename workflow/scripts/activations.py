@@ -6,7 +6,6 @@ from geomod.base.devices import pick
 from geomod.base.files import checkpoint_folder, step_of
 from geomod.base.jobs import job
 from geomod.base.provenance import derived, of_checkpoint
-from geomod.base.tables import read_table
 from geomod.checkpoints.continuity import sketch, write_sketch
 from geomod.checkpoints.listings import CheckpointSource
 from geomod.checkpoints.opening import open_checkpoints
@@ -20,7 +19,7 @@ with job(snakemake.log[0], snakemake.threads):
     own = [kind for path in inputs.plugins for kind in load_readings(path).values()]
     wanted = {Path(path).parent.name for path in snakemake.output.readings}
     readings = [
-        (name, kind(read_table(stimuli), Settings(**params.features, long=how["long"])))
+        (name, kind.of(Path(stimuli).parent, Settings(**params.features, long=how["long"]), how))
         for (name, how), stimuli in zip(params.datasets.items(), inputs.stimuli, strict=True)
         for kind in (reading_of(how["reading"]), *own)
         if name in wanted

@@ -181,7 +181,9 @@ class TestRegistry:
     def test_names_are_known(self):
         assert reading_of("sentences") is Sentences
         assert reading_of("passages") is Passages
-        with pytest.raises(InputError, match=r"no reading `story`; there are sentences, passages"):
+        with pytest.raises(
+            InputError, match=r"no reading `tale`; there are sentences, passages, story"
+        ):
             reading_of("story")
 
     def test_planning_does_not_wait_for_torch(self, root: Path):

@@ -1,5 +1,6 @@
 """Files appear whole or not at all."""
 
+import glob
 import hashlib
 import json
 import os
@@ -95,3 +96,17 @@ def sha256_of(path: Path) -> str:
     """The hash of a file's content."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def names_on_disk(pattern: str, key: str) -> list[str]:
+    """What stands in the place of `{key}` in the names of files and folders, in natural order."""
+    parts = pattern.split(f"{{{key}}}")
+    first, *rest = (re.escape(part) for part in parts)
+    if not rest:
+        return []
+    name_of = re.compile(first + "([^/]+?)" + r"\1".join(rest))  # the same name in every place
+    paths = glob.glob("*".join(glob.escape(part) for part in parts))
+    names = [match[1] for path in paths if (match := name_of.fullmatch(path))]
+    return sorted(
+        names, key=lambda name: [int(c) if c.isdigit() else c for c in re.split(r"(\d+)", name)]
+    )

@@ -15,9 +15,9 @@ import pandas as pd
 
 from geomod.base.errors import InputError
 from geomod.base.extras import extra
+from geomod.base.sheets import listed
 from geomod.brain.dataset import Dataset
 from geomod.brain.regions import match_regions
-from geomod.brain.sheets import listed
 from geomod.brain.voxels import Voxels, informative
 
 with extra("imaging"):

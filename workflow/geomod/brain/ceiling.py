@@ -21,11 +21,11 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from geomod.base.errors import InputError
+from geomod.base.sheets import labels, numbers, read_sheet, require_columns
 from geomod.brain.dataset import Dataset
 from geomod.brain.inputs import CeilingMethod, published_ceilings
 from geomod.brain.regions import match_regions
 from geomod.brain.responses import AVERAGE, as_matrix
-from geomod.brain.sheets import labels, numbers, read_sheet, require_columns
 
 COLUMNS = [
     *("region", "participant", "ceiling", "low", "high", "sd_signal", "sd_noise", "ncsnr"),
@@ -61,6 +61,7 @@ def ceilings(
     seed: int,
     method: CeilingMethod = "participants",
     published: Mapping[str, float] | None = None,
+    blocks: Mapping[str, object] | None = None,
     draws: int = 1000,
     level: float = 0.95,
 ) -> pd.DataFrame:
@@ -69,19 +70,19 @@ def ceilings(
     `table` is what `responses.read_responses` gives. The interval is a percentile bootstrap over
     sentences, with these participants: it does not speak of other people. `published` (region →
     ceiling of the average) takes precedence. Without participants or a published value there is no
-    ceiling: NaN, method 'none'.
+    ceiling: NaN, method 'none'. `blocks` (item → block) keeps neighbours together in the bootstrap.
     """
     single = table[table["participant"] != AVERAGE]
     tail = 100 * (1 - level) / 2
     rows = []
     for region in table["region"].unique():
         own = single[single["region"] == region]
-        _, targets, values = as_matrix(own)
+        items, targets, values = as_matrix(own)
         names = list(targets["participant"])
         estimated = len(names) > 1
         if estimated:
             rng = np.random.default_rng([seed, crc32(region.encode())])
-            weights = resamples(len(values), draws, rng)
+            weights = resamples(len(values), draws, rng, _codes(items, blocks))
             parts = variances(values, weights)
             with np.errstate(divide="ignore"):
                 ncsnr = parts.sd_signal / parts.sd_noise
@@ -129,10 +130,22 @@ def noise_ceiling(responses: ArrayLike) -> float:
         return float(ceiling(parts.sd_signal / parts.sd_noise, parts.participants)[0])
 
 
-def resamples(items: int, draws: int, rng: np.random.Generator) -> np.ndarray:
-    """How often each item is in each bootstrap draw; the first row is the data as they are."""
-    counts = rng.multinomial(items, np.full(items, 1 / items), size=draws)
-    return np.vstack([np.ones(items), counts])
+def resamples(
+    items: int, draws: int, rng: np.random.Generator, blocks: np.ndarray | None = None
+) -> np.ndarray:
+    """How often each item is in each bootstrap draw; the first row is the data as they are.
+
+    With `blocks`, a number for each item, blocks are drawn and their items come with them.
+    """
+    count = items if blocks is None else int(blocks.max()) + 1
+    counts = rng.multinomial(count, np.full(count, 1 / count), size=draws)
+    return np.vstack([np.ones(items), counts if blocks is None else counts[:, blocks]])
+
+
+def _codes(items: np.ndarray, blocks: Mapping[str, object] | None) -> np.ndarray | None:
+    if blocks is None:
+        return None
+    return pd.factorize(np.array([blocks[item] for item in items], dtype=object))[0]
 
 
 def variances(values: np.ndarray, weights: np.ndarray) -> Variances:

@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from geomod.brain.scans import Scans
+from geomod.stories.settings import Settings as Story
+
 
 @dataclass(frozen=True)
 class Nifti:
@@ -27,7 +30,8 @@ class OwnReader:
 class Dataset:
     """What was read, and what brains did. A text that is empty says that there is no such thing.
 
-    The responses are in exactly one of `responses`, `nifti`, `assembly` and `reader`.
+    The responses are in exactly one of `responses`, `nifti`, `assembly` and `reader`; those to
+    stories (where there is a `story`) in `responses` or `scans`.
     """
 
     name: str = ""
@@ -37,6 +41,8 @@ class Dataset:
     nifti: Nifti | None = None
     assembly: str = ""
     reader: OwnReader | None = None
+    story: Story | None = None
+    scans: Scans | None = None
     region_prefix: str | None = None
     participants: Sequence[str] = ()  # none: all that are found
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -47,9 +53,9 @@ class Dataset:
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
         """A dataset from plain values, as `dataclasses.asdict` gives them."""
-        nifti, reader = values.get("nifti"), values.get("reader")
-        own = OwnReader(**reader) if reader else None
-        return cls(**{**values, "nifti": Nifti(**nifti) if nifti else None, "reader": own})
+        kinds = {"nifti": Nifti, "reader": OwnReader, "story": Story, "scans": Scans}
+        parts = {key: kinds[key](**values[key]) for key in kinds if values.get(key)}
+        return cls(**{**values, **dict.fromkeys(kinds), **parts})
 
     @property
     def images(self) -> Nifti:
@@ -57,3 +63,10 @@ class Dataset:
         if self.nifti is None:
             raise TypeError(f"dataset {self.name!r} has no images")
         return self.nifti
+
+    @property
+    def told(self) -> Story:
+        """How a dataset of stories was told."""
+        if self.story is None:
+            raise TypeError(f"dataset {self.name!r} has no stories")
+        return self.story

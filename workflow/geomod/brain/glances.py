@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from geomod.base.errors import InputError
+from geomod.base.sheets import check_separator, listed, require_columns, separator_of
 from geomod.brain.dataset import Dataset
-from geomod.brain.sheets import check_separator, listed, require_columns, separator_of
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ def glance(
 ) -> Glance | None:
     """Look at the columns `names`, those of them that there are; None where there is no table yet.
 
-    `where` chooses rows, and `columns` gives names, as in `geomod.brain.sheets.read_sheet`.
+    `where` chooses rows, and `columns` gives names, as in `geomod.base.sheets.read_sheet`.
     """
     if not path.is_file():
         return None

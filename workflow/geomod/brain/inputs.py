@@ -4,14 +4,22 @@ Snakemake asks this each time it parses the workflow, so nothing here imports mo
 library.
 """
 
-import glob
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, get_args
 
 from geomod.base.errors import InputError
+from geomod.base.files import names_on_disk
 from geomod.brain.dataset import Dataset
+from geomod.brain.scans import (
+    VOLUMES,
+    Scan,
+    find_scans,
+    region_files,
+    scan_files,
+    timing_files,
+)
+from geomod.stories.names import story_names
 
 AVERAGE = "average"  # the participant that stands for the mean of all
 CeilingMethod = Literal["participants", "split_half"]
@@ -24,6 +32,8 @@ def sentence_file(dataset: Dataset) -> str:
 
 def response_files(dataset: Dataset) -> list[str]:
     """Every file that the responses are read from."""
+    if dataset.scans:
+        return scan_files(dataset.scans, _scans(dataset))
     if dataset.reader:
         return [dataset.reader.plugin, *dataset.reader.files]
     if not dataset.nifti:
@@ -32,6 +42,19 @@ def response_files(dataset: Dataset) -> list[str]:
     spaces = dict.fromkeys(parcel_path(dataset, participant) for participant in betas)
     labels = dataset.images.labels
     return [str(path) for path in [*betas.values(), *spaces, *([labels] if labels else [])]]
+
+
+def row_files(dataset: Dataset) -> list[str]:
+    """Of the files of a dataset of stories those that say when its rows were measured."""
+    if dataset.scans:
+        return timing_files(dataset.scans, _scans(dataset))
+    return [dataset.responses]
+
+
+def _scans(dataset: Dataset) -> list[Scan]:
+    if dataset.scans is None:
+        raise TypeError(f"dataset {dataset.name!r} has no scans")
+    return find_scans(dataset.scans, story_names(dataset.told), dataset.participants)
 
 
 def published_ceilings(dataset: Dataset) -> str | None:
@@ -60,6 +83,16 @@ def parcel_path(dataset: Dataset, participant: str) -> Path:
     return Path(pattern.replace("{participant}", participant))
 
 
+def map_space(dataset: Dataset, participant: str) -> Path | None:
+    """The image in whose space maps of voxels are written; None where the data are no volumes."""
+    if dataset.nifti:
+        return parcel_path(dataset, participant)
+    if dataset.scans:
+        [path, *_] = region_files(dataset.scans, participant)
+        return path if path.name.endswith(VOLUMES) else None
+    return None
+
+
 def check_participants(names: Iterable[str], source: str | Path) -> None:
     """Refuse a participant whose name means something else, or cannot be written down."""
     for name in names:
@@ -75,17 +108,3 @@ def check_participants(names: Iterable[str], source: str | Path) -> None:
             raise InputError(
                 f"{source}: the name of participant {name!r} is not UTF-8. Rename the file."
             ) from None
-
-
-def names_on_disk(pattern: str, key: str) -> list[str]:
-    """What stands in the place of `{key}` in the names of files and folders, in natural order."""
-    parts = pattern.split(f"{{{key}}}")
-    first, *rest = (re.escape(part) for part in parts)
-    if not rest:
-        return []
-    name_of = re.compile(first + "([^/]+?)" + r"\1".join(rest))  # the same name in every place
-    paths = glob.glob("*".join(glob.escape(part) for part in parts))
-    names = [match[1] for path in paths if (match := name_of.fullmatch(path))]
-    return sorted(
-        names, key=lambda name: [int(c) if c.isdigit() else c for c in re.split(r"(\d+)", name)]
-    )

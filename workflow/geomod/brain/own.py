@@ -15,10 +15,10 @@ import pandas as pd
 
 from geomod.base.errors import InputError
 from geomod.base.plugins import load_plugins
+from geomod.base.sheets import listed, nearest
 from geomod.brain.dataset import Dataset
 from geomod.brain.inputs import AVERAGE, check_participants
 from geomod.brain.regions import match_regions
-from geomod.brain.sheets import listed, nearest
 
 COLUMNS = ["item_id", "region", "participant", "response"]
 

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from geomod.base.errors import InputError
+from geomod.base.sheets import labels, listed, nearest, numbers, read_sheet, require_columns
 from geomod.brain.dataset import Dataset
-from geomod.brain.sheets import labels, listed, nearest, numbers, read_sheet, require_columns
 
 
-def region_numbers(dataset: Dataset) -> dict[str, list[float]]:
+def region_numbers(dataset: Dataset, table: Path | None = None) -> dict[str, list[float]]:
     """Region → its numbers in the parcel image, from the table `labels`."""
-    table = Path(dataset.images.labels)
+    table = table or Path(dataset.images.labels)
     sheet = read_sheet(table, dataset.columns)
     require_columns(sheet.columns, table, ["index", "region"])
     sheet = sheet.assign(

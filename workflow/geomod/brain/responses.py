@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 
 from geomod.base.errors import InputError
+from geomod.base.sheets import listed
 from geomod.brain.dataset import Dataset
 from geomod.brain.inputs import AVERAGE, check_participants
 from geomod.brain.own import read_own
-from geomod.brain.sheets import listed
 from geomod.brain.stimuli import MIN_SENTENCES
 from geomod.brain.tables import read_tables
 from geomod.brain.voxels import Voxels
@@ -78,6 +78,19 @@ def read_responses(dataset: Dataset, stimuli: pd.DataFrame) -> Responses:
     long, notes = READERS[kinds[0]](dataset, stimuli)
     if kinds[0] in ("nifti", "assembly"):  # a table may be of the average alone, and is checked
         check_participants(long["participant"].unique(), source)
+    found = checked(dataset, long, notes, stimuli, source)
+    return Responses(found.table, [*found.notes, *_repeats(stimuli)])
+
+
+def checked(
+    dataset: Dataset,
+    long: pd.DataFrame,
+    notes: list[str],
+    stimuli: pd.DataFrame,
+    source: str,
+    unit: str = "sentences",
+) -> Responses:
+    """What a reader found, without what carries no information, and with the average."""
     items, targets, values = as_matrix(long)
     order = targets["region"].map(list(dataset.regions).index).argsort(kind="stable")
     targets, values = targets.iloc[order], values[:, order]
@@ -89,9 +102,9 @@ def read_responses(dataset: Dataset, stimuli: pd.DataFrame) -> Responses:
                 + "; ".join(left_out)
             )
     targets, values = targets[keep].reset_index(drop=True), values[:, keep]
-    notes += [*left_out, *_alone(targets), *_twins(targets, values)]
-    notes += [*_gaps(stimuli, items, targets, values), *_repeats(stimuli)]
-    return Responses(_long(items, *_with_average(targets, values)), notes)
+    said = [*notes, *left_out, *_alone(targets), *_twins(targets, values)]
+    said += _gaps(stimuli, items, targets, values, unit)
+    return Responses(_long(items, *_with_average(targets, values)), said)
 
 
 def read_voxels(dataset: Dataset, stimuli: pd.DataFrame, participant: str) -> Voxels:
@@ -104,7 +117,13 @@ def read_voxels(dataset: Dataset, stimuli: pd.DataFrame, participant: str) -> Vo
         from geomod.brain.assembly import read_assembly_voxels
 
         return read_assembly_voxels(dataset, stimuli, participant)
-    raise InputError("voxelwise scores need dataset.nifti or dataset.assembly; a table has none.")
+    if dataset.scans:
+        from geomod.brain.story import find_runs, read_story_voxels
+        from geomod.stories.names import story_names
+
+        told = find_runs(dataset, story_names(dataset.told))
+        return read_story_voxels(dataset, told, participant)
+    raise InputError("voxelwise scores need images or an assembly; a table has none.")
 
 
 def response_blocks(table: pd.DataFrame, stimuli: pd.DataFrame) -> list[Block]:
@@ -216,7 +235,7 @@ def _twins(targets: pd.DataFrame, values: np.ndarray) -> list[str]:
 
 
 def _gaps(
-    stimuli: pd.DataFrame, items: np.ndarray, targets: pd.DataFrame, values: np.ndarray
+    stimuli: pd.DataFrame, items: np.ndarray, targets: pd.DataFrame, values: np.ndarray, unit: str
 ) -> list[str]:
     """What is missing, counted: sentences without responses, and an unbalanced design."""
     present = ~np.isnan(values)
@@ -225,7 +244,7 @@ def _gaps(
     if silent:
         first = [item for item in stimuli["item_id"] if item in silent]
         notes.append(
-            f"{len(silent)} of {len(stimuli)} sentences have no response and are left out: "
+            f"{len(silent)} of {len(stimuli)} {unit} have no response and are left out: "
             f"{listed(first, 5)}"
         )
     used = present[present.any(axis=1)]
@@ -239,7 +258,7 @@ def _gaps(
             if count
         ]
         notes.append(
-            f"unbalanced: of {len(used)} sentences, these responses are missing, and averages are "
+            f"unbalanced: of {len(used)} {unit}, these responses are missing, and averages are "
             f"over the participants who have one: {listed(said, 6)}"
         )
     return notes

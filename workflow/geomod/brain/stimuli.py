@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 
 from geomod.base.errors import InputError
+from geomod.base.sheets import labels, read_sheet, require_columns
 from geomod.brain.dataset import Dataset
-from geomod.brain.sheets import labels, read_sheet, require_columns
 
 MIN_SENTENCES = 20  # five folds with an inner cross-validation mean nothing on fewer
 

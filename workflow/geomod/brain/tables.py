@@ -6,10 +6,12 @@ from pathlib import Path
 import pandas as pd
 
 from geomod.base.errors import InputError
+from geomod.base.sheets import labels, listed, numbers, read_sheet, require_columns
 from geomod.brain.dataset import Dataset
 from geomod.brain.inputs import AVERAGE
 from geomod.brain.regions import match_regions
-from geomod.brain.sheets import labels, listed, numbers, read_sheet, require_columns
+
+KEYS = ["item_id", "story", "tr", "participant"]
 
 
 def read_tables(dataset: Dataset, stimuli: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -25,13 +27,13 @@ def read_tables(dataset: Dataset, stimuli: pd.DataFrame) -> tuple[pd.DataFrame, 
         if column in sheet.columns:
             sheet[column] = labels(sheet, path, column)
     if "participant" in sheet.columns:
-        sheet = _chosen_participants(sheet, path, dataset.participants)
+        sheet = chosen_participants(sheet, path, dataset.participants)
     elif dataset.participants:
         require_columns(sheet.columns, path, ["participant"])
     else:
         sheet["participant"] = AVERAGE
     _check_items(sheet, path, stimuli)
-    long, prefix = _tidy_or_wide(sheet, path, dataset.regions, dataset.region_prefix)
+    long, prefix = tidy_or_wide(sheet, path, dataset.regions, dataset.region_prefix)
     _check_unique(long, path)
     notes = [f"{path.name}: regions are read with the prefix {prefix!r}"] if prefix else []
     missing = int(long["response"].isna().sum())
@@ -43,10 +45,13 @@ def read_tables(dataset: Dataset, stimuli: pd.DataFrame) -> tuple[pd.DataFrame, 
     return long[["item_id", "region", "participant", "response"]].reset_index(drop=True), notes
 
 
-def _tidy_or_wide(
+def tidy_or_wide(
     sheet: pd.DataFrame, path: Path, regions: Sequence[str], prefix: str | None
 ) -> tuple[pd.DataFrame, str]:
-    """Columns item_id, participant, region, response, indexed by row; and the prefix found."""
+    """Columns item_id, participant, region, response, indexed by row; and the prefix found.
+
+    Other columns that a tidy sheet has, and story and tr, stay.
+    """
     tidy = [column for column in ("region", "response") if column in sheet.columns]
     if len(tidy) == 1:
         require_columns(sheet.columns, path, ["region", "response"])
@@ -58,7 +63,7 @@ def _tidy_or_wide(
     else:
         names = match_regions(regions, sheet.columns, path, prefix)
         columns = [
-            sheet[["item_id", "participant"]].assign(
+            sheet[[key for key in KEYS if key in sheet]].assign(
                 region=name, response=numbers(sheet, path, name)
             )
             for name in names
@@ -68,7 +73,7 @@ def _tidy_or_wide(
     return long.assign(region=long["region"].map(names)), theirs.removesuffix(ours)
 
 
-def _chosen_participants(
+def chosen_participants(
     sheet: pd.DataFrame, path: Path, participants: Sequence[str]
 ) -> pd.DataFrame:
     found = set(sheet["participant"])

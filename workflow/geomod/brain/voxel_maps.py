@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from geomod.base.tables import write_table
 from geomod.brain.dataset import Dataset
-from geomod.brain.inputs import parcel_path
+from geomod.brain.inputs import map_space
 from geomod.brain.nifti import write_voxel_map
 from geomod.brain.voxels import Voxels
 
@@ -23,10 +23,11 @@ def write_scores(
     names: Mapping[str, Any],
     provenance: Mapping[str, Any],
 ) -> None:
-    """Write one layer's scores: as an image in the space of the parcels, or for an assembly, which
-    has no space, as a table with the `names` (model, step, layer, participant) in every row."""
-    if dataset.nifti:
-        space = parcel_path(dataset, names["participant"])
+    """Write one layer's scores: as an image in the space of the parcels, or where there is none
+    (assemblies, surfaces, HDF5) as a table with the `names` (model, step, layer, participant) in
+    every row."""
+    space = map_space(dataset, names["participant"])
+    if space is not None:
         write_voxel_map(scores, voxels.positions, space, Path(path))
         return
     table = pd.DataFrame({"neuroid": voxels.positions, "score": scores}).assign(**names)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from geomod.models.reading import Reading as Reading
     from geomod.models.sentences import Sentences as Sentences
     from geomod.models.sentences import extract as extract
+    from geomod.models.story import Story as Story
+    from geomod.models.story import extract_story as extract_story
 
 __getattr__ = hand_on(
     __name__,
@@ -22,7 +24,9 @@ __getattr__ = hand_on(
         "Passages": ".passages",
         "Reading": ".reading",
         "Sentences": ".sentences",
+        "Story": ".story",
         "extract": ".sentences",
+        "extract_story": ".story",
         "load_model": ".loading",
         "read": ".forward",
     },

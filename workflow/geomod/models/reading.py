@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from geomod.base import plugins
 from geomod.base.errors import InputError
+from geomod.base.tables import read_table
 
 if TYPE_CHECKING:  # planning the jobs needs the names of files, and need not wait for torch
     from torch import Tensor
@@ -62,6 +63,14 @@ class Reading(ABC):
 
     last_layer: Literal["raw", "normed"] = "raw"
     """Whether layer L is the raw output of the last block, or what the final norm makes of it."""
+
+    @classmethod
+    def of(cls, folder: Path, settings: Settings, how: Mapping[str, Any]) -> "Reading":
+        """The reading of a dataset whose tables lie in `folder`; `how` is what its load was told.
+
+        A class that is made of the table of stimuli and the settings alone needs no other.
+        """
+        return cls(read_table(folder / "stimuli.parquet"), settings)  # type: ignore[call-arg]
 
     @abstractmethod
     def begin(self, opened: "Opened") -> Sequence[Sequence[int]]:
@@ -120,4 +129,5 @@ def load_readings(path: str | Path) -> dict[str, type[Reading]]:
 def _import_own() -> None:
     """Register those of this wing: here, since their files import this one."""
     import geomod.models.passages
-    import geomod.models.sentences  # noqa: F401
+    import geomod.models.sentences
+    import geomod.models.story  # noqa: F401

@@ -76,8 +76,7 @@ class Sentences(Reading):
         # Units in the order of their inputs, and where those of each input begin.
         self._order = np.argsort(spans.inputs, kind="stable")
         self._bounds = np.searchsorted(spans.inputs[self._order], np.arange(len(ids) + 1))
-        shape = (len(lengths), opened.width)
-        self.features: Features = {k: np.full(shape, np.nan, np.float32) for k in opened.layers}
+        self.features = self.room(opened)
         self.grams = {k: Grams.empty(lengths, opened.width) for k in opened.layers}
         self._predicted = np.full((len(lengths), 2), np.nan)
         return ids
@@ -87,11 +86,20 @@ class Sentences(Reading):
             self._batch = self._same_length(inputs)
         for units, rows, tokens in self._batch:
             own = states[rows[:, None], tokens].float()
-            pooled = own[:, -1] if self.settings.pooling == "last" else own.mean(dim=1)
-            self.features[layer][units] = pooled.cpu().numpy()
+            self.pool(layer, units, own)
             # In float32 the Gram would be wrong in the third decimal of a curvature.
             wide = own.double()
             self.grams[layer].put(units, (wide @ wide.mT).cpu().numpy())
+
+    def room(self, opened: "Opened") -> Features:
+        """Features that are still to be filled in."""
+        shape = (len(self.stimuli), opened.width)
+        return {layer: np.full(shape, np.nan, np.float32) for layer in opened.layers}
+
+    def pool(self, layer: int, units: Inputs, own: "Tensor") -> None:
+        """Make features of the states `own` [k, T, width] of `units` [k]."""
+        pooled = own[:, -1] if self.settings.pooling == "last" else own.mean(dim=1)
+        self.features[layer][units] = pooled.cpu().numpy()
 
     def predict(self, inputs: Inputs, ids: "Tensor", logits: "Tensor") -> None:
         for place, own_ids, own_logits in zip(inputs, ids, logits, strict=True):

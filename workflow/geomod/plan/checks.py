@@ -11,15 +11,18 @@ from pathlib import Path
 
 from geomod.base.devices import has_gpu
 from geomod.base.errors import InputError, called
+from geomod.base.files import names_on_disk
+from geomod.base.sheets import listed, nearest, require_columns
 from geomod.brain.dataset import Dataset, OwnReader
 from geomod.brain.glances import glance
-from geomod.brain.inputs import check_participants, names_on_disk
+from geomod.brain.inputs import check_participants
 from geomod.brain.regions import match_regions, region_numbers
-from geomod.brain.sheets import listed, nearest, require_columns
+from geomod.brain.scans import find_scans
 from geomod.plan.config.dataset import Dataset as Section
 from geomod.plan.config.suites import FolderSuite, HubSuite
 from geomod.plan.config.whole import Config
 from geomod.plan.grid import Grid, known_steps, width_of
+from geomod.stories.names import story_names
 from geomod.toy.shapes import TOY_REGIONS
 
 
@@ -203,12 +206,29 @@ def look(section: Section, dataset: Dataset) -> Known:
         return Known("the simulated brain", list(dataset.participants), made.sentences, 0)
     if dataset.assembly:
         return _look_at_assembly(dataset)
+    if section.story:
+        return Known(section.story.words) if section.download else _look_at_stories(dataset)
     known = _look_at_sentences(dataset)
     if dataset.reader:
         return replace(known, source=_look_at_own_reader(dataset.reader))
     people = _look_at_images(section, dataset) if dataset.nifti else _look_at_table(dataset)
     source = dataset.responses or dataset.images.betas
     return replace(known, source=source, participants=people)
+
+
+def _look_at_stories(dataset: Dataset) -> Known:
+    """Which stories have words, and whose scans are there; headers of scans are left to the job."""
+    stories = story_names(dataset.told)
+    if dataset.scans:
+        found = find_scans(dataset.scans, stories, dataset.participants)
+        people = list(dict.fromkeys(scan.participant for scan in found))
+        return Known(dataset.scans.bids or dataset.scans.files, people)
+    path = Path(dataset.responses)
+    seen = glance(path, dataset, ["region", "participant"])
+    if seen is None:
+        return Known(str(path))
+    require_columns(seen.columns, path, ["story", "tr"])
+    return Known(str(path), sorted(set(seen.values.get("participant", ()))))
 
 
 def _look_at_own_reader(reader: OwnReader) -> str:

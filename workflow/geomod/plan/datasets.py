@@ -1,6 +1,6 @@
 """A dataset as the files that it is made of, known before any of them is read."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from geomod.brain.dataset import Dataset
@@ -26,7 +26,24 @@ def as_files(section: Section, world: str) -> Dataset:
 
 def how_read(section: Section) -> dict[str, Any]:
     """How models read the sentences: with other words in front of them it is another load."""
-    return {"reading": section.reading, "long": section.long}
+    how: dict[str, Any] = {"reading": section.reading, "long": section.long}
+    if section.story:
+        read = ("tr", "context_tokens", "downsample", "centre")
+        how["story"] = section.story.model_dump(include=set(read))
+    return how
+
+
+def about_rows(dataset: Dataset) -> dict[str, Any]:
+    """The keys that say what was told when. Another region, or another trim of rows that are there,
+    changes none of them, and must not send every story through every model again."""
+    story, scans = dataset.told, dataset.scans
+    if not (scans and scans.trimmed):
+        story = replace(story, trim=(0, 0))
+    if scans:
+        scans = replace(scans, parcels="", labels="", mask="", confounds=(), regress=False)
+    kept = ("name", "responses", "participants", "columns", "where")
+    known = {key: value for key, value in asdict(dataset).items() if key in kept}
+    return {**known, "story": asdict(story), "scans": scans and asdict(scans)}
 
 
 def about_sentences(dataset: Dataset) -> dict[str, Any]:

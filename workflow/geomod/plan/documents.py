@@ -17,6 +17,7 @@ from geomod.plan.config.inference import Inference
 from geomod.plan.config.jobs import Jobs
 from geomod.plan.config.maps import Maps
 from geomod.plan.config.modules import Modules
+from geomod.plan.config.story import Scans, Story
 from geomod.plan.config.suites import FolderSuite, HubSuite, TrainSuite
 from geomod.plan.config.whole import Config
 
@@ -37,6 +38,8 @@ def readme_tables() -> str:
         "dataset.nifti": Nifti,
         "dataset.simulate": Simulation,
         "dataset.download": Download,
+        "dataset.story": Story,
+        "dataset.scans": Scans,
         "features": Features,
         "geometry": Geometry,
         "encoding": Encoding,

@@ -7,6 +7,7 @@ from pydantic import Field, NonNegativeInt, field_serializer, field_validator, m
 
 from geomod.brain.download import file_name, public
 from geomod.plan.config.section import Name, Once, Section
+from geomod.plan.config.story import Scans, Story
 
 
 class Simulation(Section):
@@ -100,6 +101,12 @@ class Dataset(Section):
         None, description="in place of `responses` and `sentences`: a netCDF assembly with both"
     )
     reader: OwnReader | None = Field(None, description="in place of `responses`: your own reader")
+    story: Story | None = Field(
+        None, description="in place of `sentences`: stories, whose rows are TRs (docs/stories.md)"
+    )
+    scans: Scans | None = Field(
+        None, description="with `story`, in place of `responses`: files of scans"
+    )
     simulate: Simulation | None = Field(None, description="in place of all: a simulated brain")
     regions: Annotated[list[Name], Once] = Field(
         min_length=1, description="regions to encode, by their names"
@@ -141,13 +148,20 @@ class Dataset(Section):
 
     @model_validator(mode="after")
     def _one_kind_of_responses(self) -> Self:
-        kinds = ("responses", "nifti", "assembly", "reader", "simulate")
+        kinds: tuple[str, ...] = ("responses", "nifti", "assembly", "reader", "simulate")
+        if self.story:
+            kinds = ("responses", "scans")
+        elif self.scans:
+            raise ValueError("`scans` are of stories; say which in `story`")
         given = [key for key in kinds if getattr(self, key)]
         if len(given) != 1:
             found = " and ".join(f"`{key}`" for key in given) or "none of them"
             known = ", ".join(f"`{key}`" for key in kinds)
             raise ValueError(f"needs one of {known}; found {found}")
         own = "simulate" in given or "assembly" in given
+        if self.story:
+            self._of_stories()
+            return self
         if own and self.sentences:
             raise ValueError(f"`{given[0]}` has its own sentences; leave `sentences` out")
         if not own and not self.sentences:
@@ -160,7 +174,16 @@ class Dataset(Section):
             raise ValueError("`long` is for `context: passage`; leave it out")
         return self
 
+    def _of_stories(self) -> None:
+        for key in ("sentences", "join", "nifti", "assembly", "reader", "simulate"):
+            if getattr(self, key):
+                raise ValueError(f"`{key}` is not for stories; leave it out")
+        if self.context != "alone" or self.long != "refuse":
+            raise ValueError("stories are read in windows; leave `context` and `long` out")
+
     @property
     def reading(self) -> str:
-        """How a model reads the sentences: a name of `geomod.models.reading`."""
+        """How a model reads the texts: a name of `geomod.models.reading`."""
+        if self.story:
+            return "story"
         return {"alone": "sentences", "passage": "passages"}[self.context]

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from geomod.base.errors import InputError
-from geomod.brain.sheets import labels, numbers, read_sheet, require_columns
+from geomod.base.sheets import labels, numbers, read_sheet, require_columns
 
 FUZZ = settings(
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -1,0 +1,275 @@
+"""Scans as streams: a few volumes of all locations at a time, from any kind of file.
+
+A location is a voxel (in the order of the file: NIfTI in Fortran order), a vertex (the left
+hemisphere before the right) or a column of an HDF5 file. A scan may be larger than the memory;
+`regions` averages over locations while it goes by, and what is held is volumes × regions.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from geomod.base.errors import InputError
+from geomod.base.extras import extra
+from geomod.brain.dataset import Dataset
+from geomod.brain.nifti import SLAB_BYTES, open_image
+from geomod.brain.regions import match_regions, region_numbers
+from geomod.brain.scans import HDF5, VOLUMES, Scan, Scans, region_files
+
+with extra("imaging"):
+    import h5py
+    import nibabel as nib
+
+Floats = NDArray[np.float64]
+
+
+class Shape(NamedTuple):
+    """What a header says: volumes, locations, and how often the story was repeated (HDF5)."""
+
+    volumes: int
+    locations: int
+    repeats: int = 0
+
+
+def shape_of(scan: Scan) -> Shape:
+    """The shape of a scan, from the headers of its files; both hemispheres must agree."""
+    shapes = [_shape(path) for path in scan.paths]
+    if len({shape.volumes for shape in shapes}) > 1:
+        counts = " and ".join(str(shape.volumes) for shape in shapes)
+        raise InputError(f"{scan.name} and its twin have {counts} volumes; both need as many.")
+    locations = sum(shape.locations for shape in shapes)
+    return Shape(shapes[0].volumes, locations, shapes[0].repeats)
+
+
+def slabs(scan: Scan, repeat: int | None = None) -> Iterator[NDArray[Any]]:
+    """Values [locations, volumes] of a few volumes at a time, in order; of one `repeat` if so."""
+    if len(scan.paths) == 1:
+        return _slabs(scan.paths[0], repeat)
+    whole = [np.concatenate(list(_slabs(path, repeat)), axis=1) for path in scan.paths]
+    return iter([np.concatenate(whole)])
+
+
+def _shape(path: Path) -> Shape:
+    if path.name.endswith(VOLUMES):
+        with _in_words(path):
+            image: Any = nib.load(path)
+            shape = image.shape
+        if len(shape) != 4:
+            raise InputError(f"{path} has the shape {shape}; a scan is 4-D, a volume a TR.")
+        return Shape(int(shape[3]), int(np.prod(shape[:3])))
+    if path.suffix.lower() in HDF5:
+        with _open_hdf5(path) as file:
+            volumes, locations = file["data"].shape
+            repeats = file["individual_repeats"].shape if "individual_repeats" in file else (0,)
+        if len(repeats) > 1 and repeats[1:] != (volumes, locations):
+            raise InputError(
+                f"{path}: individual_repeats has the shape {repeats}, but data {volumes} rows of "
+                f"{locations} voxels."
+            )
+        return Shape(volumes, locations, repeats[0])
+    values = _gifti(path)
+    return Shape(values.shape[1], values.shape[0])
+
+
+def _slabs(path: Path, repeat: int | None) -> Iterator[NDArray[Any]]:
+    if path.name.endswith(VOLUMES):
+        yield from _of_nifti(path)
+    elif path.suffix.lower() in HDF5:
+        yield from _of_hdf5(path, repeat)
+    else:
+        yield _gifti(path)
+
+
+def _of_nifti(path: Path) -> Iterator[NDArray[Any]]:
+    with open_image(path) as image:
+        *space, volumes = image.shape
+        step = max(1, SLAB_BYTES // (8 * int(np.prod(space))))
+        for start in range(0, volumes, step):
+            slab = np.asarray(image.dataobj[..., start : start + step])
+            yield slab.reshape(-1, slab.shape[-1], order="F")
+
+
+def _of_hdf5(path: Path, repeat: int | None) -> Iterator[NDArray[Any]]:
+    with _open_hdf5(path) as file:
+        stored = file["data"] if repeat is None else file["individual_repeats"]
+        volumes, locations = stored.shape[-2:]
+        step = max(1, SLAB_BYTES // (8 * locations))
+        for start in range(0, volumes, step):
+            rows = slice(start, start + step)
+            slab = stored[rows] if repeat is None else stored[repeat, rows]
+            yield np.asarray(slab).T
+
+
+@contextmanager
+def _open_hdf5(path: Path) -> Iterator[Any]:
+    with _in_words(path), h5py.File(path) as file:
+        if "data" not in file or getattr(file["data"], "ndim", 0) != 2:
+            there = ", ".join(file) or "nothing"
+            raise InputError(f"{path} has no array `data` of rows × voxels. It has {there}.")
+        yield file
+
+
+def _gifti(path: Path) -> NDArray[Any]:
+    """Values [vertices, volumes]: an array a volume, as fMRIPrep writes, or one of all."""
+    arrays = [array.data for array in _open_gifti(path).darrays]
+    if len(arrays) == 1 and arrays[0].ndim == 2:
+        values = arrays[0]
+        # Vertices are many; whichever way round the array was written.
+        return values if values.shape[0] >= values.shape[1] else values.T
+    if not arrays or any(array.shape != arrays[0].shape or array.ndim != 1 for array in arrays):
+        shapes = sorted({array.shape for array in arrays})
+        raise InputError(f"{path} has arrays of the shapes {shapes}; one a volume is needed.")
+    return np.stack(arrays, axis=1)
+
+
+def _open_gifti(path: Path) -> Any:
+    with _in_words(path):
+        image: Any = nib.load(path)
+    if not isinstance(image, nib.gifti.GiftiImage):
+        raise InputError(f"{path} is no GIFTI file.")
+    return image
+
+
+@contextmanager
+def _in_words(path: Path) -> Iterator[None]:
+    """What a library makes of a file that it did not expect, in one sentence."""
+    try:
+        yield
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{path} cannot be read ({said}). Is it complete?") from error
+
+
+Inside = dict[str, NDArray[np.bool_]]
+
+
+def read_inside(dataset: Dataset, scans: Scans, participant: str, locations: int) -> Inside:
+    """Region → which of the locations of this participant's scans are in it.
+
+    `parcels` hold a whole number (or a name, in a GIFTI label file or a FreeSurfer annotation) for
+    every location, `labels` says whose number it is; a `mask` is one region, everything but 0. With
+    `{hemi}` in the name there is a file a hemisphere.
+    """
+    paths = region_files(scans, participant)
+    read = [_parcels(path) for path in paths]
+    values = np.concatenate([numbers for numbers, _ in read])
+    where = " and ".join(str(path) for path in paths)
+    if len(values) != locations:
+        raise InputError(
+            f"{where}: {len(values)} locations, but the scans of participant {participant} have "
+            f"{locations}. Both must be in one space."
+        )
+    if scans.mask:
+        if len(dataset.regions) != 1:
+            raise InputError(
+                f"{where}: a mask is one region, and `regions` names {len(dataset.regions)}."
+            )
+        return _filled({dataset.regions[0]: np.isfinite(values) & (values != 0)}, where)
+    if scans.labels:
+        numbers = region_numbers(dataset, Path(scans.labels))
+        return _filled({name: np.isin(values, own) for name, own in numbers.items()}, where)
+    # A name may have another number in the other hemisphere.
+    by_name: Inside = {}
+    start = 0
+    for of_file, names in read:
+        if names is None:
+            raise InputError(f"{where}: `scans.labels` is missing: whose are the numbers?")
+        for number, name in names.items():
+            inside = by_name.setdefault(name, np.zeros(locations, dtype=bool))
+            inside[start : start + len(of_file)] |= of_file == number
+        start += len(of_file)
+    theirs = match_regions(dataset.regions, by_name, where, dataset.region_prefix)
+    return _filled({ours: by_name[name] for name, ours in theirs.items()}, where)
+
+
+def _filled(inside: Inside, where: str) -> Inside:
+    for region, own in inside.items():
+        if not own.any():
+            raise InputError(f"{where}: no location is in the region {region!r}.")
+    return inside
+
+
+def _parcels(path: Path) -> tuple[NDArray[Any], dict[int, str] | None]:
+    """The number of every location, and the names of the numbers where the file has them."""
+    if path.suffix == ".npy":
+        with _in_words(path):
+            return np.load(path, allow_pickle=False).ravel(), None
+    if path.suffix == ".annot":
+        with _in_words(path):
+            numbers, _, names = nib.freesurfer.read_annot(path)
+        return numbers, {k: name.decode() for k, name in enumerate(names)}
+    if path.suffix == ".gii":
+        image = _open_gifti(path)
+        named = image.labeltable.get_labels_as_dict() if image.labeltable else {}
+        if len(image.darrays) != 1:
+            raise InputError(f"{path} has {len(image.darrays)} arrays; parcels are one.")
+        return np.asarray(image.darrays[0].data).ravel(), named or None
+    with open_image(path) as image:
+        values = np.asarray(image.dataobj)
+    if values.ndim < 3 or any(size > 1 for size in values.shape[3:]):
+        raise InputError(f"{path} has the shape {values.shape}; regions are a 3-D image.")
+    return values.ravel(order="F"), None
+
+
+def check_space(scan: Scan, regions: Path) -> None:
+    """Parcels of volumes must lie in the space of the scan, to a thousandth of a millimetre."""
+    if not (regions.name.endswith(VOLUMES) and scan.paths[0].name.endswith(VOLUMES)):
+        return
+    with _in_words(scan.paths[0]):
+        own: Any = nib.load(scan.paths[0])
+    with _in_words(regions):
+        other: Any = nib.load(regions)
+    if own.shape[:3] != other.shape[:3] or not np.allclose(
+        own.affine, other.affine, rtol=0, atol=1e-3
+    ):
+        raise InputError(
+            f"{scan.name} and {regions} differ in shape ({own.shape[:3]} and {other.shape[:3]}) or "
+            "affine: a voxel of one is not the same place in the other. Resample the parcels "
+            "(nearest neighbour)."
+        )
+
+
+def regions(
+    scan: Scan, inside: Mapping[str, NDArray[np.bool_]], repeat: int | None = None
+) -> tuple[Floats, list[str]]:
+    """The mean over each region's locations [volumes, regions], and what was left out of it.
+
+    Locations that are not finite in some volume (the medial wall, outside the field of view) are
+    left out. They mostly show in the first volumes; where one turns up later, the scan is gone
+    through again. A region without any other location is NaN.
+    """
+    used = np.flatnonzero(np.logical_or.reduce(list(inside.values())))
+    member = sparse.csr_array(np.stack([own[used] for own in inside.values()]).astype(np.float64))
+    bad = np.zeros(len(used), dtype=bool)
+    while True:
+        sums, late = [], False
+        for place, slab in enumerate(slabs(scan, repeat)):
+            values = slab[used].astype(np.float64)
+            broken = ~np.isfinite(values).all(axis=1) & ~bad
+            late |= bool(place and broken.any())
+            bad |= broken
+            sums.append((member @ np.where(bad[:, None], 0.0, values)).T)
+        if not late:
+            break
+    counts = member @ (~bad).astype(np.float64)
+    notes = []
+    if bad.any():
+        notes.append(
+            f"{scan.paths[0].name}: {bad.sum()} of {len(bad)} locations in the regions hold NaN "
+            "and are left out"
+        )
+    series = np.concatenate(sums)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return series / np.where(counts > 0, counts, np.nan), notes
+
+
+def locations(scan: Scan, chosen: NDArray[np.int64]) -> NDArray[np.float32]:
+    """The values [volumes, locations] of the `chosen` locations, one by one: for maps."""
+    return np.concatenate([slab[chosen].T.astype(np.float32) for slab in slabs(scan)])
