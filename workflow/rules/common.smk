@@ -252,6 +252,11 @@ def rows_of(dataset):
     return PATHS.data(dataset, f"{'rows' if dataset in STORIES else 'stimuli'}.parquet")
 
 
+def confounds_of(dataset):
+    """The table of confounds that stories are held against; nothing for sentences."""
+    return PATHS.data(dataset, "confounds.parquet") if dataset in STORIES else []
+
+
 def of_checkpoints(name):
     """What each checkpoint has to say in a table of a dataset, a file each."""
     return lambda wildcards: [

@@ -16,6 +16,7 @@ for block in BLOCKS:
                 "{model}", block.steps, "features.safetensors", "{dataset}"
             ),
             untrained=untrained_features(block.suite, "{model}", "{dataset}"),
+            confounds=lambda wildcards: confounds_of(wildcards.dataset),
         output:
             scores=encoding_files("{model}", block.steps, "encoding", "{dataset}"),
             folds=encoding_files("{model}", block.steps, "folds", "{dataset}"),

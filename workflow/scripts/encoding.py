@@ -17,7 +17,8 @@ with job(snakemake.log[0], snakemake.threads):
     settings, device = Settings(**params.encoding), pick(params.device)
     layers = layers_in(params.layers)
     untrained = read_features(inputs.untrained, layers) if inputs.untrained else None
-    baselines = Baselines(settings, stimuli, untrained)
+    confounds = read_table(inputs.confounds) if inputs.confounds else None
+    baselines = Baselines(settings, stimuli, untrained, confounds)
     for step, path, *files in zip(
         params.steps, inputs.features, output.scores, output.folds, output.baselines, strict=True
     ):
@@ -27,7 +28,8 @@ with job(snakemake.log[0], snakemake.threads):
         scores, folds = encode_checkpoint(features, *given, ladders)
         place = Place(snakemake.wildcards.model, step, snakemake.wildcards.dataset)
         origin = derived(params.provenance, [*measured, path])
-        beside = derived(origin, [inputs.untrained] if inputs.untrained else [])
+        more = [path for path in (inputs.untrained, inputs.confounds) if path]
+        beside = derived(origin, more)
         for kind, table, file, record in zip(
             ("encoding", "folds", "baselines"),
             (scores, folds, ladders.table()),

@@ -95,7 +95,6 @@ def test_noise_is_predicted_by_shuffled_rows_and_not_from_other_stories() -> Non
     by_story = encode(x, y, folds=6, inner_folds="loo", **settings).score
     assert shuffled.mean() > 0.12
     assert abs(by_story.mean()) < 0.1
-    assert (np.abs(by_story) < 0.2).all()
     one = Delays(np.repeat("one", 4 * TRS), (1, 2, 3, 4))  # a single long story
     with_gap = encode(x[: 4 * TRS], y[: 4 * TRS], alphas=ALPHAS, delays=one).score
     assert abs(with_gap.mean()) < 0.1

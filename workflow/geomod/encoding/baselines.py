@@ -8,15 +8,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from geomod.brain.responses import AVERAGE, Block, response_blocks
-from geomod.encoding.scores import Features, cross_validation
+from geomod.encoding.design import Design
+from geomod.encoding.scores import Features
 from geomod.encoding.settings import Settings
 from geomod.ridge.banded import Baseline, Climb, Ladder
 from geomod.ridge.engine import encode
 
 log = logging.getLogger(__name__)
 
-# Baselines that are columns of the sentences.
+# Baselines that are columns of the sentences, or of the rows of stories.
 OF_SENTENCES = {"length": ["n_words", "n_characters"], "position": ["position"]}
+OF_STORIES = {"word_rate": ["word_rate"], "position": ["tr"]}
 COLUMNS = ["layer", "region", "participant", "baseline"]
 COLUMNS += ["score_baseline", "score_layer", "score_joint", "unique", "unique_r2"]
 
@@ -25,13 +27,25 @@ class Baselines:
     """What stands beside the layers of every checkpoint of a model.
 
     `untrained` are the features of the model before training; None where there are none. What a
-    baseline predicts alone is the same at every layer and step, and found once.
+    baseline predicts alone is the same at every layer and step, and found once. Of the names in the
+    settings those count that there are: sentences have a `length`, stories a `word_rate` and maybe
+    `confounds` (item_id, participant, confound, value), delayed as the layers are.
     """
 
     def __init__(
-        self, settings: Settings, stimuli: pd.DataFrame, untrained: Features | None = None
+        self,
+        settings: Settings,
+        stimuli: pd.DataFrame,
+        untrained: Features | None = None,
+        confounds: pd.DataFrame | None = None,
     ) -> None:
-        self.names: list[str] = list(settings.baselines)
+        self._columns = OF_STORIES if settings.delays else OF_SENTENCES
+        self._confounds = confounds if confounds is not None and len(confounds) else None
+        known = {"untrained", *self._columns}
+        if self._confounds is not None:
+            known.add("confounds")
+        self.names: list[str] = [name for name in settings.baselines if name in known]
+        self._settings = settings
         self._standardize, self._match_width = settings.standardize, settings.match_width
         self._stimuli = stimuli
         self._untrained = untrained and {
@@ -47,10 +61,12 @@ class Baselines:
         """The baselines on a block's sentences, by name."""
         key = block.rows.tobytes() + block.matrix.tobytes()
         if key not in self._of_block:
+            design = Design(self._settings, self._stimuli, block.rows)
             self._of_block[key] = {
                 name: Baseline(
                     self._values(name),
-                    rows=block.rows,
+                    rows=design.rows,
+                    delays=design.delays,
                     standardize=self._standardize,
                     match_width=self._match_width,
                 )
@@ -62,7 +78,18 @@ class Baselines:
     def _values(self, name: str) -> NDArray[np.float64] | Features:
         if name == "untrained":
             return self._untrained or {}
-        return self._stimuli[OF_SENTENCES[name]].to_numpy(dtype=np.float64)
+        if name == "confounds":
+            return self._of_everybody()
+        return self._stimuli[self._columns[name]].to_numpy(dtype=np.float64, copy=True)
+
+    def _of_everybody(self) -> NDArray[np.float64]:
+        """The confounds of all participants side by side, since the average has those of all; 0,
+        as everything is before a story, in the rows of stories that somebody did not hear."""
+        assert self._confounds is not None
+        wide = self._confounds.pivot_table(
+            index="item_id", columns=["participant", "confound"], values="value"
+        )
+        return wide.reindex(self._stimuli["item_id"]).fillna(0.0).to_numpy(dtype=np.float64)
 
 
 class Ladders:
@@ -116,13 +143,9 @@ def against_baselines(
     for block in response_blocks(responses, stimuli):
         climb = ladders(block, layers) if layers else None
         if climb is not None:
-            encode(
-                np.stack([features[layer][block.rows] for layer in layers]),
-                block.matrix,
-                device=device,
-                beside=climb,
-                **cross_validation(settings, stimuli, block.rows),
-            )
+            design = Design(settings, stimuli, block.rows)
+            chosen = np.stack([features[layer][design.rows] for layer in layers])
+            encode(chosen, block.matrix, device=device, beside=climb, **design.told)
     return ladders.table()
 
 

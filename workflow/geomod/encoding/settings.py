@@ -23,7 +23,8 @@ class Settings(Cut):
     """All that an encoding model is told.
 
     `penalties`: log10 of the smallest and of the largest, and how many. `match_width` is the
-    config's `features.match_width`. Without permutations there is no p.
+    config's `features.match_width`. Without permutations there is no p. Only stories have `delays`
+    (in TRs), and a `gap` where one of them is cut.
     """
 
     penalties: tuple[float, float, int]
@@ -31,6 +32,8 @@ class Settings(Cut):
     match_width: int | None
     permutations: int = 0
     baselines: Sequence[str] = ()
+    delays: Sequence[int] = ()
+    gap: int = 0
 
     @property
     def alphas(self) -> NDArray[np.float64]:

@@ -13,6 +13,8 @@ def as_files(section: Section, world: str) -> Dataset:
     its sentences is not part of it: another context makes no response anew."""
     left_out = {"simulate", "download", "context", "long", "group_by"}
     values = section.model_dump(exclude=left_out, exclude_none=True)
+    for name in ("delays", "gap"):  # the brain's responses are the same whatever they are fitted on
+        values.get("story", {}).pop(name, None)
     if section.simulate:
         values["nifti"] = {
             "betas": f"{world}/sub-{{participant}}.nii.gz",

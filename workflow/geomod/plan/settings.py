@@ -34,6 +34,7 @@ def source_of(config: Config, model: Model, trained: str) -> CheckpointSource:
 def encoding_settings(config: Config, dataset: str) -> Settings:
     """What the encoding models of a dataset are told."""
     chosen, alphas = config.encoding, config.encoding.alphas
+    story = config.each_dataset[dataset].story
     return Settings(
         folds=chosen.folds,
         inner_folds=chosen.inner_folds,
@@ -44,6 +45,8 @@ def encoding_settings(config: Config, dataset: str) -> Settings:
         match_width=config.features.match_width,
         permutations=chosen.permutations,
         baselines=chosen.baselines,
+        delays=tuple(story.delays) if story else (),
+        gap=story.gap if story else 0,
     )
 
 

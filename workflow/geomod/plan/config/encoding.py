@@ -21,7 +21,7 @@ class Alphas(Section):
         return self
 
 
-Baseline = Literal["length", "position", "untrained"]
+Baseline = Literal["length", "word_rate", "position", "confounds", "untrained"]
 
 
 class Encoding(Section):
@@ -38,5 +38,7 @@ class Encoding(Section):
     standardize: bool = Field(True, description="scale features by the training rows' SD")
     permutations: NonNegativeInt = Field(200, description="draws of the null distribution")
     baselines: Annotated[list[Baseline], Once] = Field(
-        ["length", "position", "untrained"], description="what a score is held against"
+        ["length", "word_rate", "position", "confounds", "untrained"],
+        description="what a score is held against, where a dataset has it: sentences have a "
+        "`length`, stories a `word_rate` and `confounds`",
     )
