@@ -60,7 +60,7 @@ def told(fresh: Workflow) -> Workflow:
 def test_words_and_responses_become_rows_of_features(told: Workflow) -> None:
     root = told.folder / "results/told"
     features = [f"toy-xs/step{step}/stories/features.safetensors" for step in (0, 4)]
-    wanted = ["data/stories/notes.json", *features]
+    wanted = ["data/stories/notes.json", "data/stories/lag_check.svg", *features]
     told.run(*(f"results/told/{name}" for name in wanted))
     rows = read_table(root / "data/stories/rows.parquet")
     assert rows["story"].drop_duplicates().tolist() == STORIES
@@ -75,6 +75,7 @@ def test_words_and_responses_become_rows_of_features(told: Workflow) -> None:
     check = read_table(root / "data/stories/lag_check.parquet").set_index(["region", "participant"])
     assert check.loc[("speech", "average"), "verdict"] == "plausible"
     assert read_json(root / "data/stories/notes.json") == []
+    assert "speech: plausible" in (root / "data/stories/lag_check.svg").read_text()
     # A new trim touches no forward pass.
     config = told.folder / "config/small.yaml"
     config.write_text(config.read_text().replace("- 5\n      - 5", "- 5\n      - 6"))

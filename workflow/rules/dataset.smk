@@ -171,3 +171,26 @@ rule listening:
         provenance=provenance("listening.py"),
     script:
         "../scripts/listening.py"
+
+
+rule lag_figure:
+    input:
+        lags=PATHS.data("{dataset}", "lags.parquet"),
+        lag_check=PATHS.data("{dataset}", "lag_check.parquet"),
+    output:
+        report(
+            PATHS.data("{dataset}", "lag_check.svg"),
+            caption="../report/lags.rst",
+            category="Data",
+            labels={"dataset": "{dataset}", "figure": "lag check"},
+        ),
+    log:
+        PATHS.log("data/{dataset}/lag_figure"),
+    wildcard_constraints:
+        dataset=any_of(STORIES),
+    conda:
+        CONDA
+    params:
+        code=code("lag_figure.py"),
+    script:
+        "../scripts/lag_figure.py"

@@ -582,7 +582,7 @@ def test_damaged_scans_are_refused_in_words(tmp_path, kind, where, more):
     cut = int(where * (len(raw) - 1))
     path.write_bytes(raw[:cut] + more + raw[cut + len(more) :] if len(more) > 1 else raw[:cut])
     scan = Scan("souls", "S1", (path,))
-    inside = {"speech": NUMBERS == 1}
+    inside = {"speech": np.flatnonzero(NUMBERS == 1)}
     try:
         if streams.shape_of(scan).locations == PLACES:
             streams.regions(scan, inside)

@@ -176,13 +176,14 @@ def test_centring_takes_the_word_rate_out(neox):
     words["word"] = words["word"].str.split().str[0]
     rows = scans(words)
     tell = {"tr": TR, "span_words": 4}
-    neox[0].gpt_neox.embed_in.weight += 3
+    embedding = neox[0].gpt_neox.embed_in.weight
+    embedding += 3 * embedding.std() - embedding.mean(dim=0)
     rate = extract_story(*neox, words, rows, how=Told(**tell, centre=False))
     centred = extract_story(*neox, words, rows, how=Told(**tell))
     expected = rate._rates
     alike = [np.corrcoef(found.features[0].T, expected)[-1, :-1] for found in (rate, centred)]
     assert np.abs(alike[0]).min() > 0.9
-    assert np.abs(alike[1]).mean() < 0.3
+    assert np.abs(alike[1]).mean() < 0.15
 
 
 def test_words_without_a_time_are_read_but_in_no_row(neox):

@@ -1,11 +1,16 @@
 """A dataset as files, known before any is read."""
 
+import re
+from dataclasses import asdict
 from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
 
 from geomod.brain.dataset import Dataset
 from geomod.brain.inputs import published_ceilings, response_files, sentence_file
 from geomod.plan.config.dataset import Dataset as Section
-from geomod.plan.datasets import about_sentences, as_files
+from geomod.plan.datasets import about_rows, about_sentences, as_files, how_read
 from geomod.toy.brain import PARCELS
 from geomod.toy.shapes import TOY_REGIONS
 
@@ -64,3 +69,51 @@ def test_a_ceiling_is_a_method_or_a_file() -> None:
 def test_sentences_lie_in_their_table_or_in_the_assembly() -> None:
     assert sentence_file(Dataset.of({"sentences": "s.csv"})) == "s.csv"
     assert sentence_file(Dataset.of({"assembly": "a.nc"})) == "a.nc"
+
+
+STORY = {"words": "words.csv", "tr": 2.0}
+SCANS = {"files": "{participant}/{story}.hf5", "mask": "mask.npy"}
+
+
+def story(**more: object) -> Section:
+    return Section.model_validate({"name": "x", "story": STORY, "regions": ["A"], **more})
+
+
+def test_another_region_or_trim_is_nothing_to_the_rows_of_a_story() -> None:
+    one = story(scans=SCANS, story={**STORY, "trim": [1, 2]})
+    other = story(scans={**SCANS, "mask": "other.npy"}, regions=["B"], ceiling="split_half")
+    assert about_rows(as_files(one, "")) == about_rows(as_files(other, ""))
+    assert how_read(one) == how_read(other)
+    assert how_read(one)["story"]["context_tokens"] == 512
+    # Where the files lack the trimmed rows, the trims say which rows the others are.
+    trimmed = story(scans={**SCANS, "trimmed": True}, story={**STORY, "trim": [1, 2]})
+    assert about_rows(as_files(trimmed, ""))["story"]["trim"] == [1, 2]
+    shorter = story(scans=SCANS, story={**STORY, "context_tokens": 64})
+    assert how_read(shorter) != how_read(one)
+
+
+def test_a_dataset_of_stories_survives_the_way_to_its_job() -> None:
+    dataset = as_files(story(scans=SCANS, story={**STORY, "start": {"souls": 10.0}}), "")
+    assert Dataset.of(asdict(dataset)) == dataset
+    assert dataset.told.start == {"souls": 10.0}
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({}, "needs one of `responses`, `scans`; found none"),
+        ({"responses": "r.csv", "scans": SCANS}, "found `responses` and `scans`"),
+        ({"responses": "r.csv", "sentences": "s.csv"}, "`sentences` is not for stories"),
+        ({"responses": "r.csv", "context": "passage"}, "read in windows"),
+        ({"scans": {**SCANS, "bids": "b"}}, "needs `files` or `bids`"),
+        ({"scans": {**SCANS, "files": "{story}.nii"}}, "`files` needs `{participant}`"),
+        ({"scans": {"files": SCANS["files"]}}, "needs `parcels` or `mask`"),
+        ({"scans": {**SCANS, "task": "lpp"}}, "are for `bids`"),
+        ({"scans": {**SCANS, "regress": True}}, "`regress` needs `confounds`"),
+        ({"responses": "r.csv", "story": {**STORY, "trim": [-1, 0]}}, "none can be below 0"),
+        ({"responses": "r.csv", "story": None, "scans": SCANS, "sentences": "s"}, "of stories"),
+    ],
+)
+def test_a_section_of_stories_that_is_wrong_is_refused(more: dict[str, object], said: str) -> None:
+    with pytest.raises(ValidationError, match=re.escape(said)):
+        story(**more)

@@ -7,6 +7,7 @@ the rows that the trims leave, participant by participant, before anything is av
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -277,14 +278,14 @@ def read_story_voxels(dataset: Dataset, told: Told, participant: str) -> Voxels:
     Locations that are not finite, or constant, in some story are left out and counted. `positions`
     are their places in a scan.
     """
-    from geomod.brain.streams import locations, read_inside, shape_of
+    from geomod.brain.streams import locations, places, read_inside, shape_of
 
     runs = [run for run in told.runs if run.participant == participant and run.scan]
     if not runs or not dataset.scans:
         raise InputError(f"voxelwise scores need scans; participant {participant!r} has none")
     scans = [run.scan for run in runs if run.scan]
     inside = read_inside(dataset, dataset.scans, participant, shape_of(scans[0]).locations)
-    positions = np.flatnonzero(np.logical_or.reduce(list(inside.values())))
+    positions = places(inside)
     by_story: dict[str, list[NDArray[np.float32]]] = {}
     for run, scan in zip(runs, scans, strict=True):
         values = locations(scan, positions)[_rows(told, run)]
@@ -313,6 +314,10 @@ def _of_scans(dataset: Dataset, scans: Scans, stories: Sequence[str]) -> list[Ru
     from geomod.brain.sidecars import read_confounds, read_events, read_sidecars
     from geomod.brain.streams import check_space, read_inside, regions, shape_of
 
+    @cache
+    def inside_of(participant: str, locations: int) -> dict[str, NDArray[np.int64]]:
+        return read_inside(dataset, scans, participant, locations)
+
     runs = []
     found = find_scans(scans, stories, dataset.participants)
     check_participants({scan.participant for scan in found}, scans.files or scans.bids)
@@ -335,8 +340,7 @@ def _of_scans(dataset: Dataset, scans: Scans, stories: Sequence[str]) -> list[Ru
         ) -> Series:
             for path in region_files(scans, scan.participant):
                 check_space(scan, path)
-            inside = read_inside(dataset, scans, scan.participant, locations)
-            return Series(*regions(scan, inside, repeat))
+            return Series(*regions(scan, inside_of(scan.participant, locations), repeat))
 
         confounds = None
         if scans.confounds:

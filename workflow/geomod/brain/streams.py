@@ -5,7 +5,7 @@ hemisphere before the right) or a column of an HDF5 file. A scan may be larger t
 `regions` averages over locations while it goes by, and what is held is volumes × regions.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -48,10 +48,12 @@ def shape_of(scan: Scan) -> Shape:
 
 def slabs(scan: Scan, repeat: int | None = None) -> Iterator[NDArray[Any]]:
     """Values [locations, volumes] of a few volumes at a time, in order; of one `repeat` if so."""
-    if len(scan.paths) == 1:
-        return _slabs(scan.paths[0], repeat)
-    whole = [np.concatenate(list(_slabs(path, repeat)), axis=1) for path in scan.paths]
-    return iter([np.concatenate(whole)])
+    [first, *_] = scan.paths
+    if first.name.endswith(VOLUMES):
+        return _of_nifti(first)
+    if first.suffix.lower() in HDF5:
+        return _of_hdf5(first, repeat)
+    return _of_gifti(scan.paths)
 
 
 def _shape(path: Path) -> Shape:
@@ -76,15 +78,6 @@ def _shape(path: Path) -> Shape:
     return Shape(values.shape[1], values.shape[0])
 
 
-def _slabs(path: Path, repeat: int | None) -> Iterator[NDArray[Any]]:
-    if path.name.endswith(VOLUMES):
-        yield from _of_nifti(path)
-    elif path.suffix.lower() in HDF5:
-        yield from _of_hdf5(path, repeat)
-    else:
-        yield _gifti(path)
-
-
 def _of_nifti(path: Path) -> Iterator[NDArray[Any]]:
     with open_image(path) as image:
         *space, volumes = image.shape
@@ -103,6 +96,14 @@ def _of_hdf5(path: Path, repeat: int | None) -> Iterator[NDArray[Any]]:
             rows = slice(start, start + step)
             slab = stored[rows] if repeat is None else stored[repeat, rows]
             yield np.asarray(slab).T
+
+
+def _of_gifti(paths: Sequence[Path]) -> Iterator[NDArray[Any]]:
+    """GIFTI files are only to be had whole, but not all of their values as float64 at once."""
+    whole = [_gifti(path) for path in paths]
+    step = max(1, SLAB_BYTES // (8 * sum(len(values) for values in whole)))
+    for start in range(0, whole[0].shape[1], step):
+        yield np.concatenate([values[:, start : start + step] for values in whole])
 
 
 @contextmanager
@@ -147,11 +148,12 @@ def _in_words(path: Path) -> Iterator[None]:
         raise InputError(f"{path} cannot be read ({said}). Is it complete?") from error
 
 
-Inside = dict[str, NDArray[np.bool_]]
+Whole = NDArray[np.int64]
+Inside = dict[str, Whole]  # region → the places of its locations
 
 
 def read_inside(dataset: Dataset, scans: Scans, participant: str, locations: int) -> Inside:
-    """Region → which of the locations of this participant's scans are in it.
+    """Region → the places of its locations in this participant's scans.
 
     `parcels` hold a whole number (or a name, in a GIFTI label file or a FreeSurfer annotation) for
     every location, `labels` says whose number it is; a `mask` is one region, everything but 0. With
@@ -171,27 +173,28 @@ def read_inside(dataset: Dataset, scans: Scans, participant: str, locations: int
             raise InputError(
                 f"{where}: a mask is one region, and `regions` names {len(dataset.regions)}."
             )
-        return _filled({dataset.regions[0]: np.isfinite(values) & (values != 0)}, where)
+        inside = np.flatnonzero(np.isfinite(values) & (values != 0))
+        return _filled({dataset.regions[0]: inside}, where)
     if scans.labels:
         numbers = region_numbers(dataset, Path(scans.labels))
-        return _filled({name: np.isin(values, own) for name, own in numbers.items()}, where)
+        found = {name: np.flatnonzero(np.isin(values, own)) for name, own in numbers.items()}
+        return _filled(found, where)
     # A name may have another number in the other hemisphere.
-    by_name: Inside = {}
+    by_name: dict[str, list[Whole]] = {}
     start = 0
     for of_file, names in read:
         if names is None:
             raise InputError(f"{where}: `scans.labels` is missing: whose are the numbers?")
         for number, name in names.items():
-            inside = by_name.setdefault(name, np.zeros(locations, dtype=bool))
-            inside[start : start + len(of_file)] |= of_file == number
+            by_name.setdefault(name, []).append(start + np.flatnonzero(of_file == number))
         start += len(of_file)
     theirs = match_regions(dataset.regions, by_name, where, dataset.region_prefix)
-    return _filled({ours: by_name[name] for name, ours in theirs.items()}, where)
+    return _filled({ours: np.concatenate(by_name[name]) for name, ours in theirs.items()}, where)
 
 
 def _filled(inside: Inside, where: str) -> Inside:
     for region, own in inside.items():
-        if not own.any():
+        if not len(own):
             raise InputError(f"{where}: no location is in the region {region!r}.")
     return inside
 
@@ -237,7 +240,7 @@ def check_space(scan: Scan, regions: Path) -> None:
 
 
 def regions(
-    scan: Scan, inside: Mapping[str, NDArray[np.bool_]], repeat: int | None = None
+    scan: Scan, inside: Mapping[str, Whole], repeat: int | None = None
 ) -> tuple[Floats, list[str]]:
     """The mean over each region's locations [volumes, regions], and what was left out of it.
 
@@ -245,8 +248,8 @@ def regions(
     left out. They mostly show in the first volumes; where one turns up later, the scan is gone
     through again. A region without any other location is NaN.
     """
-    used = np.flatnonzero(np.logical_or.reduce(list(inside.values())))
-    member = sparse.csr_array(np.stack([own[used] for own in inside.values()]).astype(np.float64))
+    used = places(inside)
+    member = _members(inside, used)
     bad = np.zeros(len(used), dtype=bool)
     while True:
         sums, late = [], False
@@ -268,6 +271,18 @@ def regions(
     series = np.concatenate(sums)
     with np.errstate(invalid="ignore", divide="ignore"):
         return series / np.where(counts > 0, counts, np.nan), notes
+
+
+def places(inside: Mapping[str, Whole]) -> Whole:
+    """The places that are in some region, ascending."""
+    return np.unique(np.concatenate(list(inside.values())))
+
+
+def _members(inside: Mapping[str, Whole], used: Whole) -> sparse.csr_array:
+    """1 where a region [rows] has one of the `used` places [columns]."""
+    columns = np.searchsorted(used, np.concatenate(list(inside.values())))
+    rows = np.repeat(np.arange(len(inside)), [len(own) for own in inside.values()])
+    return sparse.csr_array((np.ones(len(rows)), (rows, columns)), shape=(len(inside), len(used)))
 
 
 def locations(scan: Scan, chosen: NDArray[np.int64]) -> NDArray[np.float32]:

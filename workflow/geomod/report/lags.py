@@ -1,0 +1,60 @@
+"""The lag check: when every region follows the word rate, beside when blood would."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from geomod.base.extras import extra
+from geomod.report.drawing import OTHER, STYLE, panels
+
+with extra("report"):
+    import matplotlib as mpl
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLUMNS = 4
+COLOURS = {"plausible": "#2a7f62", "early": "#c8553d", "late": "#c8553d", "silent": OTHER}
+
+
+def draw_lags(
+    lags: pd.DataFrame, verdicts: pd.DataFrame, path: str | Path, plausible: Sequence[float]
+) -> None:
+    """Draw the tables `lags` and `lag_check` of one dataset, a panel a region.
+
+    Thick: the participants' average, in green where its peak lies in the `plausible` seconds, which
+    are shaded; thin: single participants.
+    """
+    regions = list(dict.fromkeys(lags["region"]))
+    with mpl.rc_context(STYLE):
+        columns = min(COLUMNS, len(regions))
+        figure, axes = panels(-(-len(regions) // columns), columns, sharey=True)
+        for axis, region in zip(axes.flat, regions, strict=False):
+            said = verdicts[verdicts["region"] == region].set_index("participant")
+            _panel(axis, region, lags[lags["region"] == region], said, plausible)
+        for axis in axes.flat[len(regions) :]:
+            axis.set_axis_off()
+        _label(figure, list(axes[:, 0]))
+        undated = {"Date": None} if Path(path).suffix == ".svg" else None
+        figure.savefig(path, dpi=200, metadata=undated)
+
+
+def _panel(
+    axis: Axes, region: str, lags: pd.DataFrame, said: pd.DataFrame, plausible: Sequence[float]
+) -> None:
+    axis.axvspan(*plausible, color=OTHER, alpha=0.2, lw=0)
+    axis.axhline(0, color=OTHER, lw=0.5)
+    for who, curve in lags.groupby("participant", sort=False):
+        if who != "average":
+            axis.plot(curve["seconds"], curve["r"], color=OTHER, lw=0.5)
+    for who, curve in lags[lags["participant"] == "average"].groupby("participant"):
+        verdict = str(said.loc[who, "verdict"])
+        axis.plot(curve["seconds"], curve["r"], color=COLOURS[verdict], lw=1.6)
+        axis.axhline(said.loc[who, "threshold"], color=OTHER, lw=0.5, ls=":")
+        axis.set_title(f"{region}: {verdict}")
+
+
+def _label(figure: Figure, left: Sequence[Axes]) -> None:
+    figure.supxlabel("response after the words (s)")
+    for axis in left:
+        axis.set_ylabel("r with word rate")
