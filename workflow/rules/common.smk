@@ -85,7 +85,8 @@ LOADS = deal_loads(
     lambda name: os.path.exists(MOVED.data(name, "stimuli.parquet")),
 )
 STORIES = [name for name, section in SECTIONS.items() if section.story]
-SIMULATED = [name for name, section in SECTIONS.items() if section.simulate]
+MADE_UP = [name for name, section in SECTIONS.items() if section.simulate]
+SIMULATED = [name for name in MADE_UP if name not in STORIES]
 BLOCKS = GRID.blocks()
 TRAINING = GRID.training()
 SEED = CONFIG.seed

@@ -45,6 +45,43 @@ for name in SIMULATED:
             "../scripts/simulate.py"
 
 
+for name in [name for name in MADE_UP if name in STORIES]:
+
+    rule:
+        # Apart from the scans, so that other noise sends no story through a model.
+        name:
+            f"stories_{name}"
+        output:
+            here(word_files(DATASETS[name].told)),
+        log:
+            PATHS.log(f"data/{name}/stories"),
+        conda:
+            CONDA
+        params:
+            **simulation(name),
+            language=SEED,
+            code=code("stories.py"),
+        script:
+            "../scripts/stories.py"
+
+    rule:
+        name:
+            f"listeners_{name}"
+        output:
+            scans=here(response_files(DATASETS[name])),
+            truth=PATHS.data(name, "world/truth.json"),
+        log:
+            PATHS.log(f"data/{name}/listeners"),
+        conda:
+            CONDA
+        params:
+            **simulation(name),
+            language=SEED,
+            code=code("listeners.py"),
+        script:
+            "../scripts/listeners.py"
+
+
 for name, download in CONFIG.downloads().items():
 
     # The code is no parameter: data that are here are not fetched again for an edit.

@@ -81,7 +81,8 @@ def test_noise_remembers_and_drift_is_slow() -> None:
 
 
 def test_the_experiment_is_in_files_as_others_write_them(tmp_path: Path) -> None:
-    truth = toy.simulate_stories(make_language(0), tmp_path, seed=0, stories=2, trs=60)
+    toy.write_words(toy.sample_stories(make_language(0), 2, 60, seed=0), tmp_path / "words.csv")
+    truth = toy.simulate_listeners(make_language(0), tmp_path, seed=0, stories=2, trs=60)
     json.dumps(truth)
     assert list(pd.read_csv(tmp_path / "words.csv")) == [
         *("story", "word", "onset", "offset", "sentence")

@@ -46,6 +46,7 @@ class Scans:
     volumes: Mapping[str, int] | str = ""
     confounds: Sequence[str] = ()
     regress: bool = False
+    planned: bool = False  # the files are still to be made: everybody heard every story
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def find_scans(scans: Scans, stories: Sequence[str], participants: Sequence[str]
     is a story that nobody heard.
     """
     find = _in_bids if scans.bids else _by_pattern
-    found = find(scans, stories, participants)
+    found = (_planned if scans.planned else find)(scans, stories, participants)
     people = dict.fromkeys(scan.participant for scan in found)
     where = scans.bids or scans.files
     for name in participants:
@@ -135,6 +136,22 @@ def on_disk(pattern: str) -> list[tuple[dict[str, str], Path]]:
 def natural(name: str) -> list[tuple[bool, int, str]]:
     """A key that sorts numbers in names as numbers."""
     return [(c.isdigit(), int(c) if c.isdigit() else 0, c) for c in re.split(r"(\d+)", str(name))]
+
+
+def _planned(scans: Scans, stories: Sequence[str], participants: Sequence[str]) -> list[Scan]:
+    """The files of a folder in BIDS that a rule is to make, as fMRIPrep would name them."""
+    root, found = Path(scans.bids), []
+    for who in participants:
+        for story in stories:
+            name = f"sub-{who}/func/sub-{who}_task-{story}"
+            ends = [f"_space-{scans.space}_desc-{scans.desc}_bold.nii.gz"]
+            if not scans.desc:
+                ends = [f"_hemi-{side}_space-{scans.space}_bold{SURFACE}" for side in HEMISPHERES]
+            paths = tuple(root / f"{name}{end}" for end in ends)
+            sidecar = root / f"task-{story}_bold.json"
+            confounds = root / f"{name}_desc-confounds_timeseries.tsv"
+            found.append(Scan(story, who, paths, (sidecar,), None, confounds))
+    return found
 
 
 def _by_pattern(scans: Scans, stories: Sequence[str], participants: Sequence[str]) -> list[Scan]:

@@ -27,13 +27,20 @@ from scipy.special import factorial
 from geomod.base.extras import extra
 from geomod.base.files import whole
 from geomod.toy.language import LATENTS, LINKS, TOPICS, Language, sample_sentences
+from geomod.toy.shapes import (
+    LEAD,
+    STORY_REGIONS,
+    SURFACE,
+    SURFACE_SPACE,
+    TR,
+    VOLUME,
+    VOLUME_SPACE,
+    toy_stories,
+)
 
 Floats = NDArray[np.float64]
 
-TR = 2.0  # s
-LEAD = 6.0  # s of scanning before a story begins
-REST = 10.0  # s of scanning after its last word, about
-TRANSIENT = 5  # volumes until the magnetization is steady, about: to be trimmed
+REST = 10.0  # s of scanning after the last word of a story, about
 
 # What each region sees in a word: latent → weight; `rate` sees 1, whatever the word.
 MIX: Mapping[str, Mapping[str, float]] = {
@@ -41,7 +48,7 @@ MIX: Mapping[str, Mapping[str, float]] = {
     "rate": {},
     "noise": {},
 }
-REGIONS = tuple(MIX)
+REGIONS = STORY_REGIONS
 
 # Times of words: seconds a word, how much single words and stretches of speech differ (in log
 # seconds), how much of its tempo speech keeps from second to second, the pause after a sentence.
@@ -56,8 +63,6 @@ LOCATION_NOISE = 2.0  # of a vertex or voxel alone
 DRIFT = 1.0  # of each cosine slower than PERIOD
 PERIOD = 128.0  # s
 
-SURFACE, VOLUME = ("01", "02"), ("03",)
-SURFACE_SPACE, VOLUME_SPACE = "toysurface", "toyvolume"
 VERTICES, MEDIAL_WALL = 12, 4  # of a region, and of none, in a hemisphere
 GRID = (6, 5, 4)  # voxels, of which each region has a slice of the first axis, twice
 
@@ -69,10 +74,10 @@ def sample_stories(language: Language, stories: int, trs: int, seed: int) -> pd.
     of the sentence, as ±1.
     """
     told = []
-    for k in range(stories):
+    for k, story in enumerate(toy_stories(stories)):
         rng = np.random.default_rng([seed, 5, k])
         words = _spoken(_text(language, trs, rng), trs * TR - LEAD - REST, rng)
-        words.insert(0, "story", f"story{k + 1}")
+        words.insert(0, "story", story)
         told.append(words)
     return pd.concat(told, ignore_index=True)
 
@@ -165,20 +170,23 @@ def cosines(rows: int, tr: float = TR, period: float = PERIOD) -> Floats:
     return 2**0.5 * np.cos(np.pi * t[:, None] * np.arange(1, count + 1))
 
 
-def simulate_stories(
+def write_words(words: pd.DataFrame, path: Path) -> None:
+    """The words as a table of stories that people hand in; what is planted is not in it."""
+    columns = ["story", "word", "onset", "offset", "sentence"]
+    with whole(path) as temporary:
+        words[columns].round({"onset": 4, "offset": 4}).to_csv(temporary, index=False)
+
+
+def simulate_listeners(
     language: Language, folder: Path, *, seed: int, stories: int = 6, trs: int = 120
 ) -> dict[str, Any]:
-    """Write the words and the scans of all people into `folder`; return what is planted.
+    """Write the scans of all people who hear the stories into `folder`; return what is planted.
 
-    `words.csv` has the words, `bids/` the scans and their confounds (cosines, motion), and
-    `parcels_hemi-L.label.gii`, `parcels_hemi-R.label.gii`, `parcels.nii.gz` and `labels.tsv` say
-    where the regions are.
+    `bids/` has the scans and their confounds (cosines, motion), and `parcels_hemi-L.label.gii`,
+    `parcels_hemi-R.label.gii`, `parcels.nii.gz` and `labels.tsv` say where the regions are.
     """
     words = sample_stories(language, stories, trs, seed)
     signals = planted_signals(words, trs)
-    with whole(folder / "words.csv") as temporary:
-        columns = ["story", "word", "onset", "offset", "sentence"]
-        words[columns].round({"onset": 4, "offset": 4}).to_csv(temporary, index=False)
     _write_regions(folder)
     for story, signal in signals.items():
         with whole(folder / "bids" / f"task-{story}_bold.json") as temporary:
