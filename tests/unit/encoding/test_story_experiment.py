@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from geomod.ridge.banded import ladder
-from geomod.ridge.coefficients import coefficients
 from geomod.ridge.delays import Delays
 from geomod.ridge.engine import Encoding, encode
+from geomod.ridge.weights import coefficients
 from geomod.toy.language import make_language
 from geomod.toy.stories import autoregressive, haemodynamic, planted, row_times, sample_stories
 

@@ -11,10 +11,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from geomod.base.errors import InputError
 from geomod.ridge.banded import RUNGS, ladder
-from geomod.ridge.coefficients import coefficients
 from geomod.ridge.delays import Delays
 from geomod.ridge.engine import encode
 from geomod.ridge.sides import KernelSides, RowSides, sides_of_kernel, standardized
+from geomod.ridge.weights import coefficients
 from tests.unit.ridge.story_oracle import delayed, kept_responses, nested
 
 ALPHAS = np.logspace(-1, 5, 7)
