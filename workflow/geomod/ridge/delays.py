@@ -91,14 +91,16 @@ class Delays:
         """The story of each row that is kept."""
         return self.stories[self.kept]
 
-    def responses(self, values: ArrayLike) -> NDArray[np.floating[Any]]:
+    def responses(
+        self, values: ArrayLike, precision: type[np.floating[Any]] = np.float64
+    ) -> NDArray[np.floating[Any]]:
         """Responses to kept rows `[kept, targets]`, z-scored over those of each story.
 
-        They are given for all rows or for those that are kept, and keep their precision.
+        They are given for all rows or for those that are kept.
         """
         y = as_array(values)
         rows = self.kept if len(y) == len(self.stories) else np.arange(len(y))
-        responses = np.empty((len(rows), y.shape[1]), dtype=np.promote_types(y.dtype, np.float32))
+        responses = np.empty((len(rows), y.shape[1]), dtype=precision)
         for run in self.kept_runs:
             own = y[rows[run]]
             finite = np.isfinite(own)

@@ -323,7 +323,7 @@ def fit_targets(
     # With thousands of targets the products are the cost, and float32 is enough for them.
     bulk = torch.float32 if y.shape[1] > len(y) else torch.float64
     u = factor.u.to(bulk)
-    dual = product(u, product(u.T, y.to(bulk)) / (factor.s[:, None] + chosen).to(bulk))
+    dual = product(u, product(u.T, y.to(bulk)) / (factor.s.to(bulk)[:, None] + chosen.to(bulk)))
     return Fit(best, gain, product(sides.across().to(bulk), dual).double())
 
 
@@ -388,7 +388,7 @@ def centred(y: Tensor) -> tuple[Tensor, Tensor]:
     mean = y.mean(dim=0)
     deviation = y - mean
     rounding = len(y) * torch.finfo(y.dtype).eps * mean.abs()
-    return deviation * ((deviation**2).mean(dim=0).sqrt() > rounding), mean
+    return deviation.mul_(deviation.norm(dim=0) / len(y) ** 0.5 > rounding), mean
 
 
 def p_values(observed: Floats, null: Floats) -> Floats:
@@ -414,7 +414,7 @@ def checked(
     """The layers' features `[n, width]`, responses `[n, targets]` in float64, and the penalties.
 
     With `delays`, the responses are those to the rows that these keep, z-scored within stories,
-    and may be given for these alone. They stay in the precision they are given in.
+    and may be given for these alone; thousands of them in float32, as they are fitted.
     """
     if isinstance(features, Mapping):
         x = [as_array(values) for values in features.values()]
@@ -444,7 +444,10 @@ def checked(
             if not np.isfinite(values).all():
                 row, column = np.argwhere(~np.isfinite(values))[0]
                 raise ValueError(f"{name} must be finite, but row {row}, column {column} is not")
-    return x, y.astype(np.float64) if delays is None else delays.responses(y), grid
+    if delays is None:
+        return x, y.astype(np.float64), grid
+    precision = np.float32 if y.shape[1] > TOGETHER else np.float64
+    return x, delays.responses(y, precision), grid
 
 
 def _warn(found: Encoding) -> None:
