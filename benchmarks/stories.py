@@ -107,7 +107,7 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="+", default=["70m"], choices=list(SHAPES))
     parser.add_argument("--words", type=int, default=2000)
     parser.add_argument("--context", type=int, default=256)
-    parser.add_argument("--sample", type=int, default=30)
+    parser.add_argument("--sample", type=int, default=12)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--write", action="store_true", help="put the rows into docs/")
     options = parser.parse_args()

@@ -223,7 +223,9 @@ def test_locations_that_hold_nan_are_left_out_and_counted(tmp_path, monkeypatch)
     _, responses = read(told(scans=hdf5(tmp_path, found)))
     found["life", "S2"][:, 4] = np.nan
     holds(responses.table, expected(found))
-    assert any("souls.hf5: 1 of 7 locations" in note for note in responses.notes)
+    assert any(
+        re.search("S1, 1 runs .*souls.hf5.: 1 of 7 locations", note) for note in responses.notes
+    )
 
 
 def test_repeats_are_read_one_by_one(tmp_path):
@@ -318,6 +320,11 @@ def test_runs_whose_numbers_are_no_sections_are_the_stories_in_their_order(tmp_p
     scans = {**bids_volumes(tmp_path, {}), "task": "lppEN"}
     _, responses = read(told(scans=scans))
     holds(responses.table, expected(found))
+    # One of all is known by its place among all.
+    chosen = told(scans=scans)
+    only = find_runs(chosen, ["life"], STORIES)
+    assert {run.name[-13:-9] for run in only.runs} == {"n-11", "n-10"}
+    holds(read_story_responses(chosen, only).table, expected(found).filter(like="life", axis=0))
     nifti(tmp_path / "sub-S1/func/sub-S1_task-lppEN_run-12_bold.nii", values)
     with pytest.raises(
         InputError, match=r"S1 has 3 runs.*run-09, run-11, run-12.*2 stories \(souls, life"
@@ -525,7 +532,8 @@ def test_surfaces_under_every_name_and_in_both_layouts(tmp_path, name, one):
     found = signals()
     _, responses = read(told(scans=bids_surfaces(tmp_path, found, NAMES[name], one)))
     holds(responses.table, expected(found), atol=1e-4)
-    assert any("120 of 127 locations in the regions hold NaN" in n for n in responses.notes)
+    said = "participant S2, 2 runs .*: 120 of 127 locations in the regions hold NaN"
+    assert any(re.search(said, note) for note in responses.notes)
 
 
 def test_a_missing_hemisphere_is_named(tmp_path):
@@ -540,6 +548,30 @@ def test_hemispheres_of_two_lengths_are_refused(tmp_path):
     path = tmp_path / "sub-S2/func" / NAMES["new"].format(who="S2", story="life", hemi="R")
     gifti(path, np.ones((59, 66)))
     with pytest.raises(InputError, match="its twin have 60 and 59 volumes"):
+        read(told(scans=scans))
+
+
+def test_the_shape_of_a_surface_is_told_by_its_first_lines(tmp_path, monkeypatch):
+    rows = np.random.default_rng(0).normal(size=(40, 90)).astype(np.float32)
+    for one in (False, True):
+        gifti(tmp_path / "a.func.gii", rows, one)
+        with monkeypatch.context() as patch:
+            patch.setattr(streams, "_gifti", None)
+            scan = Scan("souls", "S1", (tmp_path / "a.func.gii",))
+            assert streams.shape_of(scan) == streams.Shape(40, 90)
+        np.testing.assert_array_equal(np.hstack(list(streams.slabs(scan))), rows.T)
+
+
+@pytest.mark.filterwarnings("ignore:Actual")
+def test_a_surface_whose_header_tells_of_more_is_refused(tmp_path):
+    scans = bids_surfaces(tmp_path, signals(), NAMES["new"])
+    for hemi in "LR":
+        path = tmp_path / "sub-S1/func" / NAMES["new"].format(who="S1", story="life", hemi=hemi)
+        text = path.read_text()
+        assert 'NumberOfDataArrays="60"' in text
+        [first, *_] = re.findall(r"<DataArray\b.*?</DataArray>", text, re.DOTALL)
+        path.write_text(text.replace(first, "", 1))
+    with pytest.raises(InputError, match=r"S1_task-life.*(59 volumes.*tells of 60|cannot be read)"):
         read(told(scans=scans))
 
 

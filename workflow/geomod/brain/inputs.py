@@ -5,6 +5,7 @@ library.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -33,7 +34,7 @@ def sentence_file(dataset: Dataset) -> str:
 def response_files(dataset: Dataset) -> list[str]:
     """Every file that the responses are read from."""
     if dataset.scans:
-        return scan_files(dataset.scans, _scans(dataset))
+        return scan_files(dataset.scans, scans_of(dataset))
     if dataset.reader:
         return [dataset.reader.plugin, *dataset.reader.files]
     if not dataset.nifti:
@@ -47,14 +48,23 @@ def response_files(dataset: Dataset) -> list[str]:
 def row_files(dataset: Dataset) -> list[str]:
     """Of the files of a dataset of stories those that say when its rows were measured."""
     if dataset.scans:
-        return timing_files(dataset.scans, _scans(dataset))
+        return timing_files(dataset.scans, scans_of(dataset))
     return [dataset.responses]
 
 
-def _scans(dataset: Dataset) -> list[Scan]:
+def scans_of(dataset: Dataset) -> list[Scan]:
+    """Every run of a dataset of stories that has scans."""
     if dataset.scans is None:
         raise TypeError(f"dataset {dataset.name!r} has no scans")
-    return find_scans(dataset.scans, story_names(dataset.told), dataset.participants)
+    stories, every = story_names(dataset.told), every_story(dataset)
+    return find_scans(dataset.scans, stories, dataset.participants, every)
+
+
+def every_story(dataset: Dataset) -> list[str]:
+    """All that were told, beside those that are chosen, where runs are known by their place."""
+    if dataset.scans and dataset.scans.task:
+        return story_names(replace(dataset.told, stories=()))
+    return []
 
 
 def published_ceilings(dataset: Dataset) -> str | None:

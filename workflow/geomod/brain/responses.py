@@ -15,7 +15,7 @@ import pandas as pd
 from geomod.base.errors import InputError
 from geomod.base.sheets import listed
 from geomod.brain.dataset import Dataset
-from geomod.brain.inputs import AVERAGE, check_participants
+from geomod.brain.inputs import AVERAGE, check_participants, every_story
 from geomod.brain.own import read_own
 from geomod.brain.stimuli import MIN_SENTENCES
 from geomod.brain.tables import read_tables
@@ -121,7 +121,7 @@ def read_voxels(dataset: Dataset, stimuli: pd.DataFrame, participant: str) -> Vo
         from geomod.brain.story import find_runs, read_story_voxels
         from geomod.stories.names import story_names
 
-        told = find_runs(dataset, story_names(dataset.told))
+        told = find_runs(dataset, story_names(dataset.told), every_story(dataset))
         return read_story_voxels(dataset, told, participant)
     raise InputError("voxelwise scores need images or an assembly; a table has none.")
 

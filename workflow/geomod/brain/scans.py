@@ -66,14 +66,23 @@ class Scan:
         return str(self.paths[0])
 
 
-def find_scans(scans: Scans, stories: Sequence[str], participants: Sequence[str]) -> list[Scan]:
+def find_scans(
+    scans: Scans, stories: Sequence[str], participants: Sequence[str], every: Sequence[str] = ()
+) -> list[Scan]:
     """Every run, participant by participant, in the order of `stories`.
+
+    `every` names all stories that were told, where `stories` are some of them: the runs of one task
+    are told apart by their place among all.
 
     A participant lacks a story where there is no file of it; somebody who has none is an error, as
     is a story that nobody heard.
     """
-    find = _in_bids if scans.bids else _by_pattern
-    found = (_planned if scans.planned else find)(scans, stories, participants)
+    if scans.planned:
+        found = _planned(scans, stories, participants)
+    elif scans.bids:
+        found = _in_bids(scans, stories, participants, every or stories)
+    else:
+        found = _by_pattern(scans, stories, participants)
     people = dict.fromkeys(scan.participant for scan in found)
     where = scans.bids or scans.files
     for name in participants:
@@ -198,7 +207,9 @@ def entities(path: Path) -> dict[str, str]:
     return {**found, "suffix": "" if "-" in parts[-1] else parts[-1], "end": f".{end}"}
 
 
-def _in_bids(scans: Scans, stories: Sequence[str], participants: Sequence[str]) -> list[Scan]:
+def _in_bids(
+    scans: Scans, stories: Sequence[str], participants: Sequence[str], every: Sequence[str]
+) -> list[Scan]:
     root = Path(scans.bids)
     if not root.is_dir():
         raise InputError(f"scans.bids: {root} is no folder")
@@ -208,14 +219,16 @@ def _in_bids(scans: Scans, stories: Sequence[str], participants: Sequence[str]) 
         runs = _runs(scans, root / f"sub-{who}")
         if scans.task:
             own = sorted(runs.get(scans.task, {}).items(), key=lambda run: natural(run[0]))
-            if own and len(own) != len(stories):
+            told = stories if len(own) == len(stories) else every
+            if own and len(own) != len(told):
                 numbers = ", ".join(number for number, _ in own)
                 raise InputError(
                     f"{root}: participant {who} has {len(own)} runs of the task {scans.task} "
-                    f"({numbers}) for {len(stories)} stories ({', '.join(stories)}). The k-th run "
-                    "is the k-th story, so both must be as many."
+                    f"({numbers}) for {len(told)} stories ({', '.join(told)}). The k-th run is the "
+                    "k-th story, so both must be as many."
                 )
-            chosen = [(story, paths) for story, (_, paths) in zip(stories, own, strict=False)]
+            placed = zip(told, own, strict=False)
+            chosen = [(story, paths) for story, (_, paths) in placed if story in stories]
         else:
             chosen = [
                 (story, paths)

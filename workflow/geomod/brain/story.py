@@ -5,6 +5,7 @@ A row is a TR of a story (`stories.timing.rows_of`), named like a sentence, so t
 the rows that the trims leave, participant by participant, before anything is averaged.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -66,10 +67,11 @@ class Told(NamedTuple):
     trimmed: bool  # whether the files lack the rows of the trims
 
 
-def find_runs(dataset: Dataset, stories: Sequence[str]) -> Told:
+def find_runs(dataset: Dataset, stories: Sequence[str], every: Sequence[str] = ()) -> Told:
     """Every run, by its header, and the rows of the stories. No value of an image is read.
 
-    `stories` are those that have words. One that nobody heard has no rows.
+    `stories` are those that have words. One that nobody heard has no rows. `every` names all that
+    were told, for `find_scans`.
     """
     if bool(dataset.responses) == bool(dataset.scans):
         raise InputError(
@@ -77,7 +79,9 @@ def find_runs(dataset: Dataset, stories: Sequence[str]) -> Told:
             "`responses` or `scans`"
         )
     runs = (
-        _of_scans(dataset, dataset.scans, stories) if dataset.scans else _of_table(dataset, stories)
+        _of_scans(dataset, dataset.scans, stories, every)
+        if dataset.scans
+        else _of_table(dataset, stories)
     )
     trimmed = bool(dataset.scans and dataset.scans.trimmed)
     published = _published(dataset)
@@ -144,7 +148,7 @@ def read_story_responses(dataset: Dataset, told: Told) -> Responses:
     Of several runs of one story by one participant, the mean of the z-scored. Confounds are
     regressed out of the kept rows of each run before, where the dataset says so.
     """
-    long, notes = [], []
+    long, said = [], defaultdict(list)
     for who in dict.fromkeys(run.participant for run in told.runs):
         for story in told.timings:
             runs = [r for r in told.runs if (r.participant, r.story) == (who, story)]
@@ -153,7 +157,8 @@ def read_story_responses(dataset: Dataset, told: Told) -> Responses:
             each = []
             for run in runs:
                 series = run.read()
-                notes += [note for note in series.notes if note not in notes]
+                for note in series.notes:
+                    said[who, note].append(run.name)
                 each.append(_kept(dataset, told, run, series.values))
             values = zscored(np.mean(each, axis=0)) if len(each) > 1 else each[0]
             items = told.rows["item_id"][(told.rows["story"] == story) & told.rows["kept"]]
@@ -163,6 +168,10 @@ def read_story_responses(dataset: Dataset, told: Told) -> Responses:
                         {"item_id": items, "region": region, "participant": who, "response": own}
                     )
                 )
+    notes = [
+        f"participant {who}, {len(names)} runs ({listed(names, 1)}): {note}"
+        for (who, note), names in said.items()
+    ]
     source = dataset.responses or "scans"
     kept = told.rows[told.rows["kept"]]
     place = pd.Series(range(len(kept)), index=kept["item_id"])
@@ -310,7 +319,9 @@ def read_story_voxels(dataset: Dataset, told: Told, participant: str) -> Voxels:
     return Voxels(rows, matrix[:, good], positions[good], notes)
 
 
-def _of_scans(dataset: Dataset, scans: Scans, stories: Sequence[str]) -> list[Run]:
+def _of_scans(
+    dataset: Dataset, scans: Scans, stories: Sequence[str], every: Sequence[str]
+) -> list[Run]:
     from geomod.brain.sidecars import read_confounds, read_events, read_sidecars
     from geomod.brain.streams import check_space, read_inside, regions, shape_of
 
@@ -319,7 +330,7 @@ def _of_scans(dataset: Dataset, scans: Scans, stories: Sequence[str]) -> list[Ru
         return read_inside(dataset, scans, participant, locations)
 
     runs = []
-    found = find_scans(scans, stories, dataset.participants)
+    found = find_scans(scans, stories, dataset.participants, every)
     check_participants({scan.participant for scan in found}, scans.files or scans.bids)
     for scan in found:
         shape = shape_of(scan)
@@ -336,11 +347,20 @@ def _of_scans(dataset: Dataset, scans: Scans, stories: Sequence[str]) -> list[Ru
                 )
 
         def read(
-            scan: Scan = scan, locations: int = shape.locations, repeat: int | None = None
+            scan: Scan = scan,
+            locations: int = shape.locations,
+            volumes: int = shape.volumes,
+            repeat: int | None = None,
         ) -> Series:
             for path in region_files(scans, scan.participant):
                 check_space(scan, path)
-            return Series(*regions(scan, inside_of(scan.participant, locations), repeat))
+            found = Series(*regions(scan, inside_of(scan.participant, locations), repeat))
+            if len(found.values) != volumes:
+                raise InputError(
+                    f"{scan.name} has {len(found.values)} volumes, but its header tells of "
+                    f"{volumes}. Is it complete?"
+                )
+            return found
 
         confounds = None
         if scans.confounds:

@@ -5,6 +5,7 @@ hemisphere before the right) or a column of an HDF5 file. A scan may be larger t
 `regions` averages over locations while it goes by, and what is held is volumes × regions.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -74,6 +75,25 @@ def _shape(path: Path) -> Shape:
                 f"{locations} voxels."
             )
         return Shape(volumes, locations, repeats[0])
+    return _shape_of_gifti(path)
+
+
+HEAD_BYTES = 2**18
+COUNT = re.compile(rb'NumberOfDataArrays\s*=\s*"(\d+)"')
+ARRAY = re.compile(rb"<DataArray\b[^>]*>")
+SIZES = re.compile(rb'\bDim\d\s*=\s*"(\d+)"')
+
+
+def _shape_of_gifti(path: Path) -> Shape:
+    """From the first lines of the XML, since the whole takes a thousand times as long."""
+    with _in_words(path), path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    count, array = COUNT.search(head), ARRAY.search(head)
+    sizes = [int(size) for size in SIZES.findall(array[0])] if array else []
+    if count and len(sizes) == 1:
+        return Shape(int(count[1]), sizes[0])
+    if count and int(count[1]) == 1 and len(sizes) == 2:
+        return Shape(min(sizes), max(sizes))
     values = _gifti(path)
     return Shape(values.shape[1], values.shape[0])
 
@@ -265,8 +285,7 @@ def regions(
     notes = []
     if bad.any():
         notes.append(
-            f"{scan.paths[0].name}: {bad.sum()} of {len(bad)} locations in the regions hold NaN "
-            "and are left out"
+            f"{bad.sum()} of {len(bad)} locations in the regions hold NaN and are left out"
         )
     series = np.concatenate(sums)
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from geomod.brain.dataset import Dataset
+from geomod.brain.inputs import every_story
 from geomod.brain.story import Told, find_runs
 from geomod.stories.downsampling import word_rate, word_times
 from geomod.stories.lags import check_lags
@@ -28,7 +29,7 @@ def read_telling(dataset: Dataset) -> Telling:
     """Words and rows of every story that has both, from headers alone: no response is read."""
     settings = dataset.told
     heard = read_words(settings)
-    told = find_runs(dataset, heard.stories)
+    told = find_runs(dataset, heard.stories, every_story(dataset))
     notes = [*heard.notes, *words_in_scan(heard.words, told.rows, settings.tr)]
     words = heard.words[heard.words["story"].isin(told.timings)].reset_index(drop=True)
     rows = told.rows.drop(columns="kept").assign(word_rate=0.0)

@@ -15,9 +15,8 @@ from geomod.base.files import names_on_disk
 from geomod.base.sheets import listed, nearest, require_columns
 from geomod.brain.dataset import Dataset, OwnReader
 from geomod.brain.glances import glance
-from geomod.brain.inputs import check_participants
+from geomod.brain.inputs import check_participants, scans_of
 from geomod.brain.regions import match_regions, region_numbers
-from geomod.brain.scans import find_scans
 from geomod.plan.config.dataset import Dataset as Section
 from geomod.plan.config.suites import FolderSuite, HubSuite
 from geomod.plan.config.whole import Config
@@ -220,10 +219,9 @@ def look(section: Section, dataset: Dataset) -> Known:
 
 def _look_at_stories(dataset: Dataset) -> Known:
     """Which stories have words, and whose scans are there; headers of scans are left to the job."""
-    stories = story_names(dataset.told)
+    story_names(dataset.told)
     if dataset.scans:
-        found = find_scans(dataset.scans, stories, dataset.participants)
-        people = list(dict.fromkeys(scan.participant for scan in found))
+        people = list(dict.fromkeys(scan.participant for scan in scans_of(dataset)))
         return Known(dataset.scans.bids or dataset.scans.files, people)
     path = Path(dataset.responses)
     seen = glance(path, dataset, ["region", "participant"])
