@@ -258,6 +258,12 @@ def confounds_of(dataset):
     return PATHS.data(dataset, "confounds.parquet") if dataset in STORIES else []
 
 
+def planted_for_listeners(wildcards):
+    """What is planted in people who listen, where they are made up."""
+    made_up = wildcards.dataset in MADE_UP
+    return [PATHS.data(wildcards.dataset, "world/truth.json")] if made_up else []
+
+
 def of_checkpoints(name):
     """What each checkpoint has to say in a table of a dataset, a file each."""
     return lambda wildcards: [

@@ -5,7 +5,7 @@ always on a log axis, log2(step + 1), and layer 0 (the embedding) at the bottom.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -49,7 +49,11 @@ STYLE: Any = {
 
 
 def panels(
-    rows: int, columns: int, width: float = 2.4, height: float = 2.1, sharey: bool = False
+    rows: int,
+    columns: int,
+    width: float = 2.4,
+    height: float = 2.1,
+    sharey: bool | Literal["row"] = False,
 ) -> tuple[Figure, np.ndarray]:
     figure = Figure(figsize=(width * columns + 0.8, height * rows), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False, sharey=sharey)
