@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from documented import document
+from benchmarks.documented import document
 from numpy.typing import NDArray
 
 Array = NDArray[np.float32]

@@ -137,8 +137,9 @@ def _by_block(
 
 def _saved(error: Tensor, p: Tensor) -> Tensor:
     """2⟨e, p⟩ − |p|² over the rows of p `[alphas, rows, targets]`, summed in float64."""
-    p = p.double()
-    return ((2 * error.double() - p) * p).sum(dim=1)
+    twice = 2 * error.double()
+    # One penalty at a time, which stays in a processor's cache.
+    return torch.stack([((twice - own) * own).sum(dim=0) for own in map(Tensor.double, p)])
 
 
 def _with_bounds(gains: Tensor, off: Tensor, shared: Tensor, error_of_mean: Tensor) -> Gains:
@@ -189,10 +190,13 @@ def _predicted(
     `u` are the block's rows of U, and `rest` is 1 − w. Rounding errs in proportion to the second
     result, `[alphas, targets]`, over the third, the least there is of (I − H)_BB, `[alphas]`.
     """
-    weighted = weights.T[:, :, None] * z[:, None]
-    right = product(u, weighted.flatten(start_dim=1)).view(len(u), len(weights), -1)
-    p, pivots = solved(unexplained(factor, u, rest), right.transpose(0, 1))
-    return p, weighted.norm(dim=0).double(), pivots
+    if z.shape[1] < len(u):  # the smaller of both is weighted
+        weighted = (weights.T[:, :, None] * z[:, None]).flatten(start_dim=1)
+        right = product(u, weighted).view(len(u), len(weights), -1).transpose(0, 1)
+    else:
+        right = product((weights[:, None] * u).flatten(end_dim=1), z).view(len(weights), len(u), -1)
+    p, pivots = solved(unexplained(factor, u, rest), right)
+    return p, product(weights.double() ** 2, z.double() ** 2).sqrt(), pivots
 
 
 def _refitted(factor: Factor, u: Tensor, alphas: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
