@@ -12,15 +12,19 @@ import argparse
 import multiprocessing
 import resource
 import statistics
+import sys
 import time
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from benchmarks.documented import document
 from numpy.typing import NDArray
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from benchmarks.documented import document
 
 Array = NDArray[np.float32]
 TRS, STORIES, DELAYS = 250, 6, (1, 2, 3, 4)

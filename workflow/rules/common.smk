@@ -254,8 +254,10 @@ def rows_of(dataset):
 
 
 def confounds_of(dataset):
-    """The table of confounds that stories are held against; nothing for sentences."""
-    return PATHS.data(dataset, "confounds.parquet") if dataset in STORIES else []
+    """The table of confounds that stories are held against, unless these are regressed out."""
+    scans = DATASETS[dataset].scans
+    is_band = scans and scans.confounds and not scans.regress
+    return PATHS.data(dataset, "confounds.parquet") if is_band else []
 
 
 def planted_for_listeners(wildcards):

@@ -8,7 +8,7 @@ from geomod.base.layers import read_features
 from geomod.base.provenance import derived
 from geomod.base.seals import read_json, seal_svg
 from geomod.base.tables import read_table, write_table
-from geomod.encoding.in_time import impulses, splits, with_planted
+from geomod.encoding.in_time import TIME, bumps, impulses, splits, with_planted
 from geomod.encoding.settings import Settings
 from geomod.report.in_time import draw_in_time
 
@@ -18,10 +18,12 @@ with job(snakemake.log[0], snakemake.threads):
     settings, name = Settings(**params.encoding), snakemake.wildcards.dataset
     truth = read_json(inputs.truth[0]) if inputs.truth else None
     impulse = with_planted(impulses(responses, rows, settings, params.tr), truth)
-    claimed = pd.concat(
+    alone = splits({0: bumps(rows)}, responses, rows, settings).assign(model=TIME, step=0)
+    claimed = [
         splits(read_features(path), responses, rows, settings).assign(model=model, step=step)
         for (model, step), path in zip(params.checkpoints, inputs.features, strict=True)
-    )
+    ]
+    claimed = pd.concat([*claimed, alone], ignore_index=True)
     origin = derived(params.provenance, snakemake.input)
     for kind, table in (("impulse", impulse), ("splits", claimed)):
         write_table(table.assign(dataset=name), output[kind], kind, origin)

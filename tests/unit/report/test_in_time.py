@@ -34,6 +34,7 @@ def test_every_region_has_its_response_and_its_scores(tmp_path: Path) -> None:
         )
         for region in ("rate", "semantic")
     )
+    splits = pd.concat([splits, splits.assign(model="time")], ignore_index=True)
     draw_in_time(impulse, splits, tmp_path / "in_time.svg")
     drawn = (tmp_path / "in_time.svg").read_text(encoding="utf-8")
     for words in ("rate", "semantic", "shuffled TRs", "stories left out", "after a word (s)"):

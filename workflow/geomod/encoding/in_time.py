@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from geomod.brain.responses import AVERAGE, Block, response_blocks
 from geomod.encoding.design import Design
@@ -21,6 +22,9 @@ from geomod.ridge.folds import InnerFolds
 from geomod.ridge.weights import coefficients
 
 REACH = 18.0  # s after a word, by when blood is nearly back
+
+# Features that know what time it is and nothing of the words: a bump every so many TRs.
+TIME, BUMP = "time", 2
 
 
 def impulses(
@@ -62,6 +66,14 @@ def with_planted(table: pd.DataFrame, truth: Mapping[str, Any] | None) -> pd.Dat
         table.loc[rate, "planted"] = shape[rate] * (h @ w) / (h @ h)
     table.loc[table["region"] == truth["null"], "planted"] = 0.0
     return table
+
+
+def bumps(rows: pd.DataFrame) -> NDArray[np.float64]:
+    """A Gaussian every second TR of every story, of that width (SD), `[rows, bumps]`."""
+    at = np.arange(len(rows), dtype=np.float64)
+    heights = np.exp(-0.5 * ((at[:, None] - at[::BUMP]) / BUMP) ** 2)
+    story = rows["story"].to_numpy()
+    return np.where(story[:, None] == story[::BUMP], heights, 0.0)
 
 
 def splits(

@@ -19,7 +19,7 @@ def draw_in_time(impulse: pd.DataFrame, splits: pd.DataFrame, path: str | Path) 
 
     Above, the response to words: thick the participants' average, thin single ones, dashed what is
     planted. Below, scores of the layers of each model's last checkpoint by stories that are left
-    out, and dotted by shuffled TRs.
+    out, and dotted by shuffled TRs; the grey lines are of features that know the time alone.
     """
     regions = list(dict.fromkeys(impulse["region"]))
     with mpl.rc_context(STYLE):
@@ -48,7 +48,11 @@ def _response(axis: Axes, region: str, impulse: pd.DataFrame) -> None:
 
 def _scores(axis: Axes, splits: pd.DataFrame) -> None:
     axis.axhline(0, color=OTHER, lw=0.5)
-    for k, (_, of_model) in enumerate(splits.groupby("model", sort=False)):
+    alone = splits[splits["model"] == "time"]
+    for style, name in (("-", "stories"), (":", "shuffled")):
+        for height in alone[name]:
+            axis.axhline(height, color=OTHER, lw=1.2, ls=style)
+    for k, (_, of_model) in enumerate(splits.drop(alone.index).groupby("model", sort=False)):
         names = ("stories left out", "shuffled TRs") if not k else (None, None)
         axis.plot(of_model["layer"], of_model["stories"], color=FOUND, lw=1.2, label=names[0])
         axis.plot(
