@@ -10,6 +10,7 @@ from geomod.report.drawing import OTHER, STYLE, panels
 with extra("report"):
     import matplotlib as mpl
     from matplotlib.axes import Axes
+    from matplotlib.ticker import MaxNLocator
 
 FOUND, SHUFFLED, PLANTED = "#2a7f62", "#c8553d", "black"
 
@@ -59,3 +60,4 @@ def _scores(axis: Axes, splits: pd.DataFrame) -> None:
             of_model["layer"], of_model["shuffled"], color=SHUFFLED, lw=1.2, ls=":", label=names[1]
         )
     axis.set_xlabel("layer")
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
