@@ -37,6 +37,7 @@ IMPORTED_AS = {"snakemake-executor-plugin-slurm": "snakemake_executor_plugin_slu
 OPTIONAL = {
     "geomod.brain.assembly": "imaging",
     "geomod.brain.nifti": "imaging",
+    "geomod.brain.streams": "imaging",
     "geomod.brain.voxel_maps": "imaging",
     "geomod.checkpoints.audit": "models",
     "geomod.checkpoints.hub": "models",

@@ -184,7 +184,7 @@ class TestRegistry:
         with pytest.raises(
             InputError, match=r"no reading `tale`; there are sentences, passages, story"
         ):
-            reading_of("story")
+            reading_of("tale")
 
     def test_planning_does_not_wait_for_torch(self, root: Path):
         code = "import sys, geomod.models.passages, geomod.plan.config\n"

@@ -160,7 +160,7 @@ def test_files_hold_what_was_extracted(neox, tmp_path):
     stimuli = pd.DataFrame({"item_id": list("abcdefg"), "sentence": SENTENCES})
     found = Sentences(stimuli)
     read(*neox, [found])
-    place = {"model": "m", "step": 3, "parameters": 12, "vocabulary": 19}
+    place = {"dataset": "d", "model": "m", "step": 3, "parameters": 12, "vocabulary": 19}
     found.write(tmp_path, place, {"sha": "abc"})
     features, grams, tokens = (tmp_path / name for name in Sentences.files)
     for layer, expected in read_features(features).items():

@@ -252,7 +252,7 @@ def test_it_leaves_the_files_of_every_reading(neox, tmp_path):
     words = stories({"a": 30})
     rows = scans(words)
     found = extract_story(*neox, words, rows, how=Told(tr=TR, span_words=6))
-    place = {"model": "toy-xs", "step": 4, "parameters": 1, "vocabulary": 19}
+    place = {"dataset": "told", "model": "toy-xs", "step": 4, "parameters": 1, "vocabulary": 19}
     found.write(tmp_path, place, {})
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(Story.files)
     assert read_features(tmp_path / "features.safetensors")[2].shape == (len(rows), 32)
