@@ -157,10 +157,9 @@ def encode(
 
     With `permutations`, the rows of the responses are permuted (whole groups where folds are
     grouped; turned round within each story where they are delayed) and refitted with the penalties
-    that the real responses chose. Layers and folds are
-    dealt to as many cores as torch may use. `beside` is called with each layer and fold as soon as
-    it is fitted, by the core that did: models that share its factorization (`geomod.ridge.banded`)
-    cost little there.
+    that the real responses chose. Layers and folds are dealt to as many cores as torch may use.
+    `beside` is called with each layer and fold as soon as it is fitted, by the core that did:
+    models that share its factorization (`geomod.ridge.banded`) cost little there.
     """
     x, y, grid = checked(features, responses, alphas, delays)
     cut = cutting(scheme, groups, gap, delays)

@@ -62,7 +62,10 @@ def outer_folds(
     they are, whatever the scheme; where there are groups, they must respect them.
     """
     if gap and (scheme != "contiguous" or not isinstance(folds, int | np.integer)):
-        raise InputError("a gap between training and test rows needs a number of contiguous folds")
+        raise InputError(
+            "a gap between training and test rows needs a number of contiguous folds; "
+            "folds of other kinds need gap=0"
+        )
     if not isinstance(folds, int | np.integer) or isinstance(folds, bool):
         return _own_folds(n, folds, groups)
     # Imported when folds are cut: it takes longer than torch, and `import geomod.ridge` needs none.
