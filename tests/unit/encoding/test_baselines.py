@@ -59,7 +59,7 @@ def test_a_row_a_baseline_layer_and_region_of_the_average(world: Any) -> None:
     keys = ["baseline", "layer", "region"]
     assert len(table) == 3 * 2 * 3 == len(table.drop_duplicates(keys))
     assert set(table["participant"]) == {"average"}
-    assert {"model", "step", *table.columns} == set(columns_of("baselines"))
+    assert {"dataset", "model", "step", *table.columns} == set(columns_of("baselines"))
     np.testing.assert_allclose(table["unique"], table["score_joint"] - table["score_baseline"])
 
 
@@ -100,7 +100,7 @@ def test_layers_that_diverged_have_no_rows(world: Any) -> None:
 def test_no_baselines_no_rows(world: Any) -> None:
     table = against_baselines(*world, SETTINGS)
     assert table.empty
-    assert {"model", "step", *table.columns} == set(columns_of("baselines"))
+    assert {"dataset", "model", "step", *table.columns} == set(columns_of("baselines"))
 
 
 def test_ladders_climbed_beside_the_scores_are_those_climbed_alone(world: Any) -> None:
