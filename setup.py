@@ -4,10 +4,11 @@ has all else)."""
 from setuptools import find_packages, setup
 
 SHIPPED = ["workflow/schemas", "workflow/report", "resources"]
+KINDS = ["*.yaml", "*.json", "*.rst", "*.j2", "*.js", "*.css", "*.tsv"]
 FOLDERS = {f"geomod._shipped.{folder.replace('/', '.')}": folder for folder in SHIPPED}
 
 setup(
     packages=[*find_packages("workflow"), *FOLDERS],
     package_dir={"": "workflow", **FOLDERS},
-    package_data={"geomod": ["py.typed"], "": ["*.yaml", "*.json", "*.rst", "*.j2", "*.tsv"]},
+    package_data={"geomod": ["py.typed"], "": KINDS},
 )

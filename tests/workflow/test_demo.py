@@ -28,12 +28,15 @@ def results(finished: Workflow) -> Path:
     return finished.folder / "results/small"
 
 
+KINDS = ("svg", "pdf", "png")  # of figures
+
+
 def test_the_files_of_the_contract_are_there(results: Path) -> None:
     expected = [f"data/toy-world/{name}.parquet" for name in ("stimuli", "responses", "ceiling")]
     expected += [f"tables/{t}.parquet" for t in ("geometry", "encoding", "modules", "emergence")]
     sets = ("population", "depth_similarity", "speed", "specification_curve", "survival")
     expected += [f"tables/{t}.parquet" for t in sets]
-    expected += [f"figures/{name}.{suffix}" for name in GALLERY for suffix in ("svg", "png")]
+    expected += [f"figures/{name}.{suffix}" for name in GALLERY for suffix in KINDS]
     expected += ["claims.json", "report.html"]
     per_step = ["features.safetensors", "grams.safetensors", "geometry.parquet", "encoding.parquet"]
     expected += [
@@ -116,7 +119,7 @@ def test_geometry_is_that_of_the_grams(results: Path) -> None:
 
 def test_scores_are_those_of_a_nested_loop_with_scikit_learn(results: Path) -> None:
     features = load_file(results / "toy-s/step128/toy-world/features.safetensors")["layer02"]
-    responses = pd.read_parquet(results / "brain/responses.parquet")
+    responses = pd.read_parquet(results / "data/toy-world/responses.parquet")
     stimuli = pd.read_parquet(results / "data/toy-world/stimuli.parquet")
     table = pd.read_parquet(results / "tables/encoding.parquet")
     alphas = np.logspace(-1, 6, 8)
@@ -179,10 +182,21 @@ def test_there_are_five_claims(results: Path) -> None:
 
 def test_the_report_stands_alone(results: Path) -> None:
     page = (results / "report.html").read_text(encoding="utf-8")
-    assert page.count("<svg") + page.count("Left out: this figure needs") == len(GALLERY)
+    drawn = page.count('src="data:image/svg+xml')
+    assert drawn + page.count("Left out: this figure needs") == len(GALLERY)
     assert "Planted and recovered" in page
     for loading in ("<script src", "<link ", '<img src="http', "url(http"):
         assert loading not in page
+
+
+def test_the_index_lists_the_run_and_runs_can_be_compared(like_finished: Workflow) -> None:
+    results = like_finished.folder / "results"
+    assert ">small</a>" in (results / "index.html").read_text(encoding="utf-8")
+    refused = like_finished.run("-n", "compare", check=False)
+    assert "say which runs to compare: --config 'runs=[a, b]'" in refused.stderr
+    like_finished.run("compare", "--config", "runs=[small, small]")
+    page = (results / "compare-small-small.html").read_text(encoding="utf-8")
+    assert page.count('src="data:image/svg+xml') == 2
 
 
 def test_tests_are_calibrated_on_the_grid_of_the_run(like_finished: Workflow) -> None:

@@ -34,9 +34,9 @@ def test_what_is_planted_in_listeners_comes_back(fresh: Workflow) -> None:
     assert np.corrcoef(found["weight"], found["planted"])[0, 1] > 0.9
     assert set(read_table(root / "data/volume/impulse.parquet")["participant"]) == {"03", "average"}
 
-    splits = read_table(root / "data/surface/splits.parquet").set_index(["model", "region"])
-    assert splits.loc[("time", "noise"), "shuffled"] > 0.4
-    assert abs(splits.loc[("time", "noise"), "stories"]) < 0.2
+    shuffling = read_table(root / "data/surface/shuffling.parquet").set_index(["model", "region"])
+    assert shuffling.loc[("time", "noise"), "shuffled"] > 0.4
+    assert abs(shuffling.loc[("time", "noise"), "stories"]) < 0.2
     scores = read_table(root / "toy-xs/step64/surface/encoding.parquet")
     best = scores[scores["participant"] == "average"].groupby("region")["score"].max()
     assert best["semantic"] > 0.25 > best["noise"]

@@ -78,7 +78,7 @@ def test_a_table_as_a_spreadsheet_saves_it(fresh: Workflow) -> None:
     fresh.run("results/lab/data/lab/notes.json")
     notes = json.loads((fresh.folder / "results/lab/data/lab/notes.json").read_text("utf-8"))
     assert "2 of 180 responses are empty or NaN" in notes[0]
-    ceilings = read(fresh, "brain/ceiling.parquet").query("participant == 'average'")
+    ceilings = read(fresh, "data/lab/ceiling.parquet").query("participant == 'average'")
     assert dict(zip(ceilings["region"], ceilings["ceiling"], strict=True)) == {
         "IFG": 0.5,
         "netw": 0.6,

@@ -15,7 +15,8 @@ def of_load(load, block, files):
     """Files of every dataset that a load still serves, at every step of a block."""
     return [
         path
-        for dataset in load.wanted
+        for dataset in load.datasets
+        if dataset in load.wanted
         for file in files
         for path in PATHS.steps("{model}", block.steps, file, dataset)
     ]
@@ -27,7 +28,10 @@ for block, load in [(block, load) for block in BLOCKS for load in LOADS]:
         name:
             rule_name("activations", block, load)
         input:
-            stimuli=[PATHS.data(name, "stimuli.parquet") for name in load.planned],
+            stimuli=[PATHS.data(name, "stimuli.parquet") for name in load.datasets],
+            task_sets=here(
+                [file for how in load.task_sets.values() for file in how["files"]]
+            ),
             stories=[
                 PATHS.data(name, file)
                 for name, how in load.planned.items()
@@ -51,6 +55,7 @@ for block, load in [(block, load) for block in BLOCKS for load in LOADS]:
                     *READING_FILES,
                 ],
             ),
+            scored=scored_of_load(load, block),
         log:
             PATHS.log(
                 "_".join([f"{{model}}/activations_{block.label}", *load_label(load)])
@@ -70,7 +75,9 @@ for block, load in [(block, load) for block in BLOCKS for load in LOADS]:
             source=lambda wildcards: source(wildcards.model),
             training=lambda wildcards: training_of(wildcards.model),
             store=MOVED.at("checkpoints/hub"),
-            datasets=load.planned,
+            datasets=load.datasets,
+            task_sets=load.task_sets,
+            bos=bos_of(CONFIG, block.suite) if load.task_sets else "",
             features=FEATURES.model_dump(
                 include={"pooling", "bos", "first_token", "last_layer"}
             ),

@@ -20,26 +20,34 @@ from geomod.brain.inputs import (
 )
 from geomod.models.reading import load_readings
 from geomod.plan import runs
-from geomod.plan.checks import check, check_device
+from geomod.plan.checks import check, check_device, check_task_sets
 from geomod.plan.config.suites import HubSuite, TrainSuite
 from geomod.plan.datasets import about_rows, about_sentences, as_files, how_read
 from geomod.plan.fingerprint import fingerprint
-from geomod.plan.grid import ANY_STEP, Grid, Paths
+from geomod.plan.grid import ANY_STEP, Grid, Paths, halfway
 from geomod.plan.loads import deal_loads
 from geomod.plan.place import Place
 from geomod.plan.reading import moved_keys, parse_config, read_configs
 from geomod.plan.settings import (
+    bos_of,
+    cut_of,
     encoding_settings,
     grouping,
+    how_scored,
+    published_sources,
     source_of,
+    task_sources,
     voxel_settings,
 )
-from geomod.report.gallery import GALLERY
+from geomod.report.gallery import GALLERY, PARTS, PARTS_OF_RUNS
 from geomod.stories.names import word_files
 
 # Relative, as all inputs are: a folder that is moved as a whole has nothing to run again.
 RESOURCES = os.path.relpath(shipped("resources"))
-TEMPLATE = os.path.relpath(shipped("workflow/report/report.html.j2"))
+TEMPLATES, TEMPLATES_OF_RUNS = (
+    [os.path.relpath(shipped(f"workflow/report/{name}")) for name in names]
+    for names in (PARTS, PARTS_OF_RUNS)
+)
 CONDA = "../../envs/geomod.yaml"  # as Snakemake finds it from every file of rules
 CONFIG_FILES = list(dict.fromkeys(map(os.path.relpath, workflow.configfiles)))
 
@@ -68,21 +76,32 @@ try:
         name: as_files(section, MOVED.data(name, "world"))
         for name, section in SECTIONS.items()
     }
+    TASK_SETS = task_sources(CONFIG)
+    PUBLISHED = published_sources(CONFIG)
     RECORD = runs.read_record(MOVED.root)
     if workflow.is_main_process:  # jobs parse this file too, and need not check again
         for line in moved_keys(*GIVEN):
             print(line, file=sys.stderr)
         check(CONFIG, DATASETS)
+        check_task_sets(TASK_SETS.values())
         runs.check_layout(MOVED.root)
         runs.check_owner(RECORD, CONFIG.run, OWNER)
     GRID = Grid(CONFIG, RECORD.get("blocks"), RECORD.get("training"))
 except InputError as error:
     sys.exit(f"\n{error}")  # the last words on the screen, and the only ones about it
 
+
+def is_there(name, how):
+    """Whether what was planned before can be read: datasets that are asked for will be."""
+    files = how.get("files", [MOVED.data(name, "stimuli.parquet")])
+    return name in SECTIONS or all(map(os.path.exists, files))
+
+
 LOADS = deal_loads(
-    {name: how_read(section) for name, section in SECTIONS.items()},
+    {name: how_read(section) for name, section in SECTIONS.items()}
+    | {name: how_scored(source) for name, source in TASK_SETS.items()},
     RECORD.get("loads", []),
-    lambda name: os.path.exists(MOVED.data(name, "stimuli.parquet")),
+    is_there,
 )
 STORIES = [name for name, section in SECTIONS.items() if section.story]
 MADE_UP = [name for name, section in SECTIONS.items() if section.simulate]
@@ -119,6 +138,18 @@ def complain(since):
     sentences = jobs.complaints(logs, since)
     if sentences:
         atexit.register(print, "", *sentences, sep="\n", file=sys.stderr)
+
+
+def finish():
+    """Say what this run has found, and write the index of all runs anew."""
+    from pathlib import Path
+    from geomod.report.runs import verdicts, write_index
+
+    claims = Path(MOVED.at("claims.json"))
+    if claims.exists():
+        write_index(claims.parents[1], TEMPLATES_OF_RUNS[0])
+        print(*verdicts(claims), sep="\n")
+        print(f"Open {MOVED.at('report.html')}; all runs: {MOVED.beside('index.html')}")
 
 
 def by_suite(blocks):
@@ -231,11 +262,26 @@ def audited(model):
     )
 
 
+def scored_of_load(load, block):
+    """What is said of every task set that a load still serves, at every step of a block."""
+    return [
+        path
+        for name in load.task_sets
+        if name in load.wanted
+        for path in PATHS.steps("{model}", block.steps, f"competence/{name}.parquet")
+    ]
+
+
+CONTROLS = "controls.safetensors"  # fits of controls: arrays, no table
+
+
 def encoding_files(model, steps, name, dataset):
     """The parts of an encoding table, one for each block of layers, or the table itself."""
+    stem, suffix = os.path.splitext(name)
     if CONFIG.jobs.layers_per_job == "all":
-        return PATHS.steps(model, steps, f"{name}.parquet", dataset)
-    return PATHS.steps(model, steps, f"layers/{name}_{{layers}}.parquet", dataset)
+        return PATHS.steps(model, steps, f"{stem}{suffix or '.parquet'}", dataset)
+    part = f"layers/{stem}_{{layers}}{suffix or '.parquet'}"
+    return PATHS.steps(model, steps, part, dataset)
 
 
 def untrained_features(suite, model, dataset):
@@ -253,17 +299,58 @@ def rows_of(dataset):
     return PATHS.data(dataset, f"{'rows' if dataset in STORIES else 'stimuli'}.parquet")
 
 
-def confounds_of(dataset):
-    """The table of confounds that stories are held against, unless these are regressed out."""
-    scans = DATASETS[dataset].scans
-    is_band = scans and scans.confounds and not scans.regress
-    return PATHS.data(dataset, "confounds.parquet") if is_band else []
-
-
 def planted_for_listeners(wildcards):
     """What is planted in people who listen, where they are made up."""
     made_up = wildcards.dataset in MADE_UP
     return [PATHS.data(wildcards.dataset, "world/truth.json")] if made_up else []
+
+
+def nuisances_of(dataset):
+    """What responses may follow beside texts: a table of the dataset's own, or confounds of scans,
+    unless these are regressed out."""
+    scans = DATASETS[dataset].scans
+    if scans and scans.confounds and not scans.regress:
+        return [PATHS.data(dataset, "confounds.parquet")]
+    return of_rows("nuisances", dataset)
+
+
+def control_responses(wildcards):
+    """What a fit is to answer beside the real responses, where the config asks for controls."""
+    files = ("targets.parquet", "responses.safetensors")
+    return [
+        PATHS.data(wildcards.dataset, f"controls/{file}")
+        for file in files
+        if CONFIG.controls
+    ]
+
+
+def control_fits(wildcards):
+    """The fits of the controls, by checkpoint and block of layers."""
+    return [path for _, path in placed_fits(wildcards.dataset)]
+
+
+def placed_fits(dataset):
+    """(model, step), and a file of fits there."""
+    return [
+        (place, path.replace("{layers}", layers))
+        for place in GRID.checkpoints()
+        for (path,) in [encoding_files(*place[:1], place[1:], CONTROLS, dataset)]
+        for layers in GRID.layer_blocks(place[0])
+    ]
+
+
+def shapes():
+    """The shapes of the models, or why they are not known."""
+    try:
+        return GRID.shapes()
+    except InputError as error:
+        sys.exit(f"\n{error}")
+
+
+def of_rows(key, dataset):
+    """What is known of rows beyond their text: the table of a key that the dataset may have."""
+    given = getattr(SECTIONS[dataset], key)
+    return [PATHS.data(dataset, f"{key}.parquet")] if given else []
 
 
 def of_checkpoints(name):
@@ -304,3 +391,10 @@ def all_maps(wildcards):
 def inference_settings(wildcards):
     """What the tests of a dataset are told."""
     return CONFIG.inference.told_of(wildcards.dataset)
+
+
+def compared(file):
+    """A file of each of the runs that are set side by side."""
+    if len(CONFIG.runs) < 2:
+        sys.exit("\nsay which runs to compare: --config 'runs=[a, b]'")
+    return [here(file(Paths(name))) for name in CONFIG.runs]

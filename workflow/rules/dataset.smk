@@ -121,6 +121,48 @@ rule stimuli:
         "../scripts/stimuli.py"
 
 
+rule splits:
+    # Apart from the sentences, so that other folds send none of them through a model again.
+    input:
+        sentences=lambda wildcards: here(sentence_file(DATASETS[wildcards.dataset])),
+        stimuli=PATHS.data("{dataset}", "stimuli.parquet"),
+        responses=PATHS.data("{dataset}", "responses.parquet"),
+    output:
+        PATHS.data("{dataset}", "splits.parquet"),
+    log:
+        PATHS.log("data/{dataset}/splits"),
+    conda:
+        CONDA
+    params:
+        dataset=lambda wildcards: about_sentences(DATASETS[wildcards.dataset]),
+        key=lambda wildcards: CONFIG.key_of(wildcards.dataset),
+        column=lambda wildcards: SECTIONS[wildcards.dataset].splits,
+        cut=lambda wildcards: asdict(cut_of(CONFIG, wildcards.dataset)),
+        code=code("splits.py"),
+        provenance=provenance("splits.py"),
+    script:
+        "../scripts/splits.py"
+
+
+rule nuisances:
+    input:
+        nuisances=lambda wildcards: here(SECTIONS[wildcards.dataset].nuisances),
+        stimuli=PATHS.data("{dataset}", "stimuli.parquet"),
+    output:
+        PATHS.data("{dataset}", "nuisances.parquet"),
+    log:
+        PATHS.log("data/{dataset}/nuisances"),
+    conda:
+        CONDA
+    params:
+        dataset=lambda wildcards: about_sentences(DATASETS[wildcards.dataset]),
+        key=lambda wildcards: CONFIG.key_of(wildcards.dataset),
+        code=code("nuisances.py"),
+        provenance=provenance("nuisances.py"),
+    script:
+        "../scripts/nuisances.py"
+
+
 def grouping_of(wildcards):
     """What decides whether groups of sentences allow the folds."""
     found = grouping(CONFIG, wildcards.dataset)

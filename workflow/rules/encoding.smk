@@ -12,15 +12,22 @@ for block in BLOCKS:
             stimuli=lambda wildcards: rows_of(wildcards.dataset),
             responses=PATHS.data("{dataset}", "responses.parquet"),
             ceiling=PATHS.data("{dataset}", "ceiling.parquet"),
+            splits=lambda wildcards: of_rows("splits", wildcards.dataset),
+            nuisances=lambda wildcards: nuisances_of(wildcards.dataset),
             features=PATHS.steps(
                 "{model}", block.steps, "features.safetensors", "{dataset}"
             ),
             untrained=untrained_features(block.suite, "{model}", "{dataset}"),
-            confounds=lambda wildcards: confounds_of(wildcards.dataset),
+            controls=control_responses,
         output:
             scores=encoding_files("{model}", block.steps, "encoding", "{dataset}"),
             folds=encoding_files("{model}", block.steps, "folds", "{dataset}"),
             baselines=encoding_files("{model}", block.steps, "baselines", "{dataset}"),
+            controls=(
+                encoding_files("{model}", block.steps, CONTROLS, "{dataset}")
+                if CONFIG.controls
+                else []
+            ),
         log:
             PATHS.log(f"{{model}}/{{dataset}}/encoding_{block.label}{LAYERS}"),
         wildcard_constraints:
@@ -89,7 +96,7 @@ rule in_time:
         truth=planted_for_listeners,
     output:
         impulse=PATHS.data("{dataset}", "impulse.parquet"),
-        splits=PATHS.data("{dataset}", "splits.parquet"),
+        shuffling=PATHS.data("{dataset}", "shuffling.parquet"),
         figure=report(
             PATHS.data("{dataset}", "in_time.svg"),
             caption="../report/in_time.rst",

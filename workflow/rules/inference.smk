@@ -86,6 +86,8 @@ rule correlations:
         checkpoints=PATHS.table("continuity"),
         geometry=PATHS.table("geometry", "{dataset}"),
         encoding=PATHS.table("encoding", "{dataset}"),
+        tokens=PATHS.table("tokens", "{dataset}"),
+        competence=COMPETENCE,
     output:
         PATHS.table("correlations", "{dataset}"),
     log:
@@ -123,6 +125,55 @@ rule emergence:
         "../scripts/emergence.py"
 
 
+rule question:
+    # Which competence does each region's alignment follow?
+    input:
+        checkpoints=PATHS.table("continuity"),
+        geometry=PATHS.table("geometry", "{dataset}"),
+        encoding=PATHS.table("encoding", "{dataset}"),
+        tokens=PATHS.table("tokens", "{dataset}"),
+        competence=PATHS.table("competence"),
+        retaken=RETAKEN,
+    output:
+        competence_lags=PATHS.table("competence_lags", "{dataset}"),
+        competence_answers=PATHS.table("competence_answers", "{dataset}"),
+    log:
+        PATHS.log("data/{dataset}/question"),
+    conda:
+        CONDA
+    params:
+        settings=inference_settings,
+        seed=SEED,
+        headline=HEADLINE,
+        code=code("question.py"),
+        provenance=provenance("question.py"),
+    script:
+        "../scripts/question.py"
+
+
+rule contrasts:
+    input:
+        checkpoints=PATHS.table("continuity"),
+        geometry=PATHS.table("geometry", "{dataset}"),
+        encoding=PATHS.table("encoding", "{dataset}"),
+        calibration=CALIBRATED,
+    output:
+        PATHS.table("contrasts", "{dataset}"),
+    log:
+        PATHS.log("data/{dataset}/contrasts"),
+    conda:
+        CONDA
+    params:
+        settings=inference_settings,
+        contrasts=lambda wildcards: CONFIG.contrasts_of(wildcards.dataset),
+        seed=SEED,
+        headline=HEADLINE,
+        code=code("contrasts.py"),
+        provenance=provenance("contrasts.py"),
+    script:
+        "../scripts/contrasts.py"
+
+
 rule judge:
     input:
         checkpoints=PATHS.table("continuity"),
@@ -132,6 +183,8 @@ rule judge:
         modules=PATHS.table("modules", "{dataset}"),
         emergence=PATHS.table("emergence", "{dataset}"),
         tokens=PATHS.table("tokens", "{dataset}"),
+        competence=COMPETENCE,
+        retaken=RETAKEN,
         truth=planted_in,
         calibration=CALIBRATED,
     output:
@@ -143,6 +196,7 @@ rule judge:
     params:
         settings=inference_settings,
         seed=SEED,
+        seeds={m.name: [m.suite, m.seed] for m in GRID.models if m.seed is not None},
         headline=HEADLINE,
         code=code("judge.py"),
         provenance=provenance("judge.py"),
@@ -157,6 +211,7 @@ rule calibrate:
         geometry=PATHS.table("geometry", "{dataset}"),
         encoding=PATHS.table("encoding", "{dataset}"),
         tokens=PATHS.table("tokens", "{dataset}"),
+        competence=COMPETENCE,
     output:
         PATHS.table("calibration", "{dataset}"),
     log:

@@ -3,7 +3,12 @@
 SHOWN = sorted({name for plate in GALLERY.values() for name in plate.tables})
 # Those of the headline lie in figures/ itself, those of any other dataset in a folder there.
 FOLDERS = {name: None if name == next(iter(SECTIONS)) else name for name in SECTIONS}
-PLATES = [(dataset, name) for dataset in SECTIONS for name in GALLERY]
+PLATES = [
+    (dataset, name)
+    for dataset, folder in FOLDERS.items()
+    for name, plate in GALLERY.items()
+    if folder is None or not plate.over_datasets
+]
 
 
 def figure_files(suffix):
@@ -15,6 +20,8 @@ rule figures:
     # One job for all: a figure takes a second, Python and its libraries several.
     input:
         tables=[PATHS.table(name) for name in SHOWN],
+        claims=PATHS.at("claims.json"),
+        recovery=[PATHS.table("recovery")] if SIMULATED else [],
         calibration=CALIBRATION,
     output:
         svg=[
@@ -26,6 +33,7 @@ rule figures:
             )
             for (dataset, name), path in zip(PLATES, figure_files("svg"))
         ],
+        pdf=figure_files("pdf"),
         png=figure_files("png"),
     log:
         PATHS.log("figures"),
@@ -38,6 +46,25 @@ rule figures:
         "../scripts/figures.py"
 
 
+rule compare:
+    # Of runs that were finished before; none of them runs again for it.
+    input:
+        claims=lambda wildcards: compared(lambda run: run.at("claims.json")),
+        encodings=lambda wildcards: compared(lambda run: run.table("encoding")),
+        template=here(TEMPLATES_OF_RUNS),
+    output:
+        PATHS.beside(f"{'-'.join(['compare', *CONFIG.runs])}.html"),
+    log:
+        PATHS.log("compare"),
+    conda:
+        CONDA
+    params:
+        runs=CONFIG.runs,
+        code=code("compare.py"),
+    script:
+        "../scripts/compare.py"
+
+
 rule report:
     input:
         claims=PATHS.at("claims.json"),
@@ -46,8 +73,14 @@ rule report:
         checkpoints=PATHS.table("continuity"),
         calibration=CALIBRATION,
         recovery=[PATHS.table("recovery")] if SIMULATED else [],
+        controls=[
+            PATHS.data(name, "controls/said.json")
+            for name in SECTIONS
+            if CONFIG.controls
+        ],
         figures=figure_files("svg"),
-        template=here(TEMPLATE),
+        listed=PATHS.table("checkpoints"),
+        template=here(TEMPLATES),
     output:
         PATHS.at("report.html"),
     log:
@@ -61,3 +94,7 @@ rule report:
         code=code("report.py"),
     script:
         "../scripts/report.py"
+
+
+onsuccess:
+    finish()

@@ -12,8 +12,17 @@ STACKED = {
     },
     "ceiling": [PATHS.data(name, "ceiling.parquet") for name in SECTIONS],
 }
+if CONFIG.competence:
+    STACKED |= {
+        kind: of_datasets(kind) for kind in ("competence_lags", "competence_answers")
+    }
 if SIMULATED:
     STACKED["recovery"] = of_datasets("recovery", SIMULATED)
+if CONFIG.controls:
+    STACKED["controls"] = of_datasets("controls")
+CONTRASTED = [name for name in SECTIONS if CONFIG.contrasts_of(name)]
+if CONTRASTED:
+    STACKED["contrasts"] = of_datasets("contrasts", CONTRASTED)
 CALIBRATION = [PATHS.table("calibration")] if CONFIG.inference.calibration_draws else []
 
 

@@ -8,6 +8,7 @@ if MAPS:
         input:
             data=lambda wildcards: here(response_files(of_participant(wildcards))),
             stimuli=lambda wildcards: rows_of(CONFIG.mapped),
+            splits=of_rows("splits", CONFIG.mapped),
             features=PATHS.step(
                 "{model}", "{step}", "features.safetensors", CONFIG.mapped
             ),

@@ -1,4 +1,4 @@
-"""One forward pass a checkpoint: pooled features, token Grams, surprisal."""
+"""One forward pass a checkpoint: pooled features, token Grams, surprisal; ln p of task sets."""
 
 from pathlib import Path
 
@@ -9,9 +9,12 @@ from geomod.base.provenance import derived, of_checkpoint
 from geomod.checkpoints.continuity import sketch, write_sketch
 from geomod.checkpoints.listings import CheckpointSource
 from geomod.checkpoints.opening import open_checkpoints
+from geomod.competence.reading import read_task_set
+from geomod.competence.source import Source
 from geomod.models.forward import read
 from geomod.models.loading import load_model, parameters_of, vocabulary_of
 from geomod.models.reading import Settings, load_readings, reading_of
+from geomod.models.scored import Scored
 from geomod.plan.place import Place
 
 with job(snakemake.log[0], snakemake.threads):
@@ -23,6 +26,11 @@ with job(snakemake.log[0], snakemake.threads):
         for (name, how), stimuli in zip(params.datasets.items(), inputs.stimuli, strict=True)
         for kind in (reading_of(how["reading"]), *own)
         if name in wanted
+    ]
+    scored = [
+        Scored(read_task_set(Source.of(how)), params.bos)
+        for name, how in params.task_sets.items()
+        if name in {Path(path).stem for path in snakemake.output.scored}
     ]
     behind = derived(params.provenance, inputs)
     device = pick(params.device)
@@ -47,9 +55,13 @@ with job(snakemake.log[0], snakemake.threads):
         origin = {**behind, **of_checkpoint(checkpoint)}
         if checkpoint.step in sketches:
             write_sketch(sketch(parameters_of(model)), sketches[checkpoint.step], origin)
-        read(model, tokenizer, [reading for _, reading in readings], blocks=params.blocks)
+        every = [*(reading for _, reading in readings), *scored]
+        read(model, tokenizer, every, blocks=params.blocks)
         known = {"parameters": model.num_parameters(), "vocabulary": vocabulary_of(model)}
         for name, reading in readings:
             columns = Place(checkpoint.model, checkpoint.step, name).columns
             reading.write(folders[checkpoint.step] / name, {**columns, **known}, origin)
+        for texts in scored:
+            columns = Place(checkpoint.model, checkpoint.step).columns
+            texts.write(folders[checkpoint.step], columns, origin)
         del model  # or the next would be loaded beside it

@@ -3,6 +3,7 @@
 from geomod.base.jobs import job
 from geomod.base.provenance import derived
 from geomod.base.tables import read_table, write_table
+from geomod.competence.shares import families
 from geomod.curves.curves import gather
 from geomod.curves.settings import Settings
 from geomod.curves.sound import sound
@@ -11,10 +12,14 @@ from geomod.scrutiny.calibration import calibrate
 with job(snakemake.log[0], snakemake.threads):
     inputs, params, output = snakemake.input, snakemake.params, snakemake.output
     tokens, checkpoints = read_table(inputs.tokens), read_table(inputs.checkpoints)
+    competence = next(iter(inputs.competence), None)
     curves = gather(
         sound(read_table(inputs.geometry), checkpoints),
         sound(read_table(inputs.encoding), checkpoints),
         tokens[["model", "parameters"]].drop_duplicates(),
+        competence=families(sound(read_table(competence), checkpoints), tokens)
+        if competence
+        else None,
         variants=params.headline,
     )
     table = calibrate(

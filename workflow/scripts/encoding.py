@@ -2,34 +2,49 @@
 
 from geomod.base.devices import pick
 from geomod.base.jobs import job
-from geomod.base.layers import read_features
+from geomod.base.layers import read_features, write_features
 from geomod.base.provenance import derived
 from geomod.base.tables import read_table, write_table
+from geomod.base.tensors import Tensors
 from geomod.encoding.baselines import Baselines, Ladders
+from geomod.encoding.controls import Beside, Controls, together
+from geomod.encoding.groups import with_splits
 from geomod.encoding.scores import encode_checkpoint, layers_in
 from geomod.encoding.settings import Settings
 from geomod.plan.place import Place
 
 with job(snakemake.log[0], snakemake.threads):
     params, inputs, output = snakemake.params, snakemake.input, snakemake.output
-    measured = (inputs.stimuli, inputs.responses, inputs.ceiling)
-    stimuli, responses, ceiling = map(read_table, measured)
+    measured = (inputs.stimuli, inputs.responses, inputs.ceiling, *inputs.splits)
+    stimuli, responses, ceiling, *splits = map(read_table, measured)
+    stimuli = with_splits(stimuli, *splits)
     settings, device = Settings(**params.encoding), pick(params.device)
     layers = layers_in(params.layers)
     untrained = read_features(inputs.untrained, layers) if inputs.untrained else None
-    confounds = read_table(inputs.confounds) if inputs.confounds else None
-    baselines = Baselines(settings, stimuli, untrained, confounds)
-    for step, path, *files in zip(
-        params.steps, inputs.features, output.scores, output.folds, output.baselines, strict=True
+    nuisances = next(map(read_table, inputs.nuisances), None)
+    baselines = Baselines(settings, stimuli, untrained, nuisances)
+    controls = None
+    if inputs.controls:
+        targets, matrix = inputs.controls
+        controls = Controls(read_table(targets), Tensors(matrix)["responses"])
+    for index, (step, path, *files) in enumerate(
+        zip(
+            params.steps,
+            inputs.features,
+            output.scores,
+            output.folds,
+            output.baselines,
+            strict=True,
+        )
     ):
         features = read_features(path, layers)
         given = (responses, stimuli, ceiling, settings, device)
         ladders = Ladders(baselines, untrained=step > 0)
-        scores, folds = encode_checkpoint(features, *given, ladders)
+        known = [Beside(controls)] if controls else []
+        scores, folds = encode_checkpoint(features, *given, together(ladders, *known))
         place = Place(snakemake.wildcards.model, step, snakemake.wildcards.dataset)
         origin = derived(params.provenance, [*measured, path])
-        more = [path for path in (inputs.untrained, inputs.confounds) if path]
-        beside = derived(origin, more)
+        beside = derived(origin, [*inputs.nuisances, *([inputs.untrained] * bool(untrained))])
         for kind, table, file, record in zip(
             ("encoding", "folds", "baselines"),
             (scores, folds, ladders.table()),
@@ -38,3 +53,5 @@ with job(snakemake.log[0], snakemake.threads):
             strict=True,
         ):
             write_table(table.assign(**place.columns), file, kind, record)
+        for one in known:
+            write_features(one.r, output.controls[index], derived(origin, inputs.controls))

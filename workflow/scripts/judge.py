@@ -5,12 +5,14 @@ from geomod.base.provenance import derived, in_short
 from geomod.base.seals import read_json, write_json
 from geomod.base.tables import read_table
 from geomod.claims.judge import claims, planted_claims
+from geomod.competence.shares import families
 from geomod.curves.settings import Settings
 from geomod.curves.sound import sound
 
 with job(snakemake.log[0], snakemake.threads):
     inputs, params = snakemake.input, snakemake.params
     tokens, checkpoints = read_table(inputs.tokens), read_table(inputs.checkpoints)
+    competence, retaken = next(iter(inputs.competence), None), next(iter(inputs.retaken), None)
     truth, calibration = next(iter(inputs.truth), None), next(iter(inputs.calibration), None)
     answers = claims(
         sound(read_table(inputs.geometry), checkpoints),
@@ -23,7 +25,12 @@ with job(snakemake.log[0], snakemake.threads):
         variants=params.headline,
         folds=read_table(inputs.folds),
         covariates=tokens[["model", "step", "surprisal"]],
+        competence=families(sound(read_table(competence), checkpoints), tokens)
+        if competence
+        else None,
+        retaken=read_table(retaken) if retaken else None,
         calibration=read_table(calibration) if calibration else None,
+        seeds={model: (suite, number) for model, (suite, number) in params.seeds.items()},
         planted=planted_claims(read_json(truth)) if truth else None,
     )
     origin = in_short(derived(params.provenance, snakemake.input), inputs.encoding)

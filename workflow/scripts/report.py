@@ -9,14 +9,17 @@ from geomod.base.tables import read_table
 from geomod.curves.sound import not_counted
 from geomod.geometry.measuring import left_out
 from geomod.models.tokens import unfamiliar
-from geomod.report.gallery import lacking, of_dataset
+from geomod.report.gallery import lacking, of_dataset, with_claims
 from geomod.report.page import Part, render
 
 with job(snakemake.log[0], snakemake.threads):
     inputs, params = snakemake.input, snakemake.params
     files = [*inputs.tables, *inputs.recovery, *inputs.calibration]
     tables = {Path(path).stem: read_table(path) for path in files}
+    claims = read_json(inputs.claims)
+    tables = with_claims(tables, claims)
     svg = {tuple(key): path for key, path in zip(params.plates, inputs.figures, strict=True)}
+    said = dict(zip(params.datasets, inputs.controls, strict=True)) if inputs.controls else {}
     parts = {}
     for dataset, notes in zip(params.datasets, inputs.notes, strict=True):
         own = of_dataset(tables, dataset)
@@ -26,13 +29,16 @@ with job(snakemake.log[0], snakemake.threads):
             lacking=lacking(own),
             recovery=own.get("recovery"),
             calibration=own.get("calibration"),
+            controls=read_json(said[dataset]) if said else {},
         )
     page = render(
-        Path(inputs.template),
+        Path(inputs.template[0]),
         config=params.config,
-        claims=read_json(inputs.claims),
+        claims=claims,
         notes=not_counted(read_table(inputs.checkpoints)),
         parts=parts,
+        tables=tables,
+        checkpoints=read_table(inputs.listed),
     )
     with whole(snakemake.output[0]) as temporary:
         temporary.write_text(page, encoding="utf-8")

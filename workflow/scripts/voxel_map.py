@@ -8,6 +8,7 @@ from geomod.base.tables import read_table
 from geomod.brain.dataset import Dataset
 from geomod.brain.responses import read_voxels
 from geomod.brain.voxel_maps import write_scores
+from geomod.encoding.groups import with_splits
 from geomod.encoding.scores import encode_voxels
 from geomod.encoding.settings import Settings
 from geomod.plan.place import Place
@@ -15,7 +16,7 @@ from geomod.plan.place import Place
 with job(snakemake.log[0], snakemake.threads):
     params, names = snakemake.params, snakemake.wildcards
     place = Place(names.model, int(names.step), params.name)
-    stimuli = read_table(snakemake.input.stimuli)
+    stimuli = with_splits(*map(read_table, (snakemake.input.stimuli, *snakemake.input.splits)))
     dataset = Dataset.of(params.dataset)
     voxels = read_voxels(dataset, stimuli, names.participant)
     features = read_features(snakemake.input.features, params.layers)

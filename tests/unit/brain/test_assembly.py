@@ -110,6 +110,18 @@ def test_one_experiment_of_two(pereira: dict[str, Any]) -> None:
         read_stimuli(told({**pereira, "where": {"kind": "111"}}))
 
 
+def test_who_read_none_of_an_experiment_is_left_out_of_it_and_counted(
+    pereira: dict[str, Any],
+) -> None:
+    other = {**pereira, "where": {"experiment": "384sentences"}}
+    stimuli = read_stimuli(told(other))
+    table, notes = read_responses(told(other), stimuli)
+    assert set(table["participant"]) == {"average", "018", "215"}
+    assert "pereira.nc, participant 199: read none of the sentences" in notes
+    with pytest.raises(InputError, match="participant 199: every voxel"):
+        read_responses(told({**other, "participants": ["199"]}), stimuli)
+
+
 def test_folds_can_keep_passages_together(pereira: dict[str, Any]) -> None:
     stimuli = read_stimuli(told(pereira))
     (block, _) = response_blocks(read_responses(told(pereira), stimuli).table, stimuli)

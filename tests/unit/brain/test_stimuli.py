@@ -1,7 +1,9 @@
 """The table of sentences: read as written, refused with file and row where it is wrong."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -143,3 +145,53 @@ def test_what_chooses_responses_need_not_be_a_column_of_the_sentences(tmp_path: 
         *(f"{row},{'B' if i < 21 else 'D'}" for i, row in enumerate(rows(30))),
     ]
     assert len(read_stimuli(Dataset.of(dataset(tmp_path, lines, where=where)))) == 21
+
+
+# --- Order and spaces ---------------------------------------------------------------------------
+
+PARTS = 12
+
+
+def in_parts(columns: list[str], rows: list[tuple[object, ...]], path: Path) -> Dataset:
+    lines = [",".join(map(str, row)) for row in [columns, *rows]]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return Dataset(sentences=str(path), regions=["IFG"])
+
+
+def parts(rng: np.random.Generator) -> list[tuple[object, ...]]:
+    """Two stories of twelve parts, two a sentence, in no order; numbers that text sorts wrongly."""
+    rows = [
+        (f"{story}{i}", f"{story} says {i} ", story, i // 2 + 5, i % 2)
+        for story in "ab"
+        for i in range(PARTS)
+    ]
+    return [rows[i] for i in rng.permutation(len(rows))]
+
+
+COLUMNS = ["item_id", "sentence", "group", "number", "part"]
+
+
+def test_columns_put_the_parts_of_a_story_in_order_and_keep_it_together(tmp_path: Path) -> None:
+    rows = parts(np.random.default_rng(0))
+    dataset = in_parts(COLUMNS, rows, tmp_path / "s.csv")
+    stimuli = read_stimuli(replace(dataset, sort_by=["number", "part"], strip=True))
+    first, second = dict.fromkeys(row[2] for row in rows)
+    assert list(stimuli["item_id"]) == [f"{g}{i}" for g in (first, second) for i in range(PARTS)]
+    assert list(stimuli["position"]) == [*range(PARTS)] * 2
+    assert stimuli["sentence"][1] == f"{first} says 1"
+    as_written = read_stimuli(dataset)
+    assert list(as_written["item_id"]) == [row[0] for row in rows]
+    assert as_written["sentence"][0].endswith(" ")
+
+
+def test_an_order_that_is_none_is_refused(tmp_path: Path) -> None:
+    rows = parts(np.random.default_rng(0))
+    dataset = in_parts(COLUMNS, rows, tmp_path / "s.csv")
+    with pytest.raises(InputError, match=r"have the same place by `dataset.sort_by`, number;"):
+        read_stimuli(replace(dataset, sort_by=["number"]))
+    with pytest.raises(InputError, match=r"has no column 'nmber'\. Did you mean 'number'"):
+        read_stimuli(replace(dataset, sort_by=["nmber"]))
+    words = [(*row[:4], "first" if row[0] == "a3" else row[4]) for row in rows]
+    dataset = in_parts(COLUMNS, words, tmp_path / "s.csv")
+    with pytest.raises(InputError, match="'a3' has 'first' as its part, which is no number"):
+        read_stimuli(replace(dataset, sort_by=["number", "part"]))

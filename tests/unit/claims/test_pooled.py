@@ -56,7 +56,7 @@ def test_level_and_coverage_hold_with_three_datasets_that_differ() -> None:
     assert np.mean(rejected) <= 0.075
 
 
-def entry(dataset: str, claim: int, estimate: float | None = 0.3, **changes: Any) -> dict[str, Any]:
+def entry(dataset: str, claim: int, estimate: float | None = 3.0, **changes: Any) -> dict[str, Any]:
     interval = None if estimate is None else [estimate - 0.1, estimate + 0.1]
     return {
         "dataset": dataset,
@@ -84,7 +84,7 @@ def test_three_datasets_have_an_entry_a_claim_judged_by_the_common_rule() -> Non
     ]
     for claim, each in zip(CLAIMS, found, strict=True):
         assert each["verdict"] == ("supported" if claim.direction > 0 else "not supported")
-        assert each["estimate"] == pytest.approx(0.3)
+        assert each["estimate"] == pytest.approx(3.0)
         assert "Hartung" in each["test"]
         assert [row["dataset"] for row in each["details"]["datasets"]] == ["a", "b", "c"]
 
@@ -95,6 +95,11 @@ def test_a_claim_that_too_few_datasets_estimate_is_undecided_and_says_so() -> No
     found = pooled(given)[0]
     assert found["verdict"] == "undecided"
     assert "2 of 3 datasets have an estimate" in found["why"]
+
+
+def test_a_claim_that_no_dataset_was_asked_has_no_pooled_entry() -> None:
+    given = [each for each in entries("a", "b", "c") if each["claim"] <= 5]
+    assert [each["claim"] for each in pooled(given)] == [1, 2, 3, 4, 5]
 
 
 def test_the_order_of_datasets_changes_no_number() -> None:

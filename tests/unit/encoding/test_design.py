@@ -30,7 +30,7 @@ def settings(**changes: Any) -> Settings:
         "match_width": None,
         "delays": (1, 2),
         "gap": 5,
-        "baselines": ("length", "word_rate", "position", "confounds", "untrained"),
+        "baselines": ("length", "word_rate", "position", "smooth", "nuisances", "untrained"),
     }
     return Settings(**{**given, **changes})
 
@@ -122,12 +122,12 @@ def test_bands_are_delayed_as_the_layers_are(world: dict[str, Any]) -> None:
     table = ladders.table().set_index(["baseline", "layer"])
     layers_of = table.reset_index().groupby("baseline")["layer"].agg(list).to_dict()
     both = [0, 1]
-    assert layers_of == {"word_rate": both, "position": both, "confounds": both, "untrained": [0]}
+    assert layers_of == {"word_rate": both, "position": both, "nuisances": both, "untrained": [0]}
     wide = confounds.pivot_table(index="item_id", columns="participant", values="value")
     bands = {
         "word_rate": rows[["word_rate"]].to_numpy(),
         "position": rows[["tr"]].to_numpy(dtype=float),
-        "confounds": wide.reindex(rows["item_id"]).fillna(0).to_numpy(),
+        "nuisances": wide.reindex(rows["item_id"]).fillna(0).to_numpy(),
         "untrained": untrained[0],
     }
     for name, band in bands.items():

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from geomod.encoding.in_time import bumps, impulses, splits, with_planted
+from geomod.encoding.in_time import bumps, impulses, shuffling, with_planted
 from geomod.toy.stories import haemodynamic
 from tests.unit.encoding.test_design import settings
 from tests.unit.encoding.test_story_experiment import TRIM, TRS, told
@@ -65,10 +65,10 @@ def test_shuffled_rows_claim_what_other_stories_refuse(
     world: tuple[pd.DataFrame, pd.DataFrame, dict[int, np.ndarray]],
 ) -> None:
     rows, responses, features = world
-    found = splits(features, responses, rows, settings(delays=(1, 2, 3, 4), folds=6))
+    found = shuffling(features, responses, rows, settings(delays=(1, 2, 3, 4), folds=6))
     assert found["participant"].unique().tolist() == ["average"]
     noise = found[found["region"] == "noise"].iloc[0]
     assert noise["shuffled"] > noise["stories"] + 0.1
-    time = splits({0: bumps(rows)}, responses, rows, settings(delays=(1, 2, 3, 4), folds=6))
+    time = shuffling({0: bumps(rows)}, responses, rows, settings(delays=(1, 2, 3, 4), folds=6))
     assert (time["shuffled"] > 0.5).all()
     assert (time["stories"].abs() < 0.1).all()

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from geomod.base.errors import InputError
+from geomod.competence.source import Source
 from geomod.plan import checks
-from geomod.plan.checks import check, look
+from geomod.plan.checks import check, check_task_sets, look
 from geomod.plan.datasets import as_files
 from geomod.plan.reading import parse_config
 from tests.unit.brain.test_assembly import store
@@ -345,3 +346,110 @@ def test_an_assembly_is_looked_at_without_its_values(
     assert (known.sentences, known.groups, known.participants) == (20, 4, ["018", "199"])
     joined = replace(as_files(config.dataset, "w"), join="passage_label")
     assert look(config.dataset, joined).sentences == 8
+
+
+def test_task_sets_are_looked_into_where_their_files_are_there(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.csv"
+    pairs = Source("mine", "pairs", [str(path)])
+    check_task_sets([pairs])
+    path.write_text("item_id,task,good,bad\n1,x,a b,a c\n")
+    check_task_sets([pairs])
+    with pytest.raises(InputError, match=r"`competence.mine` and `competence.two` both"):
+        check_task_sets([pairs, Source("two", "pairs", [str(path)])])
+    path.write_text("item_id,task,good,bad\n1,x,a b,\n")
+    with pytest.raises(InputError, match=r"pairs.csv, row 2: bad is empty"):
+        check_task_sets([pairs])
+
+
+# --- Folds that a column gives ------------------------------------------------------------------
+
+
+def test_a_column_of_the_sentences_may_give_the_folds(
+    tables: dict[str, Any], assembly: dict[str, Any]
+) -> None:
+    many = {"folds": N, "inner_folds": N}  # which no longer count
+    checked(dataset={**tables, "splits": "story"}, encoding=many)
+    checked(dataset={**assembly, "splits": "experiment"}, encoding=many)
+
+
+@pytest.mark.parametrize(
+    ("splits", "words"),
+    [
+        ("storey", "s.csv has no column 'storey'. Did you mean 'story'? It has item_id, sentence"),
+        ("nothing", "s.csv has no column 'nothing'. It has item_id, sentence, group, story"),
+    ],
+)
+def test_folds_by_what_is_no_column_are_refused(
+    tables: dict[str, Any], splits: str, words: str
+) -> None:
+    assert f"`dataset.splits`: {words}" in refusal(dataset={**tables, "splits": splits})
+
+
+def test_folds_by_one_value_are_refused(assembly: dict[str, Any]) -> None:
+    one = {**assembly, "where": {"experiment": "one"}, "splits": "experiment"}
+    assert "every sentence has 'one' as its experiment" in refusal(dataset=one)
+    assert "no coordinate for run along" in refusal(dataset={**assembly, "splits": "run"})
+
+
+def test_a_simulated_brain_has_no_runs() -> None:
+    assert "leave `splits` out" in refusal(dataset={**MADE_UP, "splits": "run"})
+
+
+# --- Nuisances ----------------------------------------------------------------------------------
+
+
+def test_nuisances_that_are_not_there_or_not_asked_for_are_refused(tables: dict[str, Any]) -> None:
+    given = {**tables, "nuisances": "motion.csv"}
+    assert "`dataset.nuisances`: there is no file motion.csv" in refusal(dataset=given)
+    Path("motion.csv").write_text("item,motion\n1,2\n", encoding="utf-8")
+    assert "motion.csv has no column 'item_id'" in refusal(dataset=given)
+    Path("motion.csv").write_text("item_id,motion\n1,2\n", encoding="utf-8")
+    checked(dataset=given)
+    assert "does not name `nuisances`" in refusal(dataset=given, encoding={"baselines": ["length"]})
+
+
+# --- Contrasts ----------------------------------------------------------------------------------
+
+MINE = {"first": ["IFG"], "later": ["MFG"]}
+
+
+def test_contrasts_are_told_to_the_datasets_that_have_their_regions(tables: dict[str, Any]) -> None:
+    keys = {key: value for key, value in tables.items() if key != "name"}
+    three = {"a": keys, "b": {**keys, "regions": ["MFG"]}, "c": keys}
+    contrasts = {"mine": MINE, "of_c": {"first": {"c": ["MFG"]}, "later": ["IFG"]}}
+    given = {"run": "r", "suites": TOY, "datasets": three, "inference": {"contrasts": contrasts}}
+    config = parse_config(given)
+    check(config, {name: as_files(each, "world") for name, each in config.each_dataset.items()})
+    assert config.contrasts_of("a") == {"mine": (["IFG"], ["MFG"])}
+    assert config.contrasts_of("b") == {}
+    assert set(config.contrasts_of("c")) == {"mine", "of_c"}
+    assert "contrasts" not in config.inference.told_of("a")
+
+
+@pytest.mark.parametrize(
+    ("contrast", "words"),
+    [
+        ({**MINE, "later": ["MFJ"]}, "contrasts.x.later`: 'MFJ' is not among `dataset.regions`"),
+        ({**MINE, "later": ["IFG"]}, "contrasts.x` has 'IFG' in `first` and in `later`"),
+        ({**MINE, "later": []}, "contrasts.x` needs regions in `first` and in `later`"),
+        ({**MINE, "later": {"u": ["MFG"]}}, "contrasts.x.later` is told of a dataset 'u'"),
+        ({"first": ["IFG"]}, "contrasts.x.later` is missing"),
+        ({**MINE, "last": ["MFG"]}, "contrasts.x.last` is not a key; did you mean"),
+        ({**MINE, "later": "MFG"}, "contrasts.x.later` is 'MFG'; it must be a list"),
+    ],
+)
+def test_a_contrast_of_no_two_groups_is_refused(
+    tables: dict[str, Any], contrast: dict[str, Any], words: str
+) -> None:
+    assert f"`inference.{words}" in refusal(
+        dataset=tables, inference={"contrasts": {"x": contrast}}
+    )
+
+
+def test_an_order_by_what_is_no_column_is_refused(
+    tables: dict[str, Any], assembly: dict[str, Any]
+) -> None:
+    checked(dataset={**assembly, "sort_by": ["passage_index"]})
+    message = refusal(dataset={**assembly, "sort_by": ["passage_idx"]})
+    assert "`dataset.sort_by`: a.nc has no column 'passage_idx'. Did you mean 'passage_i" in message
+    assert "s.csv has no column 'part'" in refusal(dataset={**tables, "sort_by": ["part"]})

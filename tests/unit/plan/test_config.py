@@ -72,6 +72,19 @@ def test_defaults_are_those_of_the_contract() -> None:
         ("encoding.alphas.high", float("inf"), "encoding.alphas.high", "a finite number"),
         ("encoding.alphas.high", 400, "encoding.alphas.high", "less than or equal to 300"),
         ("features.max_disk_gb", float("inf"), "features.max_disk_gb", "a finite number"),
+        (
+            "datasets.d",
+            {"regions": ["IFG"], "regoin": 1, "simulate": {}, "name": "d"},
+            "datasets.d.regoin",
+            "did you mean `regions`",
+        ),
+        ("competence.x", {"pair": "a"}, "competence.x.pair", "did you mean `pairs`"),
+        ("competence.x", {}, "competence.x", "found none of them"),
+        ("competence.x", {"pairs": "a", "choices": "b"}, "competence.x", "`pairs` and `choices`"),
+        ("competence.x", {"pairs": "a", "tasks": ["b"]}, "competence.x", "has `tasks`, which says"),
+        ("competence.x", {"pairs": "a", "per_task": 0}, "competence.x.per_task", "greater than 0"),
+        ("competence.items", {"pairs": "a"}, "(top level)", "can be called `items`"),
+        ("competence.made-up", {"pairs": "a"}, "(top level)", "can be called `made-up`"),
         ("encoding.interval", 1, "encoding.interval", "is not a key"),
         ("suites.toy.sizes", "xs", "suites.toy.sizes", "a list"),
         ("dataset.responses", "x.csv", "dataset", "`responses` and `simulate`"),
@@ -79,6 +92,9 @@ def test_defaults_are_those_of_the_contract() -> None:
         ("dataset.join", "sentence_id", "dataset", "`join` is for an `assembly`"),
         ("dataset.download", "data.tar", "dataset.download", "a mapping"),
         ("maps", ["toy-xs"], "maps", "a mapping"),
+        ("controls", {"kinds": ["own"]}, "(top level)", "give both or neither"),
+        ("controls", {"kinds": ["smoth"]}, "controls.kinds", "'smooth'"),
+        ("power", {"ceiling": 1.5}, "power.ceiling", "less than 1"),
         ("dataset.region", ["IFG"], "dataset.region", "did you mean `regions`"),
         ("features", 3, "features", "a mapping"),
     ],
@@ -312,7 +328,7 @@ def test_a_file_that_is_no_config_is_named(tmp_path: Path, text: str) -> None:
         read_configs([path])
 
 
-@pytest.mark.parametrize("name", ["config.yaml", "paper.yaml"])
+@pytest.mark.parametrize("name", ["config.yaml", "paper.yaml", "brains.yaml"])
 def test_shipped_configs_are_valid(root: Path, name: str) -> None:
     path = root / "config" / name
     assert isinstance(parse_config(read_configs([path]), name), Config)
@@ -343,3 +359,12 @@ def test_the_schema_refuses_what_the_code_refuses(root: Path) -> None:
     jsonschema.validate(GOOD, schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(changed("encoding.fold", 5), schema)
+
+
+def test_a_wrong_key_of_one_of_several_datasets_is_named_with_those_that_are_known() -> None:
+    toy = {"toy": {"provider": "train", "sizes": ["xs"], "steps": [0]}}
+    given = {"regions": ["IFG"], "simulate": {"sentence": 30}, "contekst": "alone"}
+    with pytest.raises(InputError) as caught:
+        parse_config({"run": "r", "suites": toy, "datasets": {"mine": given}})
+    assert "`datasets.mine.contekst` is not a key; did you mean `context`?" in str(caught.value)
+    assert "`datasets.mine.simulate.sentence` is not a key; did you mean" in str(caught.value)

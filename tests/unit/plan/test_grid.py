@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from geomod.base.errors import InputError
 from geomod.base.files import step_of
-from geomod.plan.grid import Grid, Paths, deal, width_of
+from geomod.plan.grid import Grid, Paths, deal, halfway, width_of
 from geomod.plan.place import Place
 from geomod.plan.reading import parse_config
 
@@ -149,3 +149,22 @@ def test_a_file_tells_the_step_that_it_belongs_to() -> None:
         "a/step512/b.parquet",
     ):
         assert step_of(path) == 512
+
+
+def test_shapes_are_known_before_anything_is_downloaded() -> None:
+    found = grid({"pythia": PYTHIA})
+    name, weights, steps, blocks = found.shapes()[1]
+    assert (name, steps, blocks) == ("pythia-160m", (1, 512, 143000), 12)
+    assert weights == 12 * 12 * 768**2  # 85 million in the blocks, as its authors say
+    assert found.largest().name == "pythia-1b"
+    own = {**PYTHIA, "repo": "someone/else-{size}"}
+    unknown = grid({"pythia": PYTHIA, "own": own})
+    with pytest.raises(InputError, match=r"shape of own-70m is not known.*suites.tsv"):
+        unknown.shapes()
+    assert unknown.largest().name == "own-1b"
+
+
+def test_half_way_is_counted_in_orders_of_magnitude() -> None:
+    assert halfway([0, 1, 10, 100, 1000, 10000]) == 100
+    assert halfway([0, 5]) in (0, 5)
+    assert halfway([7]) == 7

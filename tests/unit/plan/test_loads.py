@@ -33,7 +33,7 @@ def test_a_dataset_that_is_taken_away_leaves_the_job_that_read_it_as_it_was() ->
     (load,) = deal_loads({"a": ALONE}, plan_of(before))
     assert load == Load(0, before[0].planned, ("a",))
     # Without its sentences the job cannot be the same.
-    (load,) = deal_loads({"a": ALONE}, plan_of(before), is_there=lambda name: False)
+    (load,) = deal_loads({"a": ALONE}, plan_of(before), is_there=lambda name, how: False)
     assert load == Load(0, {"a": ALONE}, ("a",))
 
 
@@ -50,6 +50,32 @@ def test_another_context_is_another_load() -> None:
     first, second = deal_loads({"a": PASSAGE, "b": ALONE}, plan_of(before))
     assert (first.wanted, second.wanted) == (("b",), ("a",))
     assert second.planned == {"a": PASSAGE}
+
+
+SCORED = {"reading": "scored", "kind": "pairs", "files": ["p.csv"], "per_task": 0}
+
+
+def test_task_sets_share_the_load_of_the_datasets() -> None:
+    (load,) = deal_loads({"a": ALONE, "pairs": SCORED})
+    assert load.datasets == {"a": ALONE}
+    assert load.task_sets == {"pairs": SCORED}
+
+
+def test_another_draw_of_a_task_set_is_a_load_of_its_own() -> None:
+    before = deal_loads({"a": ALONE, "pairs": SCORED})
+    other = {**SCORED, "per_task": 50}
+    first, second = deal_loads({"a": ALONE, "pairs": other}, plan_of(before))
+    assert (first.wanted, first.planned) == (("a",), before[0].planned)
+    assert second == Load(1, {"pairs": other}, ("pairs",))
+
+
+def test_a_task_set_whose_files_are_gone_is_planned_no_more() -> None:
+    before = deal_loads({"a": ALONE, "pairs": SCORED})
+    other = {**SCORED, "files": ["q.csv"]}
+    asked = {"a": ALONE, "pairs": other}
+    first, second = deal_loads(asked, plan_of(before), lambda name, how: how != SCORED)
+    assert first == Load(0, {"a": ALONE}, ("a",))
+    assert second.planned == {"pairs": other}
 
 
 @given(asked, st.lists(asked, max_size=4))

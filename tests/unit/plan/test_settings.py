@@ -1,14 +1,28 @@
 """What the wings are told is what the config says."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pytest
 
+from geomod.base.errors import InputError
 from geomod.checkpoints.listings import CheckpointSource
+from geomod.competence.published import Published
+from geomod.competence.source import Source
 from geomod.encoding.settings import Cut
 from geomod.plan.grid import Grid
 from geomod.plan.reading import parse_config
-from geomod.plan.settings import encoding_settings, grouping, source_of, voxel_settings
+from geomod.plan.settings import (
+    bos_of,
+    encoding_settings,
+    grouping,
+    how_scored,
+    published_sources,
+    source_of,
+    task_sources,
+    voxel_settings,
+)
 
 DATASET = {"name": "d", "simulate": {}, "regions": ["IFG"]}
 
@@ -47,7 +61,9 @@ def test_encoding_models_are_told_the_seed_the_penalties_and_the_width() -> None
     found = encoding_settings(given, "d")
     np.testing.assert_allclose(found.alphas, [0.1, 1, 10, 100])
     assert (found.seed, found.match_width, found.permutations) == (3, 16, 7)
-    assert found.baselines == ["length", "word_rate", "position", "confounds", "untrained"]
+    assert found.baselines == [
+        *("length", "word_rate", "position", "smooth", "untrained", "nuisances")
+    ]
     assert (found.delays, found.gap) == ((), 0)
     assert (voxel_settings(given).permutations, voxel_settings(given).baselines) == (0, ())
 
@@ -66,3 +82,47 @@ def test_stories_are_fitted_by_the_delays_of_their_own_dataset() -> None:
     found = encoding_settings(given, "a")
     assert (found.delays, found.gap) == ((2, 3, 5), 12)
     assert encoding_settings(given, "b").delays == ()
+
+
+def test_task_sets_are_told_their_files_by_name(tmp_path: Any) -> None:
+    for name in ("b10.jsonl", "b2.jsonl", "c.csv", "70m_step0.json"):
+        (tmp_path / name).touch()
+    given = config(
+        seed=3,
+        competence={
+            "blimp": {"pairs": f"{tmp_path}/*.jsonl", "per_task": 50, "ceiling": 0.9},
+            "mine": {"choices": "mine.csv", "family": "world", "families": ["world"]},
+            "others": {"published": f"{tmp_path}/*.json", "models": {"70m": "a-xs"}},
+        },
+    )
+    blimp = [f"{tmp_path}/b2.jsonl", f"{tmp_path}/b10.jsonl"]
+    found = task_sources(given)
+    assert found == {
+        "blimp": Source("blimp", "pairs", blimp, families=[], per_task=50, seed=3, ceiling=0.9),
+        "mine": Source("mine", "choices", ["mine.csv"], "world", ["world"], seed=3),
+    }
+    # Models read the same, whatever score is possible.
+    assert Source.of(how_scored(found["blimp"])) == replace(found["blimp"], ceiling=None)
+    assert published_sources(given) == {
+        "others": Published("others", [f"{tmp_path}/70m_step0.json"], {"70m": "a-xs"}, [])
+    }
+
+
+def test_a_pattern_that_finds_nothing_is_called_by_its_key(tmp_path: Any) -> None:
+    given = config(competence={"blimp": {"pairs": f"{tmp_path}/*.jsonl"}})
+    with pytest.raises(InputError, match=r"`competence.blimp.pairs`: no file is called like"):
+        task_sources(given)
+    given = config(competence={"others": {"published": f"{tmp_path}/*.json"}})
+    with pytest.raises(InputError, match=r"`competence.others.published`: no file is called like"):
+        published_sources(given)
+
+
+def test_what_stands_before_a_text_is_the_suites() -> None:
+    hub = {"provider": "hub", "repo": "EleutherAI/pythia-{size}", "sizes": ["70m"], "steps": [0]}
+    folder = {"provider": "folder", "path": "/data/{size}", "sizes": ["b"], "steps": [0]}
+    assert bos_of(config(hub), "a") == "<|endoftext|>"
+    assert bos_of(config({**hub, "bos": ""}), "a") == ""
+    assert bos_of(config({**hub, "repo": "allenai/OLMo-{size}"}), "a") == ""
+    assert bos_of(config(folder), "a") == ""
+    assert bos_of(config({**folder, "bos": "<s>"}), "a") == "<s>"
+    assert bos_of(config(), "a") == ""

@@ -12,7 +12,8 @@ from geomod.base.tables import columns_of
 from geomod.claims.registry import CLAIMS
 from geomod.report.drawing import network_score, region_colours, short, tick_steps, varying
 from geomod.report.figures import FIGURES, save
-from geomod.report.gallery import GALLERY, Tables, lacking
+from geomod.report.gallery import GALLERY, Tables, lacking, with_claims
+from tests.unit.report.sweeps import paper_claims
 
 MODELS, STEPS, LAYERS = ("toy-s", "toy-m"), (0, 1, 16, 128, 1000), (0, 1, 2, 3)
 REGIONS = ("IFG", "PostTemp", "noise")
@@ -30,7 +31,7 @@ def made_up(models: tuple = MODELS, steps: tuple = STEPS) -> dict[str, pd.DataFr
         for column, dtype in columns_of(kind).items():
             if column not in rows:
                 values = rng.uniform(0, 1, len(rows))
-                values = values.round() if dtype == "Int64" else values
+                values = values.round() if dtype in ("Int64", "boolean") else values
                 rows[column] = "x" if dtype == "string" else values
         return rows.astype(columns_of(kind))
 
@@ -58,8 +59,13 @@ def made_up(models: tuple = MODELS, steps: tuple = STEPS) -> dict[str, pd.DataFr
     measures = ("cka_debiased", "procrustes", "procrustes_shuffled", "flow")
     speed = table("speed", **sweep, next=steps, layer=LAYERS, measure=measures)
     speed = speed[speed["next"] > speed["step"]]
-    return {
-        "tokens": table("tokens_summary", **sweep),
+    facts = table("recovery", fact=("noise ceiling", "t50"), where=REGIONS)
+    facts["agrees"] = pd.array([True, False, pd.NA] * 2, dtype="boolean")
+    tokens = table("tokens_summary", **sweep)
+    tokens["parameters"] = [10 ** (6 + len(name)) for name in tokens["model"]]
+    tables = {
+        "recovery": facts,
+        "tokens": tokens,
         "geometry": metrics,
         "modules": modules,
         "change_points": jumps,
@@ -83,6 +89,7 @@ def made_up(models: tuple = MODELS, steps: tuple = STEPS) -> dict[str, pd.DataFr
         "specification_curve": curve,
         "speed": speed,
     }
+    return with_claims(tables, paper_claims(("x",), models))
 
 
 def svg(name: str, folder: Path, tables: Tables | None = None) -> str:
@@ -99,7 +106,7 @@ def test_a_figure_is_whole_and_repeats_itself(name: str, tmp_path: Path) -> None
     drawn = svg(name, tmp_path)
     text = {element.text for element in ET.fromstring(drawn).iter() if element.text}
     titles = {f"{model}, step {short(step)}" for model in MODELS for step in STEPS}
-    named = {*MODELS, *titles, "PostTemp", "entropy centred"}
+    named = {*MODELS, *titles, "PostTemp", "entropy centred", "x", "noise ceiling"}
     assert text & named, "no model, region or variant is named"
     assert drawn == svg(name, tmp_path)
 
@@ -151,7 +158,8 @@ def test_a_figure_with_nothing_to_show_says_what_it_needs(name: str, tmp_path: P
 
 def test_a_sweep_has_every_figure_and_one_step_those_that_are_not_about_training() -> None:
     assert lacking(made_up()) == {}
-    assert set(lacking(made_up(**ONE))) == {"learning", "encoding", "emergence", "speed"}
+    needing = {"learning", "encoding", "emergence", "speed", "scale"}
+    assert set(lacking(made_up(**ONE))) == needing
 
 
 @pytest.mark.parametrize("name", [n for n in FIGURES if n not in lacking(made_up(**ONE))])

@@ -22,7 +22,7 @@ def test_every_region_has_its_response_and_its_scores(tmp_path: Path) -> None:
         for region, planted in (("rate", np.arange(5.0)), ("semantic", np.full(5, np.nan)))
         for who in ("average", "01")
     )
-    splits = pd.concat(
+    shuffling = pd.concat(
         pd.DataFrame(
             {
                 "model": "toy-xs",
@@ -34,8 +34,8 @@ def test_every_region_has_its_response_and_its_scores(tmp_path: Path) -> None:
         )
         for region in ("rate", "semantic")
     )
-    splits = pd.concat([splits, splits.assign(model="time")], ignore_index=True)
-    draw_in_time(impulse, splits, tmp_path / "in_time.svg")
+    shuffling = pd.concat([shuffling, shuffling.assign(model="time")], ignore_index=True)
+    draw_in_time(impulse, shuffling, tmp_path / "in_time.svg")
     drawn = (tmp_path / "in_time.svg").read_text(encoding="utf-8")
     for words in ("rate", "semantic", "shuffled TRs", "stories left out", "after a word (s)"):
         assert words in drawn

@@ -12,6 +12,8 @@ from geomod.curves.settings import Settings
 from geomod.emergence.noise import autoregressive
 from geomod.scrutiny.calibration import COLUMNS, calibrate, find
 from geomod.scrutiny.synthetic import (
+    SWEEP,
+    WORLDS,
     Design,
     Frame,
     Scatter,
@@ -41,7 +43,11 @@ def test_every_test_has_a_level_and_a_power() -> None:
     assert list(table.columns) == COLUMNS
     assert set(table["claim"]) == {1, 2, 3, 4, 5}
     assert table["level"].between(0, 1).all()
-    assert table["power"].between(0, 1).all()
+    elsewhere = table["null"].isin([name for name in WORLDS if name != SWEEP])
+    assert table.loc[~elsewhere, "power"].between(0, 1).all()
+    assert table.loc[elsewhere].groupby("null")["claim"].agg(list).map(sorted).tolist() == [
+        [1, 2, 3, 4, 5]
+    ] * (len(WORLDS) - 1)
     assert (table["low"] <= table["level"]).all()
     assert (table["holds"] == (table["level"] <= 0.075)).all()
     assert table.equals(calibrate(SMALL, draws=3, settings=SETTINGS, jobs=2))
@@ -49,10 +55,11 @@ def test_every_test_has_a_level_and_a_power() -> None:
 
 def test_a_test_that_the_grid_is_too_small_for_is_not_marked() -> None:
     two = replace(SMALL, frames=SMALL.frames[:2])
-    trend = calibrate(two, draws=2, settings=SETTINGS).set_index("test").loc["t on the size trend"]
-    assert np.isnan(trend["level"])
-    assert trend["draws"] == 0
-    assert trend["holds"]
+    table = calibrate(two, draws=2, settings=SETTINGS)
+    trend = table[table["test"] == "t on the size trend"]
+    assert trend["level"].isna().all()
+    assert (trend["draws"] == 0).all()
+    assert trend["holds"].all()
 
 
 @pytest.mark.parametrize("number", [2, 4, 5])
@@ -103,6 +110,20 @@ def test_design_is_that_of_the_data() -> None:
         for c in simulate(SMALL, Truth(), np.random.default_rng(0))
     ]
     assert design_like(nothing).score.noise > 0
+
+
+@pytest.mark.parametrize("name", list(WORLDS))
+def test_a_world_is_as_uneven_as_it_says(name: str) -> None:
+    design, rng = replace(SMALL, participants=200), np.random.default_rng(0)
+    curves = simulate(design, Truth(), rng, world=WORLDS[name])[-1]
+    assert np.isfinite(curves.score).all()
+    gains = curves.people[:, -1].mean(axis=(1, 2)) / curves.score[-1].mean()
+    assert np.log(gains).std() == pytest.approx(WORLDS[name].gains, abs=0.1)
+    noise = (curves.people - gains[:, None, None, None] * curves.score).std(axis=(0, 3))
+    spread = np.log(noise).std()
+    assert spread == pytest.approx(np.sqrt(2) * WORLDS[name].uneven, abs=0.25)
+    profiles = [WORLDS[name].profile(12, rng) for _ in range(500)]
+    assert np.std(profiles) == pytest.approx(1, abs=0.25)
 
 
 def test_the_same_models_can_be_measured_again() -> None:

@@ -136,8 +136,8 @@ def _rename(sheet: pd.DataFrame, path: Path, columns: Mapping[str, str]) -> pd.D
     clashes = [name for name in present.values() if name in sheet.columns and name not in present]
     if clashes:
         raise InputError(
-            f"{path} has a column {clashes[0]!r} of its own, and dataset.columns gives that name "
-            f"to {columns[clashes[0]]!r}. Leave {clashes[0]!r} out of dataset.columns, or rename "
+            f"{path} has a column {clashes[0]!r} of its own, and `columns` gives that name "
+            f"to {columns[clashes[0]]!r}. Leave {clashes[0]!r} out of `columns`, or rename "
             "the file's column."
         )
     return sheet.rename(columns=present)
@@ -150,7 +150,7 @@ def require_columns(columns: Iterable[str], path: Path, names: Iterable[str]) ->
         if name not in columns:
             raise InputError(
                 f"{path} has no column {name!r}.{nearest(name, columns)} It has "
-                f"{listed(columns)}. If yours has another name, say so in dataset.columns: "
+                f"{listed(columns)}. If yours has another name, say so in `columns`: "
                 f"{{{name}: <your name>}}."
             )
 

@@ -49,6 +49,9 @@ def read_assembly(dataset: Dataset, stimuli: pd.DataFrame) -> tuple[pd.DataFrame
     regions = _regions(assembly, path, dataset)
     tables, notes = [], []
     for participant in _participants(owners, path, dataset):
+        if not dataset.participants and _read_nothing(assembly, owners == participant):
+            notes.append(f"{path.name}, participant {participant}: read none of the sentences")
+            continue
         voxels = _of_participant(assembly, owners == participant, participant, path)
         notes += voxels.notes
         items = _items(assembly, path, dataset, stimuli)[voxels.rows]
@@ -83,6 +86,23 @@ def assembly_sentences(dataset: Dataset) -> pd.DataFrame:
     return pd.DataFrame({"group": "", **columns}, index=numbers)
 
 
+def assembly_column(dataset: Dataset, column: str) -> pd.DataFrame:
+    """item_id, and any coordinate of the presentations by our name for it or by its own."""
+    assembly, path = open_assembly(dataset), Path(dataset.assembly)
+    names = {"item_id": _coordinate(assembly, path, dataset, "item_id", "presentation")}
+    names[column] = _coordinate(
+        assembly, path, _by_own_name(dataset, column), column, "presentation"
+    )
+    numbers = pd.RangeIndex(1, assembly.sizes["presentation"] + 1, name="presentation")
+    return pd.DataFrame(names, index=numbers)
+
+
+def _by_own_name(dataset: Dataset, column: str) -> Dataset:
+    """The dataset with a coordinate that has no other name."""
+    known = column in dataset.columns or column in COORDINATES
+    return dataset if known else replace(dataset, columns={**dataset.columns, column: column})
+
+
 def open_assembly(dataset: Dataset) -> xr.DataArray:
     """The assembly, presentation × neuroid, with the rows and columns that `where` keeps.
 
@@ -101,10 +121,12 @@ class Glance(NamedTuple):
     sentences: list[str]  # their identifiers, once each
     groups: list[str] | None  # of each sentence; None where the assembly has none
     coordinates: list[str]
+    splits: list[str] | None  # of each presentation, where they are asked for
 
 
-def glance(dataset: Dataset) -> Glance:
-    """What the coordinates say; an error where they lack what the config asks of them."""
+def glance(dataset: Dataset, splits: str | None = None) -> Glance:
+    """What the coordinates say; an error where they lack what the config asks of them. `splits` is
+    a coordinate that gives folds."""
     path = Path(dataset.assembly)
     assembly = _chosen(_stored(path, values=False), path, dataset)
     _regions(assembly, path, dataset)
@@ -117,8 +139,15 @@ def glance(dataset: Dataset) -> Glance:
     if _find(assembly, dataset, "group"):
         groups = list(_coordinate(assembly, path, dataset, "group", "presentation")[first])
     owners = _coordinate(assembly, path, dataset, "participant", "neuroid")
+    of_folds = splits and _coordinate(
+        assembly, path, _by_own_name(dataset, splits), splits, "presentation"
+    )
     return Glance(
-        list(dict.fromkeys(owners)), list(items[first]), groups, list(map(str, assembly.coords))
+        participants=list(dict.fromkeys(owners)),
+        sentences=list(items[first]),
+        groups=groups,
+        coordinates=list(map(str, assembly.coords)),
+        splits=None if of_folds is None else list(of_folds),
     )
 
 
@@ -259,6 +288,12 @@ def _participants(owners: np.ndarray, path: Path, dataset: Dataset) -> list[str]
     if lacking:
         raise InputError(f"{path} has no participant {lacking[0]!r}. It has {listed(found)}.")
     return wanted
+
+
+def _read_nothing(assembly: xr.DataArray, chosen: np.ndarray) -> bool:
+    """Whether a person has no response: to another experiment, which `where` left out."""
+    values = assembly.to_numpy()[:, chosen]
+    return not (np.isfinite(values) & (values != 0)).any()
 
 
 def _of_participant(

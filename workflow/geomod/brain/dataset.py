@@ -48,6 +48,8 @@ class Dataset:
     columns: Mapping[str, str] = field(default_factory=dict)
     where: Mapping[str, str | list[str]] = field(default_factory=dict)
     join: str = ""
+    sort_by: Sequence[str] = ()  # columns of numbers that give the order within a group
+    strip: bool = False  # spaces around a sentence
     ceiling: str = "participants"
 
     @classmethod

@@ -33,6 +33,7 @@ class Finding:
     note: str = ""  # why there is no estimate, or what is worth knowing of the one there is
     details: Details = field(default_factory=dict)
     against: str = ""  # which of the claim's own numbers contradict the side its estimate is on
+    refuted: str = ""  # by what the claim is found false, where its own test could only support it
 
 
 def _table(*columns: str) -> Callable[[], pd.DataFrame]:
@@ -66,6 +67,8 @@ class Truth:
     lead: float = 0.0  # decades by which temporal regions precede frontal ones
     coupling: float = 0.0  # Fisher z of curvature and score, sign of the paper turned positive
     growth: float = 0.0  # its increase per tenfold parameters
+    position: float = 0.5  # of alignment between formal (0) and functional competence (1)
+    gap: float = 0.8  # decades by which functional follows formal competence
     # What else a claim plants, done to the finished curves of every model.
     more: Callable[[Curves, np.random.Generator], Curves] | None = None
 
@@ -117,8 +120,14 @@ class Claim:
     others: tuple[OtherTest, ...] = ()
     metrics: tuple[str, ...] = ()  # whose variants change it
     quantity: str = ""  # its name in the specification curve; none: it stands in none
+    of_responses: bool = True  # whether other responses to the same sentences would change it
     # Whether a simulated brain (truth.json) makes it true; None where that plants nothing of it.
     in_brain: Callable[[Mapping[str, Any]], bool] | None = None
+    families: tuple[str, ...] = ()  # of competence; where no model has them it is not judged
+
+    def askable(self, curves: Sequence[Curves]) -> bool:
+        """Whether some model has the families of competence that it is about."""
+        return not self.families or any(set(self.families) <= set(c.competence) for c in curves)
 
     @property
     def of_modules(self) -> bool:

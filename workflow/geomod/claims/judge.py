@@ -14,6 +14,7 @@ import pandas as pd
 
 from geomod.claims.claim import Claim, Details, Estimate, Evidence, Finding
 from geomod.claims.registry import CLAIMS
+from geomod.claims.seeds import Seeds, with_seeds
 from geomod.curves.curves import HEADLINE, gather
 from geomod.curves.estimates import false_discovery_rate
 from geomod.curves.settings import Settings
@@ -35,22 +36,38 @@ def claims(
     seed: int = 0,
     folds: pd.DataFrame | None = None,
     covariates: pd.DataFrame | None = None,
+    competence: pd.DataFrame | None = None,
+    retaken: pd.DataFrame | None = None,
     calibration: pd.DataFrame | None = None,
     planted: Mapping[int, bool] | None = None,
     variants: Mapping[str, str] = HEADLINE,
+    seeds: Seeds | None = None,
 ) -> list[Details]:
     """An entry a claim for claims.json; NaN is given as None.
 
     `calibration` is the table that `geomod.scrutiny` makes; `planted` says of a simulated brain
-    which claims are true in it. `recovered`: a true claim's interval lies on its side of zero, a
-    false one is not found supported.
+    which claims are true in it, `seeds` of which suite and seed a model is. `competence` has a
+    column a family (`geomod.competence.shares`); claims about competence have an entry only where
+    it was measured. `recovered`: a true claim's interval lies on its side of zero, a false one is
+    not found supported.
     """
     curves = gather(
-        geometry, encoding, models, folds=folds, covariates=covariates, variants=variants
+        geometry,
+        encoding,
+        models,
+        folds=folds,
+        covariates=covariates,
+        competence=competence,
+        retaken=retaken,
+        variants=variants,
     )
     evidence = Evidence(curves, settings or Settings(), seed, modules, emergence)
     return judge(
-        [(claim, claim.find(evidence)) for claim in CLAIMS],
+        [
+            (claim, with_seeds(claim, claim.find(evidence), evidence, seeds or {}))
+            for claim in CLAIMS
+            if claim.askable(curves)
+        ],
         evidence.settings.alpha,
         calibration,
         planted,
@@ -94,6 +111,7 @@ def _entry(
         if estimate and np.isfinite([estimate.low, estimate.high]).all()
         else None,
         "paper_direction": "positive" if claim.direction > 0 else "negative",
+        "smallest": claim.smallest,
         "test": claim.test,
         "p": _plain(estimate.p if estimate else math.nan),
         "q": _plain(q),
@@ -141,6 +159,8 @@ def verdict(
         word, why = "undecided", "there is no estimate with an interval"
     elif -smallest < estimate.low and estimate.high < smallest:
         word, why = "not supported", f"the whole interval is smaller than ±{smallest:g}"
+    elif finding.refuted:
+        word, why = "not supported", finding.refuted
     elif doubt := _doubt(finding, estimate, q, alpha, level):
         word, why = "undecided", doubt
     elif direction * estimate.low > 0 and direction * estimate.high > 0:

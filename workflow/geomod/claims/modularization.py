@@ -1,52 +1,58 @@
 """Claim 1: the blocks of a trained model form two modules.
 
-Mean silhouette of two modules above its null, in the last decade of training.
+In the last decade of training complexity steps over depth, beyond what smooth profiles look like.
+The estimate is the height of that step in units of the scatter about it. It has no sign: that its
+interval excludes zero says nothing, the test does.
 """
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geomod.claims.claim import Claim, Details, Estimate, Evidence, Finding, Truth, in_details
 from geomod.curves.curves import mean_ignoring_nan
 from geomod.curves.estimates import permutation_p, t_interval
-from geomod.modules.partition import FEWEST_LAYERS, exceedance_p, partition, persistence, select_k
+from geomod.modules.partition import Partition, partition, persistence, select_k
+from geomod.modules.steps import (
+    FEWEST_LAYERS,
+    StepTest,
+    complexity,
+    joint_p,
+    step_test,
+    stepped_p,
+)
 
-Array = NDArray[np.float64]
-
-RANDOM_WALK = "p against a random walk over depth"
+GRADIENT = "silhouette against a smooth gradient"
 
 
 def find(evidence: Evidence) -> Finding:
-    """The silhouettes of all models against the means of their nulls."""
+    """The steps of all models against smooth profiles."""
     modules, settings = evidence.modules, evidence.settings
     method = str(modules["method"].iloc[0]) if len(modules) else "kmeans"
-    found = {}
+    found: dict[str, tuple[Partition, StepTest]] = {}
     for c in evidence.curves:
         metrics = (c.metrics["entropy"], c.metrics["curvature"])
         cloud = np.stack([mean_ignoring_nan(m[c.trained], axis=0) for m in metrics], axis=-1)
         cloud = cloud[np.isfinite(cloud).all(axis=1)]
-        if len(cloud) < FEWEST_LAYERS:
+        if len(cloud) < FEWEST_LAYERS or not complexity(cloud).any():
             continue
         rng = evidence.rng("claim 1", c.model)
         result = partition(
             cloud, 2, method=method, rng=rng, draws=settings.null_draws, alpha=settings.alpha
         )
-        if len(result.null):
-            found[c.model] = result
+        found[c.model] = result, step_test(cloud, rng)
     details: Details = {
         "models": [
             {
                 "model": model,
-                "silhouette": each.silhouette,
-                "null_mean": each.null.mean(),
-                "null_p": each.p,
-                RANDOM_WALK: each.walk_p,
-                "k_selected": each.k_selected,
+                "height": step.height,
+                "gain": step.gain,
+                "null_p": joint_p([step]),
+                "silhouette": result.silhouette,
+                "null_mean": result.null.mean(),
+                "k_selected": result.k_selected,
             }
-            for model, each in found.items()
+            for model, (result, step) in found.items()
         ]
     }
     if evidence.beside:
@@ -54,37 +60,40 @@ def find(evidence: Evidence) -> Finding:
     if not found:
         reason = f"no model has {FEWEST_LAYERS} blocks whose geometry differs"
         return Finding(None, reason, details)
-    value, null = _mean_excess([(each.silhouette, each.null) for each in found.values()])
-    walk_p = exceedance_p(*_mean_excess([(each.silhouette, each.walk) for each in found.values()]))
-    asked = select_k([each.gaps for each in found.values()], settings.alpha)
-    details |= {RANDOM_WALK: walk_p, "k_selected": asked}
-    se = float(np.sqrt(np.sum([each.se**2 for each in found.values()]))) / len(found)
-    # A silhouette is free of scale: its spread does not inherit the doubt about the scatter's size,
-    # which degrees of freedom would pay for.
+    partitions, steps = zip(*found.values(), strict=True)
+    asked = select_k([each.gaps for each in partitions], settings.alpha)
+    reverse = stepped_p(steps)
+    excess = np.mean([each.silhouette - each.null.mean() for each in partitions])
+    null = np.mean([each.null - each.null.mean() for each in partitions], axis=0)
+    details |= {
+        "silhouette above a smooth gradient": float(excess),
+        GRADIENT: permutation_p(float(excess), null),
+        "p of the smooth profile if the step were real": reverse,
+        "k_selected": asked,
+    }
+    # A height has no sign and varies by its size: the mean of logarithms, and its interval.
+    value = float(np.mean([math.log(step.height) for step in steps]))
+    se = float(np.sqrt(np.sum([step.se**2 for step in steps]))) / len(steps)
     low, high = t_interval(value, se, math.inf, settings.alpha)
-    estimate = Estimate(value, low, high, permutation_p(value, null))
-    return Finding(estimate, "", details, against_two(value, asked, walk_p, settings.alpha))
+    return Finding(
+        Estimate(math.exp(value), math.exp(low), math.exp(high), joint_p(steps)),
+        "",
+        details,
+        against=more_than_two(asked),
+        refuted=better_smooth(sum(step.gain for step in steps), reverse, settings.alpha),
+    )
 
 
-def _mean_excess(found: Sequence[tuple[float, Array]]) -> tuple[float, Array]:
-    """Mean over models of a silhouette above its null's mean, and its null draws."""
-    value = float(np.mean([silhouette - null.mean() for silhouette, null in found]))
-    return value, np.mean([null - null.mean() for _, null in found], axis=0)
+def more_than_two(asked: int) -> str:
+    """What speaks against two modules: that the gap statistic, over all models, asks for more."""
+    return f"the gap statistic asks for {asked} modules, not for 2" if asked > 2 else ""
 
 
-def against_two(value: float, asked: int, walk_p: float, alpha: float) -> str:
-    """What speaks against two modules where the silhouette speaks for them, or the other way.
-
-    `asked`: how many modules the gap statistic asks for, over all models.
-    """
-    doubts = []
-    if asked != 2:
-        doubts.append(f"the gap statistic asks for {asked} module{'s' * (asked > 1)}, not for 2")
-    if walk_p > alpha:
-        doubts.append(f"a random walk over depth is as clustered, p = {walk_p:.3f} > {alpha:g}")
-    if value > 0:
-        return " and ".join(doubts)
-    return "" if doubts else "the gap statistic and the random walk speak for two modules"
+def better_smooth(gain: float, p: float, alpha: float) -> str:
+    """What refutes a step: smooth profiles are likelier, and p of it is small if it were real."""
+    if gain >= 0 or p > alpha:
+        return ""
+    return f"a smooth profile describes the blocks better than the best step does, p = {p:.3f}"
 
 
 MODULARIZATION = Claim(
@@ -93,13 +102,14 @@ MODULARIZATION = Claim(
     statement=(
         "The blocks of a trained model form two modules, one of low and one of high complexity."
     ),
-    unit="silhouette above the smooth-gradient null",
+    unit="height of the step, scatters",
     direction=1,
-    test="silhouette against a smooth gradient",
-    smallest=0.05,
+    test="step against smooth profiles",
+    smallest=1.0,
     find=find,
     absent=Truth(),
     planted=Truth(separation=1.0),
-    others=(in_details(RANDOM_WALK),),
+    others=(in_details(GRADIENT),),
     metrics=("entropy", "curvature"),
+    of_responses=False,
 )

@@ -1,6 +1,6 @@
 """Claim 5: the effect of curvature is stronger in larger models.
 
-Slope of claim 4's effect, toward the paper's negative sign, on log10(parameters). Each size is
+Slope of claim 4's effect, toward the paper's negative sign, on log10(parameters). Each model is
 weighted by its error. That is taken as √(φ / waves), with φ common to all sizes: a size's own
 estimate of its error moves with its effect, and weights that do so mislead.
 """
@@ -28,12 +28,15 @@ def find(evidence: Evidence) -> Finding:
     if found is None:
         return Finding(None, "a trend with an interval needs three sizes with an effect")
     details = {
-        "sizes": found.df + 2,
+        "sizes": found.sizes,
+        "models": found.df + 2,
         "dispersion": found.dispersion,
         "interval_if_exactly_linear": [found.fixed_low, found.fixed_high],
     }
-    note = f"{found.df + 2} sizes leave {found.df} degree{'s' if found.df > 1 else ''} of freedom"
-    largest = effect[np.nanargmax(np.where(np.isfinite(effect), parameters, np.nan))]
+    of = f"{found.df + 2} models of " if found.df + 2 > found.sizes else ""
+    note = f"{of}{found.sizes} sizes leave {found.df} degree{'s' * (found.df > 1)} of freedom"
+    known = np.where(np.isfinite(effect), parameters, np.nan)
+    largest = effect[known == np.nanmax(known)].mean()
     against = "in the largest model the effect is not on the paper's side"
     return Finding(
         Estimate(found.slope, found.low, found.high, found.p),

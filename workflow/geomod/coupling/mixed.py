@@ -12,7 +12,7 @@ from statsmodels.regression.mixed_linear_model import MixedLM
 from statsmodels.tools.sm_exceptions import ConvergenceWarning, SingularMatrixWarning
 
 from geomod.coupling.within_depth import residuals
-from geomod.curves.curves import Curves
+from geomod.curves.curves import FORMAL, FUNCTIONAL, Curves
 from geomod.curves.estimates import network_score
 from geomod.curves.settings import Settings
 
@@ -24,9 +24,10 @@ PREDICTORS = ("curvature", "entropy")
 def long_table(curves: Sequence[Curves], settings: Settings) -> pd.DataFrame:
     """One row a model, step and block: time, depth, the network's score, predictors and controls.
 
-    The last two are z-scored. Rows with a gap are left out, and controls that do not vary or are
-    missing somewhere.
+    Formal and functional competence are controls where all models have them. The last two are
+    z-scored. Rows with a gap are left out, and controls that do not vary or are missing somewhere.
     """
+    known = [n for n in (FORMAL, FUNCTIONAL) if all(n in c.competence for c in curves)]
     tables = []
     for c in curves:
         score = network_score(c, settings)
@@ -40,6 +41,7 @@ def long_table(curves: Sequence[Curves], settings: Settings) -> pd.DataFrame:
             "entropy": c.metrics["entropy"],
             "curvature": c.metrics["curvature"],
             **c.controls,
+            **{name: np.broadcast_to(c.competence[name][:, None], shape) for name in known},
         }
         tables.append(pd.DataFrame({name: np.ravel(values) for name, values in columns.items()}))
     if not tables:

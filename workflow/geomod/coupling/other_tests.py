@@ -127,14 +127,16 @@ def partial_pearson_p(x: Array, y: Array, time: Array) -> float:
 def circular_shift_p(x: Array, y: Array, time: Array, method: str = "pearson") -> float:
     """Partial correlation given time against all cyclic shifts of x over steps.
 
-    Arrays [steps] or [steps, layers], whose layers move together; p is a multiple of 1/steps.
+    Arrays [steps] or [steps, layers], whose layers move together; `time` may have an axis more,
+    with what else is held fixed. p is a multiple of 1/steps.
     """
     if len(x) < 4:
         return np.nan
+    given = time.reshape(x.size, -1)
     if method == "spearman":
-        x, y, time = (stats.rankdata(values).reshape(values.shape) for values in (x, y, time))
+        x, y = (stats.rankdata(values).reshape(values.shape) for values in (x, y))
+        given = np.apply_along_axis(stats.rankdata, 0, given)
     shifts = np.stack([np.roll(x, k, axis=0).ravel() for k in range(len(x))], axis=1)
-    given = time.reshape(-1, 1)
     moved, outcome = residuals(shifts, given), residuals(y.ravel(), given)
     if is_rounding(moved[:, 0], x) or is_rounding(outcome, y):
         return np.nan

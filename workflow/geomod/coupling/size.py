@@ -18,17 +18,18 @@ class Trend:
     high: float
     p: float
     df: int
+    sizes: int  # different ones; models are df + 2
     dispersion: float  # spread about the line over that which the sizes' own errors explain
     fixed_low: float  # the interval if sizes lay exactly on the line: too narrow where they do not
     fixed_high: float
 
 
 def trend(parameters: Array, effect: Array, se: Array, alpha: float = 0.05) -> Trend | None:
-    """Regression of effects with known errors on log10(parameters); None below three sizes.
+    """Regression of effects with known errors on log10(parameters); None below three models.
 
     effectₘ = a + b log10(Nₘ) + eₘ, var eₘ = φ seₘ², weights 1/seₘ², φ from the spread about the
-    line (Thompson & Sharp 1999, Stat Med 18:2693). With df = sizes − 2 the interval holds with
-    few sizes, and is wide with few sizes.
+    line (Thompson & Sharp 1999, Stat Med 18:2693). With df = models − 2 the interval holds with
+    few models, and is wide with few. Models of one size (other seeds) are points of their own.
     """
     known = np.isfinite(parameters) & np.isfinite(effect) & np.isfinite(se) & (se > 0)
     size, effect, se = np.log10(parameters[known]), effect[known], se[known]
@@ -50,6 +51,7 @@ def trend(parameters: Array, effect: Array, se: Array, alpha: float = 0.05) -> T
         high=slope + reach,
         p=float(2 * stats.t.sf(abs(slope) / error, df)) if error > 0 else np.nan,
         df=df,
+        sizes=len(np.unique(size)),
         dispersion=dispersion,
         fixed_low=slope - reach_fixed,
         fixed_high=slope + reach_fixed,

@@ -19,6 +19,8 @@ Axis = Sequence[str] | NDArray[np.int64]
 AVERAGE = "average"
 # The variant of each metric that the paper reports.
 HEADLINE = {"entropy": "raw", "curvature": "hosseini"}
+# Families of competence that claims ask for, and what stands in their place as a control.
+FORMAL, FUNCTIONAL, LOSS = "formal", "functional", "loss"
 NORM = "activation_norm"  # the control that differs between the layers of a checkpoint
 
 
@@ -37,6 +39,11 @@ class Curves:
     folds: Array  # [folds, steps, layers, regions], of the participants' mean, may hold no fold
     parameters: float  # number of weights, NaN where unknown
     controls: Mapping[str, Array] = field(default_factory=dict)  # name → [steps, layers]
+    ceilings: Mapping[str, float] = field(default_factory=dict)  # region → r, where one is known
+    # Family → [steps], 0 at chance and 1 at the ceiling; and the same had other items been drawn,
+    # [draws, steps], a draw being the same items in every model.
+    competence: Mapping[str, Array] = field(default_factory=dict)
+    retaken: Mapping[str, Array] = field(default_factory=dict)
 
     @property
     def time(self) -> Array:
@@ -100,14 +107,17 @@ def gather(
     *,
     folds: pd.DataFrame | None = None,
     covariates: pd.DataFrame | None = None,
+    competence: pd.DataFrame | None = None,
+    retaken: pd.DataFrame | None = None,
     variants: Mapping[str, str] = HEADLINE,
 ) -> list[Curves]:
     """One `Curves` for each model that has geometry and scores, from the fewest weights upwards.
 
     `models` gives parameters by model, `folds` the score of each outer fold (column r),
     `covariates` any further columns by model, step and, where it has one, layer, and `variants`
-    the variant of each metric. The size of the activations (`norm`), where the geometry has it, is
-    a control too.
+    the variant of each metric. `competence` has a column a family beside model and step, `retaken`
+    the same of other items (`geomod.competence.shares`). The size of the activations (`norm`),
+    where the geometry has it, is a control too.
     """
     geometry, encoding = (table[table["layer"] > 0] for table in (geometry, encoding))
     sizes = {} if models is None else dict(zip(models["model"], models["parameters"], strict=True))
@@ -144,6 +154,9 @@ def gather(
                 parameters=float(sizes.get(model, np.nan)),
                 controls=_controls(covariates, model, steps, layers)
                 | _size_of_activations(shapes, steps, layers),
+                ceilings=_ceilings(scores),
+                competence=_competence(competence, model, steps),
+                retaken=_retaken(retaken, model, steps),
             )
         )
     return sorted(blocks, key=lambda block: (block.parameters, block.model))
@@ -174,6 +187,40 @@ def _controls(
         return {name: _cube(rows, name, {"step": steps, "layer": layers}) for name in names}
     by_step = {name: _cube(rows, name, {"step": steps}) for name in names}
     return {name: np.repeat(c[:, None], len(layers), axis=1) for name, c in by_step.items()}
+
+
+def _ceilings(scores: pd.DataFrame) -> dict[str, float]:
+    """The noise ceiling of each region of the participants' mean, where it is above 0."""
+    if "ceiling" not in scores:
+        return {}
+    average = scores[scores["participant"].astype(str) == AVERAGE]
+    known = average.groupby("region")["ceiling"].mean()
+    return {str(region): float(ceiling) for region, ceiling in known[known > 0].items()}
+
+
+def _competence(
+    table: pd.DataFrame | None, model: str, steps: NDArray[np.int64]
+) -> dict[str, Array]:
+    if table is None:
+        return {}
+    rows = table[table["model"] == model]
+    curves = {
+        str(name): _cube(rows, name, {"step": steps})
+        for name in table.columns
+        if name not in {"model", "step"}
+    }
+    return {name: curve for name, curve in curves.items() if np.isfinite(curve).any()}
+
+
+def _retaken(table: pd.DataFrame | None, model: str, steps: NDArray[np.int64]) -> dict[str, Array]:
+    if table is None:
+        return {}
+    draws = np.unique(table["draw"])
+    rows = table[table["model"] == model]
+    return {
+        str(family): _cube(own, "share", {"draw": draws, "step": steps})
+        for family, own in rows.groupby("family", sort=True)
+    }
 
 
 def _size_of_activations(

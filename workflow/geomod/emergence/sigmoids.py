@@ -96,12 +96,12 @@ def errors_of_forms(x: Array, curve: Array) -> dict[str, float]:
         "constant": float(centred @ centred),
         "linear": float(((curve - line(x)) ** 2).sum()),
         "logistic": float(fit_logistic(x, curve[None]).error[0]),
-        "double": _double_error(x, curve),
+        "double": float(((curve - fit_double(x, curve)) ** 2).sum()),
     }
 
 
-def _double_error(x: Array, curve: Array) -> float:
-    """Least error of baseline + two logistics of any sign (a rise, then a rise or a fall)."""
+def fit_double(x: Array, curve: Array) -> Array:
+    """Least-squares baseline + two logistics of any sign (a rise, then a rise or a fall), at x."""
     midpoints = np.linspace(x.min(), x.max(), 21)
     widths = np.geomspace(narrowest(x), np.ptp(x) / 2, 4)
     t50, width = (grid.ravel() for grid in np.meshgrid(midpoints, widths))
@@ -113,9 +113,12 @@ def _double_error(x: Array, curve: Array) -> float:
     aa, bb, ab = gram[first, first], gram[second, second], gram[first, second]
     determinant = aa * bb - ab**2
     told_apart = determinant > 1e-6 * aa * bb
+    safe = np.where(told_apart, determinant, 1)
     a, b = product[first], product[second]
-    explained = (a**2 * bb - 2 * a * b * ab + b**2 * aa) / np.where(told_apart, determinant, 1)
-    return float(centred @ centred - np.max(explained, where=told_apart, initial=0.0))
+    heights = np.array([(a * bb - b * ab) / safe, (b * aa - a * ab) / safe]) * told_apart
+    best = int(np.argmax(heights[0] * a + heights[1] * b))
+    pair = share[[first[best], second[best]]]
+    return np.asarray(curve.mean() + heights[:, best] @ pair)
 
 
 def likeliest_form(x: Array, curve: Array) -> str:
@@ -135,11 +138,11 @@ def likeliest_form(x: Array, curve: Array) -> str:
     return min(criterion, key=lambda form: criterion[form]) if criterion else "constant"
 
 
-def half_rise(x: Array, curve: Array) -> float:
-    """Where a curve's isotonic regression first crosses half of its rise; NaN if none."""
+def half_rise(x: Array, curve: Array, level: float | None = None) -> float:
+    """Where a curve's isotonic regression first crosses half of its rise, or `level`; else NaN."""
     rising = isotonic_regression(curve)
-    half = (rising[0] + rising[-1]) / 2
-    if rising[-1] <= rising[0]:
+    half = (rising[0] + rising[-1]) / 2 if level is None else level
+    if rising[-1] <= rising[0] or not rising[0] < half <= rising[-1]:
         return np.nan
     after = int(np.argmax(rising >= half))
     share = (half - rising[after - 1]) / (rising[after] - rising[after - 1])

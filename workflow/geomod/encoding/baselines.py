@@ -1,4 +1,4 @@
-"""What a layer explains over sentence length, position and the untrained model, as a table."""
+"""What a layer explains over sentence length, place and the untrained model, as a table."""
 
 import logging
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from geomod.brain.responses import AVERAGE, Block, response_blocks
 from geomod.encoding.design import Design
+from geomod.encoding.groups import SPLIT
 from geomod.encoding.scores import Features
 from geomod.encoding.settings import Settings
 from geomod.ridge.banded import Baseline, Climb, Ladder
@@ -19,6 +20,7 @@ log = logging.getLogger(__name__)
 # Baselines that are columns of the sentences, or of the rows of stories.
 OF_SENTENCES = {"length": ["n_words", "n_characters"], "position": ["position"]}
 OF_STORIES = {"word_rate": ["word_rate"], "position": ["tr"]}
+SPANS = (1.0, 4.0, 16.0)  # SD of the Gaussians of `smooth`, in rows
 COLUMNS = ["layer", "region", "participant", "baseline"]
 COLUMNS += ["score_baseline", "score_layer", "score_joint", "unique", "unique_r2"]
 
@@ -26,10 +28,10 @@ COLUMNS += ["score_baseline", "score_layer", "score_joint", "unique", "unique_r2
 class Baselines:
     """What stands beside the layers of every checkpoint of a model.
 
-    `untrained` are the features of the model before training; None where there are none. What a
-    baseline predicts alone is the same at every layer and step, and found once. Of the names in the
-    settings those count that there are: sentences have a `length`, stories a `word_rate` and maybe
-    `confounds` (item_id, participant, confound, value), delayed as the layers are.
+    `untrained` are the features of the model before training, `nuisances` the table of that name,
+    or of the confounds of scans; None where there are none. What a baseline predicts alone is the
+    same at every layer and step, and found once. Of the names in the settings those count that
+    there are: sentences have a `length`, stories a `word_rate`, delayed as the layers are.
     """
 
     def __init__(
@@ -37,17 +39,19 @@ class Baselines:
         settings: Settings,
         stimuli: pd.DataFrame,
         untrained: Features | None = None,
-        confounds: pd.DataFrame | None = None,
+        nuisances: pd.DataFrame | None = None,
     ) -> None:
         self._columns = OF_STORIES if settings.delays else OF_SENTENCES
-        self._confounds = confounds if confounds is not None and len(confounds) else None
-        known = {"untrained", *self._columns}
-        if self._confounds is not None:
-            known.add("confounds")
+        known = {"smooth", "untrained", "nuisances", *self._columns}
         self.names: list[str] = [name for name in settings.baselines if name in known]
-        self._settings = settings
+        if "smooth" in self.names and not has_order(stimuli):
+            log.info("no baseline `smooth`: the sentences have no groups, and so no order")
+            self.names.remove("smooth")
+        if "nuisances" in self.names and (nuisances is None or nuisances.empty):
+            self.names.remove("nuisances")
+        self._settings, self._group_by = settings, settings.group_by
         self._standardize, self._match_width = settings.standardize, settings.match_width
-        self._stimuli = stimuli
+        self._stimuli, self._nuisances = stimuli, nuisances
         self._untrained = untrained and {
             layer: values for layer, values in untrained.items() if np.isfinite(values).all()
         }
@@ -78,18 +82,51 @@ class Baselines:
     def _values(self, name: str) -> NDArray[np.float64] | Features:
         if name == "untrained":
             return self._untrained or {}
-        if name == "confounds":
-            return self._of_everybody()
+        if name == "smooth":
+            knows = may_part_groups(self._stimuli, self._group_by)
+            return smooth(self._stimuli) if knows else np.zeros((len(self._stimuli), 1))
+        if name == "nuisances" and self._nuisances is not None:
+            return self._of_everybody(self._nuisances)
         return self._stimuli[self._columns[name]].to_numpy(dtype=np.float64, copy=True)
 
-    def _of_everybody(self) -> NDArray[np.float64]:
-        """The confounds of all participants side by side, since the average has those of all; 0,
-        as everything is before a story, in the rows of stories that somebody did not hear."""
-        assert self._confounds is not None
-        wide = self._confounds.pivot_table(
-            index="item_id", columns=["participant", "confound"], values="value"
-        )
-        return wide.reindex(self._stimuli["item_id"]).fillna(0.0).to_numpy(dtype=np.float64)
+    def _of_everybody(self, table: pd.DataFrame) -> NDArray[np.float64]:
+        """A column a nuisance. Confounds are those of all participants side by side, since the
+        average has all of them; 0, as everything is before a story, where somebody heard none."""
+        names = ["participant", "confound"] if "confound" in table else ["nuisance"]
+        wide = table.pivot_table(index="item_id", columns=names, values="value")
+        if "confound" in table:
+            wide = wide.reindex(self._stimuli["item_id"]).fillna(0.0)
+        return wide.loc[self._stimuli["item_id"]].to_numpy(dtype=np.float64, copy=True)
+
+
+def has_order(stimuli: pd.DataFrame) -> bool:
+    """Whether rows have neighbours: a group (a passage, a story, a run) of two or more."""
+    if "group" not in stimuli:
+        return False
+    of_some = stimuli["group"][stimuli["group"] != ""]
+    return bool(of_some.duplicated().any())
+
+
+def smooth(stimuli: pd.DataFrame) -> NDArray[np.float64]:
+    """What is known of a row from its place alone, `[rows, rows]`: who is near, in its group.
+
+    Column j is a bump about row j, the mean over s of exp(−d² / 2s²) with d the rows between, s of
+    `SPANS`, and 0 in other groups: the identity smoothed within groups (Feghhi et al. 2024). Ridge
+    on it interpolates what neighbours in time have in common, as smoothly as its penalty says.
+    Of a group that a fold tests as a whole it knows nothing.
+    """
+    place = stimuli["position"].to_numpy(dtype=np.float64)
+    group = pd.factorize(stimuli["group"])[0]
+    apart = np.where(group[:, None] == group, place[:, None] - place, np.inf)
+    return np.mean([np.exp(-0.5 * (apart / span) ** 2) for span in SPANS], axis=0)
+
+
+def may_part_groups(stimuli: pd.DataFrame, group_by: str | None) -> bool:
+    """Whether rows of one group can be on both sides of an outer fold."""
+    if SPLIT not in stimuli:
+        return group_by != "group"
+    pairs = stimuli.loc[stimuli["group"] != "", ["group", SPLIT]].drop_duplicates()
+    return bool(pairs["group"].duplicated().any())
 
 
 class Ladders:

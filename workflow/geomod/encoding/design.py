@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from geomod.encoding.groups import groups_of
+from geomod.encoding.groups import how_to_cut
 from geomod.encoding.settings import Settings
 from geomod.ridge.delays import Delays
 from geomod.ridge.folds import outer_folds
@@ -34,11 +34,7 @@ class Design:
             self.rows = slice(None)
             cut = _by_story(settings, self.delays)
         else:
-            cut = {
-                "groups": groups_of(stimuli, settings.group_by, rows),
-                "folds": settings.folds,
-                "inner_folds": settings.inner_folds,
-            }
+            cut = how_to_cut(settings, stimuli, rows)
         self.told |= {"delays": self.delays, **cut}
 
 

@@ -76,7 +76,7 @@ def bumps(rows: pd.DataFrame) -> NDArray[np.float64]:
     return np.where(story[:, None] == story[::BUMP], heights, 0.0)
 
 
-def splits(
+def shuffling(
     features: Features, responses: pd.DataFrame, rows: pd.DataFrame, settings: Settings
 ) -> pd.DataFrame:
     """Scores of the participants' average by folds that are told, and by shuffled TRs.

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -108,6 +109,13 @@ def encode_voxels(
             log.warning("layer %d holds activations that are not finite, and gets no score", layer)
             scores[layer] = np.full(len(voxels.positions), np.nan)
     return scores
+
+
+def cross_validation(
+    settings: Settings, stimuli: pd.DataFrame, rows: NDArray[np.intp]
+) -> dict[str, Any]:
+    """What `geomod.ridge.encode` and `geomod.ridge.ladder` are told alike."""
+    return Design(settings, stimuli, rows).told
 
 
 FOLD_COLUMNS = ["layer", "region", "participant", "fold", "r", "r2", "alpha"]

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from geomod.models.loading import load_model as load_model
     from geomod.models.passages import Passages as Passages
     from geomod.models.reading import Reading as Reading
+    from geomod.models.scored import Scored as Scored
     from geomod.models.sentences import Sentences as Sentences
     from geomod.models.sentences import extract as extract
     from geomod.models.story import Story as Story
@@ -23,6 +24,7 @@ __getattr__ = hand_on(
     {
         "Passages": ".passages",
         "Reading": ".reading",
+        "Scored": ".scored",
         "Sentences": ".sentences",
         "Story": ".story",
         "extract": ".sentences",

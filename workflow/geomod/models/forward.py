@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from geomod.base.extras import extra
 from geomod.models.loading import (
     Bos,
     check_vocabulary,
@@ -27,6 +28,9 @@ from geomod.models.loading import (
     width_of,
 )
 from geomod.models.reading import Inputs, Reading
+
+with extra("models"):
+    from transformers.modeling_outputs import BaseModelOutputWithPast
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +58,22 @@ class Opened:
         """The number of tokens that the model can take, where it has a limit."""
         return longest_sentence(self.model)
 
+    def head(self, states: Tensor) -> Tensor:
+        """Next-token logits [n, vocabulary] after final, normed `states` [n, width].
+
+        The model's own code makes them, given these states in place of its body's: what it does
+        beside the product with its output embeddings, such as capping or scaling, is done here too.
+        """
+        name = self.model.base_model_prefix
+        body = getattr(self.model, name)
+        try:
+            setattr(self.model, name, _Known(states[None]))
+            return self.model(
+                input_ids=torch.zeros(1, 1, dtype=torch.long, device=states.device)
+            ).logits[0]
+        finally:
+            setattr(self.model, name, body)
+
     def tokenize(self, texts: Sequence[str], bos: Bos = "none") -> list[list[int]]:
         """Token ids of each text; a text that is too long for the model is an error."""
         return tokenize(self.tokenizer, texts, bos=bos, limit=self.longest)
@@ -67,6 +87,25 @@ class Opened:
     ) -> Iterator[tuple[list[int], NDArray[np.int64], int]]:
         """Token ids of each text, of any length, their characters, how many begin every input."""
         return tokenize_with_places(self.tokenizer, texts, bos=bos)
+
+
+class _Known(nn.Module):
+    """In the place of a model's body: gives states that are known already."""
+
+    def __init__(self, states: Tensor) -> None:
+        super().__init__()
+        self.states = states
+
+    def forward(self, *_: Any, **__: Any) -> Any:
+        return _Output(last_hidden_state=self.states)
+
+
+class _Output(BaseModelOutputWithPast):
+    """What a body of any family gives: whatever else a head looks for is None."""
+
+    def __getattr__(self, name: str) -> None:
+        if name.startswith("__"):
+            raise AttributeError(name)
 
 
 @dataclass(frozen=True)

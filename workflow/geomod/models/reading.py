@@ -15,7 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from numpy.typing import NDArray
 
@@ -55,7 +55,7 @@ class Reading(ABC):
     next `begin` starts anew, so that one object serves many checkpoints.
     """
 
-    files: ClassVar[tuple[str, ...]] = ()
+    files: tuple[str, ...] = ()
     """Names of the files that `write` leaves in the folder of a checkpoint."""
 
     logits: bool = False

@@ -1,9 +1,8 @@
 """Do the layers of a model form modules, which layers, and since when?
 
-k-means finds two clusters in anything. A partition is therefore weighed against layers that have
-none: the same smooth trend over depth with the same scatter (`smooth_null`), and a random walk
-over depth with the same step size (`walk_null`), which keeps neighbours alike. One module is the
-answer unless the smooth gradient is rejected.
+k-means finds two clusters in anything. A partition's silhouette is therefore read beside that of
+layers without modules, the same smooth trend over depth with the same scatter (`smooth_null`), and
+whether there are two modules at all is asked of the profile of complexity over depth (`steps.py`).
 """
 
 import logging
@@ -21,14 +20,13 @@ from geomod.curves.curves import last_decade, relative_depth
 from geomod.curves.estimates import rng_of
 from geomod.curves.settings import Settings
 from geomod.modules.clusters import METHODS, Labels, Method, dispersion, silhouette, standardize
+from geomod.modules.steps import FEWEST_LAYERS, smooth_p
 
 Array = NDArray[np.float64]
 
 log = logging.getLogger(__name__)
 
 MAX_MODULES = 4
-# Below this a trend over depth and a scatter about it cannot both be estimated.
-FEWEST_LAYERS = 4
 SAME = 0.8  # adjusted Rand index from which two partitions count as one
 
 
@@ -43,9 +41,7 @@ class Partition:
     labels: Labels  # 0 for the module of lowest complexity, upwards
     silhouette: float = np.nan
     null: Array = field(default_factory=lambda: np.empty(0))  # silhouettes of the smooth null
-    walk: Array = field(default_factory=lambda: np.empty(0))  # silhouettes of the random-walk null
     gap: float = np.nan  # smooth-gradient null
-    walk_gap: float = np.nan  # random-walk null
     k_selected: int = 1
     se: float = np.nan  # of the silhouette, from `scatter_about` the modules
     gaps: Gaps = field(default_factory=dict)  # smooth-gradient null
@@ -54,11 +50,6 @@ class Partition:
     def p(self) -> float:
         """Of the silhouette, smooth-gradient null."""
         return exceedance_p(self.silhouette, self.null)
-
-    @property
-    def walk_p(self) -> float:
-        """Of the silhouette, random-walk null."""
-        return exceedance_p(self.silhouette, self.walk)
 
 
 def find_modules(
@@ -76,9 +67,10 @@ def find_modules(
 
     Columns: model, step, layer, module (`low` is the module of lower entropy + curvature, z-scored
     over the layers; `high`; `middle1` … between them; `all` where there is one), silhouette,
-    null_p, walk_p, gap, walk_gap, agreement (adjusted Rand index with the step before),
-    agreement_chance (its mean over pairs of random contiguous partitions), methods_agreement
-    (adjusted Rand index with the other methods' partitions into as many modules, their mean), k,
+    null_p (of a step over depth against smooth profiles), gap, agreement (adjusted Rand index with
+    the step before), agreement_chance (its mean over pairs of random contiguous partitions),
+    methods_agreement (adjusted Rand index with the other methods' partitions into as many modules,
+    their mean), k,
     k_selected, method.
     """
     if method not in METHODS:
@@ -88,7 +80,8 @@ def find_modules(
     for model, rows in blocks.groupby("model", sort=True):
         layers, steps, points = layer_points(rows, entropy, curvature)
         before: Labels | None = None
-        for step, cloud in zip(steps, points, strict=True):
+        p = smooth_p(points) if null_draws > 0 else np.full(len(points), np.nan)
+        for step, cloud, null_p in zip(steps, points, p, strict=True):
             rng = rng_of(seed, "modules", str(model), int(step))
             found = partition(cloud, k, method=method, rng=rng, draws=null_draws, alpha=alpha)
             tables.append(
@@ -99,10 +92,8 @@ def find_modules(
                         "layer": layers,
                         "module": _names(found.labels),
                         "silhouette": found.silhouette,
-                        "null_p": found.p,
-                        "walk_p": found.walk_p,
+                        "null_p": null_p,
                         "gap": found.gap,
-                        "walk_gap": found.walk_gap,
                         "agreement": np.nan
                         if before is None
                         else adjusted_rand_score(before, found.labels),
@@ -128,9 +119,7 @@ COLUMNS = [
     "module",
     "silhouette",
     "null_p",
-    "walk_p",
     "gap",
-    "walk_gap",
     "agreement",
     "agreement_chance",
     "methods_agreement",
@@ -178,13 +167,12 @@ def partition(
     probability above α (the largest over k, so that the choice of k is paid for).
     """
     # Each null has a generator of its own: how many draws one takes changes nothing in another.
-    for_smooth, for_walk, for_scatter = rng.spawn(3)
+    for_smooth, for_scatter = rng.spawn(2)
     points, cluster = standardize(cloud), METHODS[method]
     n = len(points)
-    smooth = walk = np.empty((0, *points.shape))
+    smooth = np.empty((0, *points.shape))
     if n >= FEWEST_LAYERS and points.any() and draws > 0:
         smooth = standardize(smooth_null(cloud, draws, for_smooth))
-        walk = standardize(walk_null(cloud, draws, for_walk))
 
     gaps: Gaps = {}
     for size in range(2, min(MAX_MODULES, n - 2) + 1) if len(smooth) else ():
@@ -196,7 +184,7 @@ def partition(
     size = selected if k == "auto" else k
     labels = split(cloud, size, method)
     if not labels.any():
-        return Partition(labels, gap=0.0, walk_gap=0.0, k_selected=selected)
+        return Partition(labels, gap=0.0, k_selected=selected)
     value = float(silhouette(points[None], labels[None], size)[0])
     found = Partition(labels, value, k_selected=selected, gaps=gaps)
     if not len(smooth):
@@ -205,12 +193,7 @@ def partition(
     return replace(
         found,
         null=silhouette(smooth, cluster(smooth, size), size),
-        walk=silhouette(walk, cluster(walk, size), size),
         gap=gaps[size][0] if size in gaps else np.nan,
-        walk_gap=float(
-            _log_dispersion(walk, cluster, size).mean()
-            - _log_dispersion(points[None], cluster, size)[0]
-        ),
         se=float(np.nanstd(silhouette(copies, cluster(copies, size), size))),
     )
 
@@ -270,15 +253,6 @@ def smooth_null(cloud: Array, draws: int, rng: np.random.Generator) -> Array:
     residual = cloud - trend
     covariance = residual.T @ residual / (n - degree - 1)
     return trend + rng.standard_normal((draws, n, dimensions)) @ _root(covariance)
-
-
-def walk_null(cloud: Array, draws: int, rng: np.random.Generator) -> Array:
-    """A Gaussian random walk over depth with the covariance of the observed increments."""
-    increments = np.diff(cloud, axis=0)
-    covariance = increments.T @ increments / len(increments)
-    moves = rng.standard_normal((draws, *increments.shape)) @ _root(covariance)
-    start = np.zeros((draws, 1, cloud.shape[1]))
-    return np.concatenate([start, np.cumsum(moves, axis=1)], axis=1)
 
 
 def scatter_about(points: Array, labels: Labels, draws: int, rng: np.random.Generator) -> Array:

@@ -5,7 +5,7 @@ and folders, headers of tables, coordinates of assemblies. What is still to be d
 long to read, is left to the job that reads it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,9 +17,12 @@ from geomod.brain.dataset import Dataset, OwnReader
 from geomod.brain.glances import glance
 from geomod.brain.inputs import check_participants, scans_of
 from geomod.brain.regions import match_regions, region_numbers
+from geomod.competence.reading import check_names, read_task_set
+from geomod.competence.source import Source
 from geomod.plan.config.dataset import Dataset as Section
 from geomod.plan.config.suites import FolderSuite, HubSuite
 from geomod.plan.config.whole import Config
+from geomod.plan.datasets import as_files
 from geomod.plan.grid import Grid, known_steps, width_of
 from geomod.stories.names import story_names
 from geomod.toy.shapes import STORY_REGIONS, TOY_REGIONS
@@ -34,6 +37,7 @@ class Known:
     sentences: int | None = None
     groups: int | None = None  # how many different ones; 0 where sentences have none
     columns: list[str] = field(default_factory=list)  # of the sentences, as their file calls them
+    splits: list[str] | None = None  # values of `dataset.splits`, once each
 
 
 def check(config: Config, datasets: Mapping[str, Dataset]) -> None:
@@ -57,6 +61,9 @@ def check(config: Config, datasets: Mapping[str, Dataset]) -> None:
             check_mapped_people,
             check_context,
             check_grouping,
+            check_order,
+            check_splits,
+            check_nuisances,
             check_folds,
         ):
             try:
@@ -162,6 +169,16 @@ def check_device(config: Config) -> None:
         raise InputError("`device` is 'cuda', but this machine has no GPU; set it to auto or cpu")
 
 
+# --- Task sets ----------------------------------------------------------------------------------
+
+
+def check_task_sets(sources: Iterable[Source]) -> None:
+    """Refuse task sets in whose files something is wrong; files that are still to come are left to
+    the job that reads them."""
+    there = [source for source in sources if all(map(Path.is_file, source.paths()))]
+    check_names(read_task_set(source) for source in there)
+
+
 # --- Data ---------------------------------------------------------------------------------------
 
 
@@ -169,8 +186,9 @@ def check_tested_regions(config: Config) -> None:
     """Refuse a claim about regions that are not encoded. The defaults ask for nothing, and a list
     for all datasets asks for regions that any of them has."""
     lacking = []
-    for key in sorted({"temporal", "frontal", "network"} & config.inference.model_fields_set):
-        given = getattr(config.inference, key)
+    for key, given in config.regions_told().items():
+        if key.split(".")[0] not in config.inference.model_fields_set:
+            continue
         every = [region for each in config.each_dataset.values() for region in each.regions]
         sections = " or ".join(f"`{config.key_of(name)}.regions`" for name in config.each_dataset)
         asked = (
@@ -206,10 +224,10 @@ def look(section: Section, dataset: Dataset) -> Known:
         made = section.simulate
         return Known("the simulated brain", list(dataset.participants), made.sentences, 0)
     if dataset.assembly:
-        return _look_at_assembly(dataset)
+        return _look_at_assembly(section, dataset)
     if section.story:
         return Known(section.story.words) if section.download else _look_at_stories(dataset)
-    known = _look_at_sentences(dataset)
+    known = _look_at_sentences(section, dataset)
     if dataset.reader:
         return replace(known, source=_look_at_own_reader(dataset.reader))
     people = _look_at_images(section, dataset) if dataset.nifti else _look_at_table(dataset)
@@ -248,14 +266,17 @@ def _look_for_toy_regions(dataset: Dataset) -> None:
         )
 
 
-def _look_at_sentences(dataset: Dataset) -> Known:
+def _look_at_sentences(section: Section, dataset: Dataset) -> Known:
     path = Path(dataset.sentences)
-    seen = glance(path, dataset, ["item_id", "group"], where_present=True)
+    asked = ["item_id", "group", *([section.splits] if section.splits else [])]
+    seen = glance(path, dataset, asked, where_present=True)
     if seen is None:
         return Known(str(path))
     require_columns(seen.columns, path, ["item_id", "sentence"])
     groups = len(set(seen.values.get("group", ())))
-    return Known(str(path), None, len(set(seen.values["item_id"])), groups, seen.columns)
+    splits = list(dict.fromkeys(seen.values.get(section.splits or "", ())))
+    sentences = len(set(seen.values["item_id"]))
+    return Known(str(path), None, sentences, groups, seen.columns, splits)
 
 
 def _look_at_table(dataset: Dataset) -> list[str] | None:
@@ -283,15 +304,16 @@ def _look_at_images(section: Section, dataset: Dataset) -> list[str] | None:
     return names_on_disk(dataset.images.betas, "participant")
 
 
-def _look_at_assembly(dataset: Dataset) -> Known:
+def _look_at_assembly(section: Section, dataset: Dataset) -> Known:
     path = Path(dataset.assembly)
     if not path.is_file():
         return Known(str(path))
     from geomod.brain.assembly import glance as glance_at_assembly
 
-    seen = glance_at_assembly(dataset)
-    groups = len(set(seen.groups or ()))
-    return Known(str(path), seen.participants, len(seen.sentences), groups, seen.coordinates)
+    seen = glance_at_assembly(dataset, section.splits)
+    groups, splits = len(set(seen.groups or ())), list(dict.fromkeys(seen.splits or ()))
+    count = len(seen.sentences)
+    return Known(str(path), seen.participants, count, groups, seen.coordinates, splits)
 
 
 def check_people(config: Config, name: str, known: Known) -> None:
@@ -359,9 +381,57 @@ def check_grouping(config: Config, name: str, known: Known) -> None:
 SENTENCES = ("item_id", "sentence", "group", "n_words", "n_characters", "position")
 
 
+def check_order(config: Config, name: str, known: Known) -> None:
+    """Refuse an order by a column that is not there."""
+    section = config.each_dataset[name]
+    for column in section.sort_by if known.columns else ():
+        if not {column, section.columns.get(column)} & set(known.columns):
+            raise InputError(
+                f"`dataset.sort_by`: {section.assembly or section.sentences} has no column "
+                f"{column!r}.{nearest(column, known.columns)} It has {listed(known.columns)}"
+            )
+
+
+def check_splits(config: Config, name: str, known: Known) -> None:
+    """Refuse folds by a column that is not there, or has one value."""
+    column = config.each_dataset[name].splits
+    if column is None or known.sentences is None:
+        return
+    if not known.splits:
+        raise InputError(
+            f"`dataset.splits`: {config.each_dataset[name].sentences} has no column {column!r}."
+            f"{nearest(column, known.columns)} It has {listed(known.columns)}"
+        )
+    if len(known.splits) == 1:
+        raise InputError(
+            f"`dataset.splits`: every sentence has {known.splits[0]!r} as its {column}; two values "
+            "are needed, one to fit on and one to test"
+        )
+
+
+def check_nuisances(config: Config, name: str, known: Known) -> None:
+    """Refuse nuisances that are not there, or that nothing is held against."""
+    section = config.each_dataset[name]
+    if section.nuisances is None:
+        return
+    if "nuisances" not in config.encoding.baselines:
+        raise InputError(
+            "`dataset.nuisances` is given, but `encoding.baselines` does not name `nuisances`: add "
+            "it, or leave `dataset.nuisances` out"
+        )
+    path = Path(section.nuisances)
+    if not path.is_file() and section.download is None:
+        raise InputError(f"`dataset.nuisances`: there is no file {path}")
+    seen = glance(path, as_files(section, ""), ["item_id"], where_present=True)
+    if seen is not None:
+        require_columns(seen.columns, path, ["item_id"])
+
+
 def check_folds(config: Config, name: str, known: Known) -> None:
     """Refuse more folds than there are sentences, or groups of them, to deal."""
     encoding, count, what = config.encoding, known.sentences, "sentences"
+    if config.each_dataset[name].splits:
+        return
     column = config.grouped_by(name)
     if column == "group":
         count, what = known.groups, "groups of sentences"

@@ -14,7 +14,7 @@ def as_files(section: Section, world: str) -> Dataset:
     """The section `dataset` as its readers are told of it. A simulated one is described by the
     files it writes into the folder `world`, and from there on read like any other. How models read
     its sentences is not part of it: another context makes no response anew."""
-    left_out = {"simulate", "download", "context", "long", "group_by"}
+    left_out = {"simulate", "download", "context", "long", "group_by", "splits", "nuisances"}
     values = section.model_dump(exclude=left_out, exclude_none=True)
     for name in ("delays", "gap"):  # the brain's responses are the same whatever they are fitted on
         values.get("story", {}).pop(name, None)
@@ -70,5 +70,5 @@ def about_rows(dataset: Dataset) -> dict[str, Any]:
 def about_sentences(dataset: Dataset) -> dict[str, Any]:
     """The keys that say which the sentences are. Another region or ceiling changes none of them,
     and must not send every sentence through every model again."""
-    names = ("sentences", "responses", "assembly", "columns", "where", "join")
+    names = ("sentences", "responses", "assembly", "columns", "where", "join", "sort_by", "strip")
     return {name: value for name, value in asdict(dataset).items() if name in names}

@@ -9,11 +9,13 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from geomod.plan.config.competence import TaskSet
+from geomod.plan.config.controls import Controls, Power
 from geomod.plan.config.dataset import Dataset, Download, Nifti, Simulation
 from geomod.plan.config.encoding import Alphas, Encoding
 from geomod.plan.config.features import Features
 from geomod.plan.config.geometry import Geometry
-from geomod.plan.config.inference import Inference
+from geomod.plan.config.inference import Contrast, Inference
 from geomod.plan.config.jobs import Jobs
 from geomod.plan.config.maps import Maps
 from geomod.plan.config.modules import Modules
@@ -38,6 +40,7 @@ def readme_tables() -> str:
         "dataset.nifti": Nifti,
         "dataset.simulate": Simulation,
         "dataset.download": Download,
+        "competence.*": TaskSet,
         "dataset.story": Story,
         "dataset.scans": Scans,
         "features": Features,
@@ -47,6 +50,9 @@ def readme_tables() -> str:
         "jobs": Jobs,
         "modules": Modules,
         "inference": Inference,
+        "controls": Controls,
+        "power": Power,
+        "inference.contrasts.*": Contrast,
         "maps": Maps,
     }
     return "\n".join(_readme_table(title, section) for title, section in sections.items())

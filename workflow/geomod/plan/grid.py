@@ -1,6 +1,7 @@
 """The grid of models, steps and layers, and the one place where a path is built."""
 
 import csv
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -60,6 +61,10 @@ class Paths:
     def at(self, name: str) -> str:
         """A file of the whole run, such as `claims.json`."""
         return f"{self.root}/{name}"
+
+    def beside(self, name: str) -> str:
+        """A file beside the folders of all runs, such as `index.html`."""
+        return f"{self.root.rpartition('/')[0]}/{name}"
 
     def data(self, dataset: str, name: str) -> str:
         """A file of one dataset, such as `stimuli.parquet`."""
@@ -123,6 +128,30 @@ class Grid:
             for step in model.steps:
                 yield model.name, step
 
+    def shapes(self) -> list[tuple[str, float, tuple[int, ...], int]]:
+        """Name, weights in the blocks, steps and blocks of every model, known without a network.
+
+        A block of width d has about 12 d² weights.
+        """
+        found = []
+        for model in self.models:
+            width = width_of(self.config.suites[model.suite], model.size)
+            if model.layers is None or width is None:
+                raise InputError(
+                    f"the shape of {model.name} is not known before its weights are here; "
+                    "resources/suites.tsv lists the models whose is"
+                )
+            found.append((model.name, 12.0 * model.layers * width**2, model.steps, model.layers))
+        return found
+
+    def largest(self) -> Model:
+        """The model of most weights; the last one where shapes are not known beforehand."""
+        try:
+            weights = [shape[1] for shape in self.shapes()]
+        except InputError:
+            return self.models[-1]
+        return self.models[weights.index(max(weights))]
+
     def blocks(self) -> list[Block]:
         """The steps of every suite, dealt into jobs of `steps_per_job`."""
         grain = self.config.jobs.steps_per_job
@@ -168,6 +197,12 @@ def deal(
     kept = [block for block in kept if 0 < len(block) <= per_job]
     rest = sorted(wanted.difference(*kept))
     return kept + [tuple(rest[i : i + per_job]) for i in range(0, len(rest), per_job)]
+
+
+def halfway(steps: Sequence[int]) -> int:
+    """The step in the middle of training, counted in orders of magnitude."""
+    middle = (1 + max(steps)) ** 0.5 - 1
+    return min(steps, key=lambda step: abs(math.log((1 + step) / (1 + middle))))
 
 
 def known_steps(suite: TrainSuite | HubSuite) -> set[int] | None:

@@ -1,4 +1,4 @@
-"""Which datasets a load of a checkpoint serves.
+"""Which datasets and task sets a load of a checkpoint serves.
 
 Those that were planned together share it. One that is added later is read in a load of its own, so
 that nothing is read again; one that is taken away stays in the plan of its load, whose job would
@@ -12,11 +12,12 @@ from typing import Any
 
 How = Mapping[str, Any]  # how a model reads a dataset
 Plan = Sequence[Mapping[str, How]]
+SCORED = "scored"  # the reading of task sets
 
 
 @dataclass(frozen=True)
 class Load:
-    """Datasets that are read in one pass over a checkpoint.
+    """Datasets and task sets that are read in one pass over a checkpoint.
 
     The first load keeps the sketches of the weights as well, and stays even where nothing is left
     for it to read.
@@ -30,20 +31,37 @@ class Load:
     def is_first(self) -> bool:
         return self.number == 0
 
+    @property
+    def datasets(self) -> dict[str, How]:
+        """What is planned of datasets."""
+        return {name: how for name, how in self.planned.items() if how["reading"] != SCORED}
+
+    @property
+    def task_sets(self) -> dict[str, How]:
+        """What is planned of texts that are scored."""
+        return {name: how for name, how in self.planned.items() if how["reading"] == SCORED}
+
 
 def deal_loads(
-    asked: Mapping[str, How], planned: Plan = (), is_there: Callable[[str], bool] = lambda _: True
+    asked: Mapping[str, How],
+    planned: Plan = (),
+    is_there: Callable[[str, How], bool] = lambda *_: True,
 ) -> list[Load]:
     """Deal the datasets that are `asked` for, given the loads that were `planned` before.
 
-    `is_there` says of a dataset that is no longer asked for whether its sentences still lie in the
-    folder of the run: without them its load cannot be what it was.
+    `is_there` says of what was planned whether it can still be read: whether the sentences of a
+    dataset that is no longer asked for lie in the folder of the run, and the files of a task set
+    where they were. Without them its load cannot be what it was.
     """
     asked = json.loads(json.dumps(asked))  # as the plan was kept
     left = dict(asked)
     loads: list[Load] = []
     for before in planned:
-        kept = {name: how for name, how in before.items() if name in asked or is_there(name)}
+        kept = {
+            name: how
+            for name, how in before.items()
+            if asked.get(name) == how or is_there(name, how)
+        }
         wanted = tuple(name for name, how in kept.items() if name in left and left[name] == how)
         for name in wanted:
             del left[name]

@@ -5,7 +5,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import yaml
 from pydantic import ValidationError
@@ -187,7 +187,7 @@ def _either(words: list[str]) -> str:
     return " or ".join([words[0], *(branch.split(must)[-1] for branch in words[1:])])
 
 
-_BRANCH = re.compile(r"int|constrained-int|str|literal\[.*|list\[.*|function-after\[.*")
+_BRANCH = re.compile(r"int|constrained-int|str|literal\[.*|list\[.*|dict\[.*|function-after\[.*")
 
 
 def _location(problem: dict[str, Any]) -> tuple[list[str], str | None]:
@@ -210,6 +210,15 @@ def _keys_at(location: list[str], provider: str | None) -> list[str]:
         if location[0] == "suites" and depth == 1:
             section = PROVIDERS[provider or "train"]
         elif depth != 0 or part != "suites":
-            section = section.model_fields[part].annotation
-            section = next((arm for arm in get_args(section) if arm is not type(None)), section)
+            section = _inside(section, part)
     return list(section.model_fields)
+
+
+def _inside(section: Any, part: str) -> Any:
+    """What a key of a section holds, or what every key of a mapping does."""
+    if get_origin(section) is dict:
+        return get_args(section)[1]
+    held = section.model_fields[part].annotation
+    if get_origin(held) is dict:
+        return held
+    return next((arm for arm in get_args(held) if arm is not type(None)), held)

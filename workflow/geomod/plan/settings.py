@@ -1,12 +1,19 @@
 """What the wings are told, made from the config: objects of their own, so that none knows of it."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
+from typing import Any, cast
 
+from geomod.base.errors import InputError
 from geomod.checkpoints.listings import CheckpointSource
+from geomod.competence.published import Published
+from geomod.competence.source import Kind, Source, find_files
 from geomod.encoding.settings import Cut, Settings
+from geomod.plan.config.competence import SCORED, TaskSet
 from geomod.plan.config.suites import FolderSuite, HubSuite
 from geomod.plan.config.whole import Config
 from geomod.plan.grid import Model
+
+PYTHIA = "EleutherAI/pythia-"
 
 
 def source_of(config: Config, model: Model, trained: str) -> CheckpointSource:
@@ -29,6 +36,58 @@ def source_of(config: Config, model: Model, trained: str) -> CheckpointSource:
         repo, revision = fill(suite.repo), fill(suite.revision)
         return CheckpointSource("hub", model.name, repo, revision, tokenizer)
     return CheckpointSource("train", model.name, trained, "")
+
+
+def task_sources(config: Config) -> dict[str, Source]:
+    """What is to be scored, with every file by its name: one more of them is another task set."""
+    found = {}
+    for name, entry in config.competence.items():
+        if entry.kind in SCORED:
+            own = entry.model_dump(include={"families", "ceiling", "columns"})
+            found[name] = Source(
+                name,
+                cast(Kind, entry.kind),
+                _files_of(name, entry),
+                family=entry.family or "",
+                per_task=entry.per_task or 0,
+                seed=config.seed,
+                **own,
+            )
+    return found
+
+
+def how_scored(source: Source) -> dict[str, Any]:
+    """How models read a task set: all that its texts hang on, so that another draw is another load,
+    and another ceiling is not."""
+    about_scores = ("family", "ceiling")
+    told = {key: value for key, value in asdict(source).items() if key not in about_scores}
+    return {"reading": "scored", **told}
+
+
+def published_sources(config: Config) -> dict[str, Published]:
+    """Evaluations that others made."""
+    return {
+        name: Published(name, _files_of(name, entry), entry.models, entry.tasks)
+        for name, entry in config.competence.items()
+        if entry.published
+    }
+
+
+def _files_of(name: str, entry: TaskSet) -> list[str]:
+    """The files of an entry of `competence`; none is an error."""
+    try:
+        return [path.as_posix() for path in find_files(entry.files)]
+    except InputError as error:
+        raise InputError(f"`competence.{name}.{entry.kind}`: {error}") from None
+
+
+def bos_of(config: Config, suite: str) -> str:
+    """The token that stands before every text that models of a suite score; empty for none."""
+    section = config.suites[suite]
+    given = getattr(section, "bos", None)
+    if given is None and isinstance(section, HubSuite) and section.repo.startswith(PYTHIA):
+        return "<|endoftext|>"  # its documents were joined by this token
+    return given or ""
 
 
 def encoding_settings(config: Config, dataset: str) -> Settings:
@@ -56,8 +115,13 @@ def voxel_settings(config: Config) -> Settings:
 
 
 def grouping(config: Config, dataset: str) -> Cut | None:
-    """What decides whether groups of sentences allow the folds; None without groups."""
+    """What decides whether groups of sentences allow the folds; None without groups, and where
+    folds are chosen."""
+    chosen = cut_of(config, dataset)
+    return None if chosen.group_by is None or config.each_dataset[dataset].splits else chosen
+
+
+def cut_of(config: Config, dataset: str) -> Cut:
+    """How the rows of a dataset are cut into folds, where no column of them says."""
     chosen = encoding_settings(config, dataset)
-    if chosen.group_by is None:
-        return None
     return Cut(chosen.folds, chosen.inner_folds, chosen.group_by, chosen.seed)

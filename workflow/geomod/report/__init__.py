@@ -1,7 +1,8 @@
 """Figures and the page, from tables alone.
 
-Open `gallery.py` first: what is drawn, from which tables, and what must be there for it.
-`figures.py` draws, `page.py` puts all together.
+Open `gallery.py` first: what is drawn, from which tables, and what must be there for it. Figures
+are drawn in `plates/`, `seen.py` says what is seen in them, `series.py` and `explorer.py` make what
+people explore, `page.py` puts all together, `runs.py` sets runs side by side.
 """
 
 from typing import TYPE_CHECKING

@@ -1,7 +1,9 @@
-"""What all figures share: colours, axes of training and of depth, panels.
+"""What all figures share: sizes, colours, axes of training and of depth, panels.
 
-Colours mean the same everywhere: a model has its colour, so has a region and a module. Training is
-always on a log axis, log2(step + 1), and layer 0 (the embedding) at the bottom.
+Figures are drawn at the size at which they are printed: as wide as one or two columns of a page,
+type 7 to 8 points high. Colours mean the same everywhere: a model has its colour, so has a region,
+a module and a verdict; those that must be told apart can be by readers who confuse red and green.
+Training is always on a log axis, log2(step + 1), and layer 0 (the embedding) at the bottom.
 """
 
 from collections.abc import Sequence
@@ -28,21 +30,33 @@ REGION_COLOURS = {
     "netw": "#2b2b2b",
     "noise": "#9a9a9a",  # the null region of a simulated brain
 }
-MODULE_COLOURS = {"low": "#2a7f62", "middle1": "#a9c7a0", "high": "#c8553d", "all": "#b8b8b8"}
+MODULE_COLOURS = {"low": "#0072b2", "high": "#d55e00", "all": "#c4c4c4"}  # Okabe and Ito's
+BETWEEN = ("#f0e442", "#e8c100", "#c9a227")  # the modules between low and high
+VERDICT_COLOURS = {"supported": "#0b5c8f", "undecided": "#8a8a8a", "not supported": "#c04f00"}
 OTHER = "#9a9a9a"
+INK = "#2b2b2b"
+ONE_COLUMN, TWO_COLUMNS = 3.5, 7.1  # inches
+# Of maps: alignment and geometry are told apart by their colours. Both rise in lightness alone.
+ALIGNMENT_COLOURS, GEOMETRY_COLOURS = "magma", "viridis"  # known to matplotlib and Vega
+SIDE_COLOURS = {"left": "#3a7ebf", "right": "#d9822b"}  # of two things that are compared
 LOG2_OF_10 = np.log2(10)  # half-times are log10(step + 1), the axis of training is log2(step + 1)
 
 MARKED: Any = {"marker": "o", "ms": 2.5, "lw": 1.3}  # a curve of one point can be seen too
 
 STYLE: Any = {
-    "font.size": 8,
-    "axes.titlesize": 9,
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same everywhere
+    "font.size": 7,
+    "axes.titlesize": 7.5,
+    "figure.titlesize": 8,
+    "legend.fontsize": 7,
+    "legend.title_fontsize": 7,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
     "axes.spines.top": False,
     "axes.spines.right": False,
     "legend.frameon": False,
-    "svg.fonttype": "none",
+    "svg.fonttype": "none",  # text stays text: it can be found, read aloud and edited
+    "pdf.fonttype": 42,  # whole fonts in the file
     "svg.hashsalt": "geomod",  # the same figure is the same file
     "savefig.bbox": "tight",
 }
@@ -52,12 +66,48 @@ def panels(
     rows: int,
     columns: int,
     width: float = 2.4,
-    height: float = 2.1,
+    height: float = 1.9,
     sharey: bool | Literal["row"] = False,
 ) -> tuple[Figure, np.ndarray]:
-    figure = Figure(figsize=(width * columns + 0.8, height * rows), layout="constrained")
+    """Rows × columns of axes, as wide as two columns of a page at most.
+
+    More than five panels in a row would be too narrow to read: the figure grows instead.
+    """
+    widest = max(TWO_COLUMNS, 1.25 * columns + 0.8)
+    figure = Figure(figsize=(min(width * columns + 0.8, widest), height * rows))
+    figure.set_layout_engine("constrained")
     axes = figure.subplots(rows, columns, squeeze=False, sharey=sharey)
     return figure, axes
+
+
+def declutter(figure: Figure) -> None:
+    """Keep every label of an axis, or every second, third …, so that none lies on another."""
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        for axis, side in ((axes.xaxis, "x"), (axes.yaxis, "y")):
+            labels = [tick.label1 for tick in axis.get_major_ticks()]
+            shown = [label for label in labels if label.get_visible() and label.get_text()]
+            boxes = [label.get_window_extent() for label in shown]
+            stretches = [getattr(box, f"interval{side}") for box in boxes]
+            every = spacing(stretches, gap=3 if side == "x" else 0)
+            for place, label in enumerate(shown):
+                label.set_visible(place % every == 0)
+
+
+def spacing(stretches: Sequence[np.ndarray], gap: float) -> int:
+    """The smallest k such that every k-th of these stretches is at least `gap` from the next."""
+    for every in range(1, len(stretches)):
+        ends = np.sort(np.array(stretches[::every]), axis=0)
+        if (ends[1:, 0] >= ends[:-1, 1] + gap).all():
+            return every
+    return max(len(stretches), 1)
+
+
+def legend_below(figure: Figure, axis: Axes, title: str) -> None:
+    """What the lines of a panel are, below all panels."""
+    handles, labels = axis.get_legend_handles_labels()
+    columns = min(len(labels), 8)
+    figure.legend(handles, labels, loc="outside lower center", title=title, ncols=columns)
 
 
 def of_average(encoding: pd.DataFrame) -> pd.DataFrame:
@@ -86,6 +136,15 @@ def model_colours(models: pd.Series) -> dict[str, tuple[float, ...]]:
     return dict(zip(names, sns.color_palette("crest", len(names)), strict=True))
 
 
+def module_colours(modules: pd.Series) -> dict[str, str]:
+    """From low to high, those between them in shades of one colour."""
+    names = set(modules)
+    between = sorted(names - set(MODULE_COLOURS))
+    shades = {name: BETWEEN[min(place, len(BETWEEN) - 1)] for place, name in enumerate(between)}
+    colours = {"low": MODULE_COLOURS["low"], **shades, **MODULE_COLOURS}
+    return {name: colours[name] for name in colours if name in names}
+
+
 def region_colours(regions: pd.Series) -> dict[str, Any]:
     """The fixed colours of known regions, and others for those of a user's own names."""
     names = list(pd.unique(regions))
@@ -112,10 +171,10 @@ def only_step(rows: pd.DataFrame) -> int | None:
 def titled(model: str, rows: pd.DataFrame) -> str:
     """A panel's title: the model, and its step where the rows share one."""
     step = only_step(rows)
-    return model if step is None else f"{model}, step {short(step)}"
+    return model if step is None else f"{model}\nstep {short(step)}"
 
 
-def tick_steps(steps: pd.Series | Sequence[int], most: int = 6) -> list[int]:
+def tick_steps(steps: pd.Series | Sequence[int], most: int = 5) -> list[int]:
     """At most `most` of the steps that were measured, evenly over the log axis, ends included."""
     unique = np.unique(np.asarray(steps))
     wanted = np.linspace(time_of(unique[0]), time_of(unique[-1]), min(most, len(unique)))
@@ -159,11 +218,11 @@ def draw_maps(
         return
     finite = values["value"][np.isfinite(values["value"])]
     scale = mpl.colors.Normalize(*(finite.quantile([0.01, 0.99]) if len(finite) else (0, 1)))
-    cmap = sns.color_palette(colours, as_cmap=True).with_extremes(bad="#dddddd")
+    cmap = mpl.colormaps[colours].with_extremes(bad="#dddddd")
     for column, (axis, model) in enumerate(zip(axes, models, strict=True)):
         grid = grid_of(values[values["model"] == model])
         edges = np.arange(grid.shape[1] + 1), layer_edges(grid.index)
-        mesh = axis.pcolormesh(*edges, grid.to_numpy(), cmap=cmap, norm=scale)
+        mesh = axis.pcolormesh(*edges, grid.to_numpy(), cmap=cmap, norm=scale, rasterized=True)
         axis.set_title(model)
         axis.set_ylabel("layer" if column == 0 else "")
         axis.yaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
@@ -176,7 +235,7 @@ def draw_depths(axes: np.ndarray, values: pd.DataFrame, models: Sequence[str], l
     """A row of lines over depth, one a model at its one step, the embedding at the bottom."""
     for column, (axis, model) in enumerate(zip(axes, models, strict=True)):
         rows = values[values["model"] == model].sort_values("layer")
-        axis.plot(rows["value"], rows["layer"], color="#2b2b2b", **MARKED)
+        axis.plot(rows["value"], rows["layer"], color=INK, **MARKED)
         axis.set_title(titled(model, rows))
         axis.set_xlabel(label)
         axis.set_ylabel("layer" if column == 0 else "")

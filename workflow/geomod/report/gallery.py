@@ -3,12 +3,18 @@
 A figure whose tables have nothing to show is left out, with a sentence that says what it needs.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
 
 import pandas as pd
 
 Tables = Mapping[str, pd.DataFrame]
+
+# The templates in workflow/report/: those of the page, itself first, and of runs side by side.
+PARTS = ("report.html.j2", "explorer.html.j2", "explorer.js", "style.css")
+PARTS_OF_RUNS = ("runs.html.j2", "style.css")
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,7 @@ class Plate:
     tables: tuple[str, ...]
     need: Need
     tests: tuple[str, ...] = ()
+    over_datasets: bool = False  # one figure holds all datasets of a run
 
     def lacking(self, tables: Tables) -> str:
         """A sentence that says what the figure needs; empty where its tables have that."""
@@ -75,7 +82,73 @@ def two_choices(tables: Tables) -> bool:
     return bool((seen.groupby("quantity").size() > 1).any())
 
 
+def nonempty(words: str, table: str) -> Need:
+    """A table that some runs have, with a row in it."""
+    return Need(words, lambda tables: table in tables and not tables[table].empty)
+
+
+def effects_of_sizes(tables: Tables) -> bool:
+    """Whether claim 4 has an effect in two models of known size or more."""
+    if "claims" not in tables or tables["claims"].empty:
+        return False
+    rows = tables["claims"].loc[tables["claims"]["name"] == "curvature predicts alignment"]
+    effects = [model for details in rows["details"] for model in details.get("models", [])]
+    return len({model["model"] for model in effects}) > 1
+
+
+def known_places(tables: Tables) -> bool:
+    """Whether two of the regions are those whose places on the cortex are known here."""
+    regions = set(tables["encoding"]["region"])
+    if find_spec("nilearn") is None:
+        return False
+    return len(regions & {"IFGorb", "IFG", "MFG", "AntTemp", "PostTemp"}) > 1
+
+
+def with_claims(tables: Tables, claims: Sequence[Mapping[str, Any]]) -> dict[str, pd.DataFrame]:
+    """The tables with the entries of claims.json beside them, for figures.
+
+    `claims` are cut to a dataset as all tables are (`of_dataset`), `every_claim` is not: it names
+    the dataset `of`.
+    """
+    table = claims_table(claims)
+    return {**tables, "claims": table, "every_claim": table.rename(columns={"dataset": "of"})}
+
+
+def claims_table(claims: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """An entry a row, with the interval's ends as columns."""
+    columns = ["dataset", "claim", "name", "unit", "paper_direction", "test", "verdict"]
+    rows = [
+        {
+            **{name: claim.get(name) for name in columns},
+            "estimate": claim["estimate"],
+            **dict(zip(("low", "high"), claim["interval"] or (None, None), strict=True)),
+            "smallest": claim.get("smallest"),
+            "planted": claim["planted"],
+            "details": claim["details"],
+        }
+        for claim in claims
+    ]
+    numbers = dict.fromkeys(("estimate", "low", "high", "smallest"), float)
+    names = [*columns, *numbers, "planted", "details"]
+    return pd.DataFrame(rows, columns=names).astype(numbers)
+
+
 GALLERY = {
+    "forest": Plate(
+        "The claims",
+        "Estimate and interval of each claim, in its own unit, on each dataset. The colour is the "
+        "verdict; the shaded stretch holds effects that are too small to matter. Where a brain is "
+        "simulated, the name says whether the effect was planted; the power is that of the test "
+        "on simulated sweeps of this run's own grid.",
+        (),
+        Need(
+            "a claim that the data can carry",
+            lambda tables: (
+                "every_claim" in tables and bool(tables["every_claim"]["estimate"].notna().any())
+            ),
+        ),
+        over_datasets=True,
+    ),
     "learning": Plate(
         "Models learn",
         "Mean surprisal of the stimuli's own tokens over training, one line a model. Where it "
@@ -95,13 +168,14 @@ GALLERY = {
     "modules": Plate(
         "Modules of layers",
         "Top: each layer's module, from k-means on its standardized entropy and curvature. Bottom: "
-        "silhouette of the partition, filled where it beats a smooth gradient over depth (p < "
-        ".05). Two clusters can always be drawn; filled points say that they are more than a "
-        "gradient. Dark lines: where entropy and curvature change their level from one block to "
-        "the next, or one step to the next (a steep gradient is cut into levels too).",
+        "silhouette of the partition, filled where complexity steps over depth beyond what smooth "
+        "profiles look like (p < .05). Two clusters can always be drawn; filled points say that "
+        "they are more than a gradient. Dark lines: where entropy and curvature change their level "
+        "from one block to the next, or one step to the next (a steep gradient is cut into levels "
+        "too).",
         ("modules", "change_points", "tokens"),
         any_value("a checkpoint that counts as evidence, with its geometry", "modules", "module"),
-        ("silhouette against a smooth gradient",),
+        ("step against smooth profiles",),
     ),
     "encoding": Plate(
         "Encoding scores",
@@ -147,6 +221,15 @@ GALLERY = {
         two_steps("a model at two steps or more (five for a half-time)", "encoding", "score"),
         ("rise of a region beyond drift",),
     ),
+    "brain": Plate(
+        "Where on the cortex",
+        "Left hemisphere (fsaverage5), from the side. Left: half-time of the rise of each region's "
+        "score, median over models. Right: best score over steps and blocks, mean over models. A "
+        "patch is all cortex within 16 mm of about the middle of a region's parcel: a sketch of "
+        "where regions are, not of their borders.",
+        ("encoding", "emergence"),
+        Need("nilearn, and two regions of the language network by their names", known_places),
+    ),
     "ceilings": Plate(
         "Scores and noise ceilings",
         "Best score over checkpoints and blocks (points, a model each) under the noise ceiling of "
@@ -167,6 +250,15 @@ GALLERY = {
         "independent; the claims are tested on whole curves.",
         ("geometry", "encoding", "correlations"),
         any_value("blocks with an encoding score", "encoding", "score"),
+    ),
+    "scale": Plate(
+        "Does the effect grow with size?",
+        "Effect of curvature on the encoding score in each model (partial correlation over layers, "
+        "training progress held fixed, as Fisher's z; bars: ± 1.96 standard errors) over the "
+        "model's size. The line is the trend of claim 5 and the band its interval, through the "
+        "weighted middle of the points; below 0 straighter layers predict better.",
+        ("tokens",),
+        Need("an effect of curvature in two models or more (claim 4)", effects_of_sizes),
     ),
     "baselines": Plate(
         "What layers explain that baselines do not",
@@ -221,5 +313,13 @@ GALLERY = {
             "speed",
             "speed",
         ),
+    ),
+    "planted": Plate(
+        "What was planted, and what came back",
+        "What was planted in the simulated brain and what came back, with its interval where there "
+        "is one; on the line the two are the same. Blue: it agrees by the rule of its kind, "
+        "orange: it does not, grey: not judged. Times are in log10(step + 1).",
+        (),
+        nonempty("a simulated brain, whose answers are known", "recovery"),
     ),
 }

@@ -15,8 +15,8 @@ with extra("report"):
 FOUND, SHUFFLED, PLANTED = "#2a7f62", "#c8553d", "black"
 
 
-def draw_in_time(impulse: pd.DataFrame, splits: pd.DataFrame, path: str | Path) -> None:
-    """Draw the tables `impulse` and `splits` of one dataset, a column a region.
+def draw_in_time(impulse: pd.DataFrame, shuffling: pd.DataFrame, path: str | Path) -> None:
+    """Draw the tables `impulse` and `shuffling` of one dataset, a column a region.
 
     Above, the response to words: thick the participants' average, thin single ones, dashed what is
     planted. Below, scores of the layers of each model's last checkpoint by stories that are left
@@ -27,7 +27,7 @@ def draw_in_time(impulse: pd.DataFrame, splits: pd.DataFrame, path: str | Path) 
         figure, axes = panels(2, len(regions), sharey="row")
         for k, region in enumerate(regions):
             _response(axes[0, k], region, impulse[impulse["region"] == region])
-            _scores(axes[1, k], splits[splits["region"] == region])
+            _scores(axes[1, k], shuffling[shuffling["region"] == region])
         axes[0, 0].set_ylabel("weight of the word rate (SD)")
         axes[1, 0].set_ylabel("score (r)")
         axes[1, 0].legend()
@@ -47,13 +47,13 @@ def _response(axis: Axes, region: str, impulse: pd.DataFrame) -> None:
     axis.set_xlabel("after a word (s)")
 
 
-def _scores(axis: Axes, splits: pd.DataFrame) -> None:
+def _scores(axis: Axes, shuffling: pd.DataFrame) -> None:
     axis.axhline(0, color=OTHER, lw=0.5)
-    alone = splits[splits["model"] == "time"]
+    alone = shuffling[shuffling["model"] == "time"]
     for style, name in (("-", "stories"), (":", "shuffled")):
         for height in alone[name]:
             axis.axhline(height, color=OTHER, lw=1.2, ls=style)
-    for k, (_, of_model) in enumerate(splits.drop(alone.index).groupby("model", sort=False)):
+    for k, (_, of_model) in enumerate(shuffling.drop(alone.index).groupby("model", sort=False)):
         names = ("stories left out", "shuffled TRs") if not k else (None, None)
         axis.plot(of_model["layer"], of_model["stories"], color=FOUND, lw=1.2, label=names[0])
         axis.plot(

@@ -1,7 +1,15 @@
-"""One HTML page that says what was found, with every figure in it and nothing to load."""
+"""One HTML page that says what was found, with every figure in it and nothing to load.
 
+Its templates lie side by side in `workflow/report/`: `report.html.j2` is the page, the others are
+parts of it (`PARTS`).
+"""
+
+import base64
+import re
+import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +17,18 @@ import pandas as pd
 import yaml
 
 from geomod.base.extras import extra
-from geomod.report.gallery import GALLERY, Plate
+from geomod.report import explorer
+from geomod.report.findings import best_layers, told
+from geomod.report.gallery import GALLERY, Plate, Tables, of_dataset
+from geomod.report.seen import seen
+from geomod.report.series import all_series
+from geomod.report.words import MEASURES
 
 with extra("report"):
     import jinja2
+    from markupsafe import Markup
+
+LIBRARIES = ("geomod", "torch", "transformers", "numpy", "pandas", "scikit-learn", "snakemake")
 
 
 @dataclass(frozen=True)
@@ -20,7 +36,8 @@ class Part:
     """What the page says of one dataset.
 
     `figures` gives each as SVG text, `lacking` a sentence for each that is left out. Simulated
-    datasets have `recovery`.
+    datasets have `recovery`. `controls` has a line for each claim, by its number, of what the same
+    test makes of responses with known answers.
     """
 
     notes: Sequence[str]
@@ -28,6 +45,7 @@ class Part:
     lacking: Mapping[str, str]
     recovery: pd.DataFrame | None = None
     calibration: pd.DataFrame | None = None
+    controls: Mapping[str, str] = field(default_factory=dict)
 
 
 def render(
@@ -37,39 +55,97 @@ def render(
     claims: Sequence[Mapping[str, Any]],
     notes: Sequence[str],
     parts: Mapping[str, Part],
+    tables: Tables,
+    checkpoints: pd.DataFrame | None = None,
 ) -> str:
     """The page. `claims` are those of every dataset and, where there are, the pooled ones; `notes`
-    are about checkpoints, and so about every dataset."""
+    are about checkpoints, and so about every dataset. `tables` is what the explorer explores, and
+    `checkpoints` says which weights were measured."""
     environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+        loader=jinja2.FileSystemLoader(template.parent),
     )
-    environment.filters |= {"number": number, "percent": percent, "svg": svg_element}
-    page = environment.from_string(template.read_text(encoding="utf-8"))
-    return page.render(
+    environment.filters |= {
+        "number": number,
+        "percent": percent,
+        "data_uri": data_uri,
+        "three": three_decimals,
+        "width_on_screen": width_on_screen,
+    }
+    headline = next(iter(parts))
+    series = all_series(tables, headline)
+    best = best_layers(tables["encoding"], int(config["encoding"]["folds"]), headline)
+
+    def raw(name: str) -> Markup:
+        return Markup((template.parent / name).read_text(encoding="utf-8"))
+
+    return environment.get_template(template.name).render(
         config=config,
         config_text=yaml.safe_dump(
             dict(config), sort_keys=False, allow_unicode=True, default_flow_style=None, width=100
         ),
-        pooled=[claim for claim in claims if claim["dataset"] == "pooled"],
+        style=raw("style.css"),
+        script=raw("explorer.js"),
+        explorer=Markup(explorer.payload(series, str(config["run"]))) if len(series) else None,
+        libraries=Markup(explorer.libraries()) if len(series) else None,
+        glossary={m.label: m.meaning for name, m in MEASURES.items() if name in _seen(series)},
+        best=_records(best),
+        pooled=told([claim for claim in claims if claim["dataset"] == "pooled"], None),
         notes=notes,
-        parts=[_part(name, part, claims) for name, part in parts.items()],
+        parts=[_part(name, part, claims, of_dataset(tables, name)) for name, part in parts.items()],
+        checkpoints=_records(checkpoints),
+        stages=_stages(claims),
+        versions={"Python": sys.version.split()[0], **dict(_versions())},
     )
 
 
-def _part(name: str, part: Part, claims: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _seen(series: pd.DataFrame) -> set[str]:
+    return set(series["measure"])
+
+
+def _versions() -> list[tuple[str, str]]:
+    """Of the libraries that are installed where the page is written."""
+    found = []
+    for name in LIBRARIES:
+        try:
+            found.append((name, version(name)))
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _stages(claims: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """The fingerprints of the code of all stages behind the claims."""
+    stages: dict[str, list[str]] = {}
+    for claim in claims:
+        for stage, codes in claim.get("provenance", {}).get("stages", {}).items():
+            stages[stage] = sorted({*stages.get(stage, []), *codes})
+    return stages
+
+
+def _part(
+    name: str, part: Part, claims: Sequence[Mapping[str, Any]], tables: Tables
+) -> dict[str, Any]:
     """What the template is told of a dataset."""
     recovery, calibration = part.recovery, part.calibration
     if recovery is not None and recovery.empty:  # another dataset of the run is simulated
         recovery = None
     return {
         "name": name,
-        "claims": [claim for claim in claims if claim["dataset"] == name],
+        "claims": [
+            {**claim, "controls": part.controls.get(str(claim["claim"]))}
+            for claim in told([each for each in claims if each["dataset"] == name], calibration)
+        ],
         "notes": part.notes,
         "plates": [
             {
                 "name": plate_name,
                 "svg": part.figures[plate_name],
                 "lacking": part.lacking.get(plate_name),
+                "seen": seen(plate_name, tables),
                 **_words(plate),
             }
             for plate_name, plate in GALLERY.items()
@@ -131,13 +207,23 @@ def number(value: Any) -> str:
     return f"{value:{',.0f' if whole else '.3g'}}".replace("-", "−")
 
 
+def three_decimals(value: float) -> str:
+    """What stands below others of its kind, digit below digit."""
+    return "–" if value != value else f"{value:.3f}".replace("-", "−")
+
+
 def percent(share: float) -> str:
     """A share in whole percents; nothing where there is none."""
     return "" if share != share else f"{share:.0%}"
 
 
-def svg_element(text: str) -> str:
-    """The <svg> element alone, without what an XML file has before it; ready to stand in HTML."""
-    from markupsafe import Markup
+def data_uri(svg: str) -> str:
+    """A figure as an image in the page: its thousands of paths are none of the page's own elements,
+    and are drawn when they come into sight."""
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
 
-    return Markup(text[text.index("<svg") :])
+
+def width_on_screen(svg: str) -> int:
+    """Pixels: what is printed at 7 points is read on a screen at 12 pixels."""
+    found = re.search(r'<svg[^>]*?\bwidth="([\d.]+)pt"', svg)
+    return round(float(found[1]) * 12 / 7) if found else 600

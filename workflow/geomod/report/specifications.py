@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 
 from geomod.base.extras import extra
+from geomod.report.drawing import INK, OTHER, TWO_COLUMNS, VERDICT_COLOURS
 
 with extra("report"):
     import matplotlib as mpl
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-VERDICT_COLOURS = {"supported": "#2a7f62", "undecided": "#8a6d1d", "not supported": "#b3412b"}
 METRICS = ("entropy", "curvature")
 SOFT = "#d8d3c8"
 
@@ -26,7 +26,7 @@ def specification_curves(table: pd.DataFrame) -> Figure:
     table = table[estimated]
     choices = [(metric, name) for metric in METRICS for name in table[metric].unique() if name]
     sizes = table.groupby("quantity", sort=False).size()
-    figure = Figure(figsize=(2.2 + 0.15 * np.maximum(sizes, 10).sum(), 3.4 + 0.15 * len(choices)))
+    figure = Figure(figsize=(TWO_COLUMNS, 2.6 + 0.13 * len(choices)))
     figure.set_layout_engine("constrained")
     axes = figure.subplots(
         2,
@@ -34,7 +34,7 @@ def specification_curves(table: pd.DataFrame) -> Figure:
         squeeze=False,
         sharex="col",
         width_ratios=np.maximum(sizes, max(10, sizes.max() / 3)),
-        height_ratios=[2.4, 0.5 + 0.15 * len(choices)],
+        height_ratios=[1.8, 0.3 + 0.13 * len(choices)],
     )
     for column, (quantity, rows) in enumerate(table.groupby("quantity", sort=False)):
         rows = rows.sort_values("rank", na_position="last", ignore_index=True)
@@ -45,7 +45,7 @@ def specification_curves(table: pd.DataFrame) -> Figure:
         for word, colour in VERDICT_COLOURS.items()
     ]
     handles.append(
-        mpl.lines.Line2D([], [], marker="o", ls="", mfc="none", mec="black", ms=9, label="headline")
+        mpl.lines.Line2D([], [], marker="o", ls="", mfc="none", mec="black", ms=6, label="headline")
     )
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
     return figure
@@ -55,10 +55,10 @@ def _estimates(axis: Axes, rows: pd.DataFrame, quantity: str) -> None:
     for place, row in enumerate(rows.itertuples()):
         colour = VERDICT_COLOURS[str(row.verdict)]
         axis.plot([place, place], [row.low, row.high], color=colour, lw=1, alpha=0.6)
-        axis.plot(place, row.estimate, "o", ms=3.5, color=colour)
+        axis.plot(place, row.estimate, "o", ms=2.5, color=colour)
         if row.headline:
-            axis.plot(place, row.estimate, "o", ms=9, mfc="none", mec="black")
-    axis.axhline(0, color="#9a9a9a", lw=0.6, zorder=0)
+            axis.plot(place, row.estimate, "o", ms=6, mfc="none", mec="black")
+    axis.axhline(0, color=OTHER, lw=0.6, zorder=0)
     headline = rows.loc[rows["headline"], "verdict"].iloc[0]
     same = int((rows["verdict"] == headline).sum())
     axis.set_title(f"{fill(quantity, 14)}\n{headline} {same}/{len(rows)}", fontsize="small")
@@ -73,8 +73,8 @@ def _choices(
         if not (rows[metric] != "").any():
             continue
         taken = np.flatnonzero(rows[metric] == name)
-        axis.plot(np.arange(len(rows)), np.full(len(rows), height), ".", ms=2, color=SOFT)
-        axis.plot(taken, np.full(len(taken), height), "o", ms=3, color="#2b2b2b")
+        axis.plot(np.arange(len(rows)), np.full(len(rows), height), ".", ms=1, color=SOFT)
+        axis.plot(taken, np.full(len(taken), height), "o", ms=2, color=INK)
     labels = [f"{metric} {name}" for metric, name in choices] if labelled else []
     axis.set_yticks(range(len(choices)) if labelled else [], labels)
     axis.set_ylim(len(choices) - 0.5, -0.5)

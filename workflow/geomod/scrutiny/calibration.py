@@ -2,7 +2,8 @@
 
 Sweeps are simulated with the steps, layers, regions and participants of the data, and with the
 noise and the autocorrelations estimated from them. A test's level is the share of sweeps without
-the effect in which p ≤ α, its power the share of those with it.
+the effect in which p ≤ α, its power the share of those with it. The level of the verdicts' tests is
+measured in other worlds, too (`synthetic.WORLDS`).
 """
 
 import logging
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from scipy.special import expit
 
-from geomod.claims.claim import Claim, Finding, Trial
+from geomod.claims.claim import Claim, Finding, Trial, Truth
 from geomod.claims.curvature import CURVATURE, POOLED
 from geomod.claims.judge import TOLERATED_LEVEL
 from geomod.claims.registry import CLAIMS
@@ -29,11 +30,21 @@ from geomod.curves.curves import Curves, log_step
 from geomod.curves.estimates import rng_of
 from geomod.curves.settings import Settings
 from geomod.emergence.noise import autoregressive
-from geomod.scrutiny.synthetic import Design, Scatter, design_like, evidence_of, simulate
+from geomod.scrutiny.synthetic import (
+    SWEEP,
+    WORLDS,
+    Design,
+    Scatter,
+    design_like,
+    evidence_of,
+    simulate,
+)
 
 Array = NDArray[np.float64]
 
 log = logging.getLogger(__name__)
+
+OTHER_WORLDS = tuple(name for name in WORLDS if name != SWEEP)
 
 COLUMNS = ["claim", "test", "null", "level", "low", "high", "power", "draws", "alpha", "holds"]
 
@@ -48,8 +59,9 @@ def calibrate(
 ) -> pd.DataFrame:
     """Level and power of every test that is reported, one row a test.
 
-    Columns: claim, test, null (what was simulated: `sweep`, or `independent curves`, S-shaped
-    and unrelated), level with a Wilson interval low … high, power, draws (those that gave a p),
+    Columns: claim, test, null (what was simulated: `sweep`, another of the worlds, or `independent
+    curves`, S-shaped and unrelated), level with a Wilson interval low … high, power (in the first
+    and the last of these), draws (those that gave a p),
     alpha, holds (the level is at most 7.5 %, or the grid is too small for the test).
     """
     settings = settings or Settings()
@@ -102,25 +114,37 @@ def find(curves: Sequence[Curves], claim: Claim, settings: Settings, seed: int) 
 
 
 def one_draw(design: Design, settings: Settings, seed: int, draw: int) -> list[dict[str, Any]]:
-    """The p of every test on one sweep without and one with the effect."""
+    """The p of every test on one sweep without and one with the effect, and in other worlds."""
     rows: list[dict[str, Any]] = []
 
     def note(claim: Claim, test: str, null: str, p: float, least: float = 0.0) -> None:
         rows.append({"claim": claim.number, "test": test, "null": null, "planted": planted, "p": p,
                      "smallest_p": least})  # fmt: skip
 
+    def in_world(name: str, truth: Truth, rng: np.random.Generator) -> list[Curves]:
+        return simulate(
+            design,
+            truth,
+            rng,
+            world=WORLDS[name],
+            temporal=settings.temporal,
+            frontal=settings.frontal,
+        )
+
     for planted in (False, True):
-        for claim in CLAIMS:
+        for claim in (claim for claim in CLAIMS if design.answers(claim)):
             rng = rng_of(seed, "sweep", draw, claim.number, int(planted))
             truth = claim.planted if planted else claim.absent
-            curves = simulate(
-                design, truth, rng, temporal=settings.temporal, frontal=settings.frontal
-            )
+            curves = in_world(SWEEP, truth, rng)
             finding = find(curves, claim, settings, draw)
-            note(claim, claim.test, "sweep", _verdicts_p(claim, finding, planted))
+            note(claim, claim.test, SWEEP, _verdicts_p(claim, finding, planted))
             trial = Trial(curves, finding, settings, rng, planted, design.score.rho)
             for other in claim.others:
                 note(claim, other.name, other.null, other.p(trial))
+            for name in () if planted else OTHER_WORLDS:
+                rng = rng_of(seed, name, draw, claim.number)
+                found = find(in_world(name, truth, rng), claim, settings, draw)
+                note(claim, claim.test, name, _verdicts_p(claim, found, planted))
         for test, p, least in _on_independent_curves(design, settings, seed, draw, planted):
             note(CURVATURE, test, "independent curves", p, least)
     return rows

@@ -1,10 +1,12 @@
 """Sweeps with known answers, on a given grid and with noise like that of given data.
 
 What the calibration and the coverage of the intervals are measured on. Nothing is read from
-files and no model runs: these are tables' worth of numbers, thousands of sweeps in minutes.
+files and no model runs: these are tables' worth of numbers, thousands of sweeps in minutes. A
+*world* is what holds of models beside the answers: how their profiles run over depth, and how
+unlike the scores of blocks, checkpoints and people are.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -17,7 +19,9 @@ from geomod.claims.claim import Claim, Evidence, Truth
 from geomod.coupling.within_depth import within_depth
 from geomod.curves.curves import (
     AVERAGE,
+    FUNCTIONAL,
     HEADLINE,
+    LOSS,
     Curves,
     log_step,
     mean_ignoring_nan,
@@ -25,12 +29,16 @@ from geomod.curves.curves import (
 )
 from geomod.curves.settings import Settings
 from geomod.emergence.noise import autoregressive, lag_one
+from geomod.emergence.onsets import FEWEST_STEPS
 from geomod.emergence.sigmoids import fit_logistic
+from geomod.modules.clusters import standardize
 from geomod.modules.partition import split
 
 Array = NDArray[np.float64]
 
-PLATEAU = 0.2  # r; the scale of the simulated scores
+SWEEP = "sweep"  # the world that is meant where none is named
+PLATEAU = 0.2  # r; the scale of the simulated scores where nothing else is said
+APART = 0.06  # decades; SD over models of a half-time of competence
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,10 @@ class Scatter:
     rho_depth: float  # correlation of rough and noise from block to block
 
 
+# Where nothing can be estimated: the values that the shipped demo shows.
+USUAL = Scatter(smooth=0.3, rough=0.1, noise=0.1, rho=0.5, rho_depth=0.3)
+
+
 @dataclass(frozen=True)
 class Design:
     """Everything about a sweep except its answers."""
@@ -64,6 +76,22 @@ class Design:
     geometry: Scatter
     score: Scatter
     person: float  # SD of a participant's own noise, in units of the rise
+    plateau: float = PLATEAU  # r; the scale of the scores
+    # SD over steps of each family of competence, in units of its known range; none: not measured.
+    competence: tuple[tuple[str, float], ...] = ()
+
+    def answers(self, claim: Claim) -> bool:
+        """Whether such a sweep has the competence that the claim is about."""
+        return set(claim.families) <= {family for family, _ in self.competence}
+
+
+@dataclass(frozen=True)
+class World:
+    """What holds of models beside the answers."""
+
+    profile: Callable[[int, np.random.Generator], Array]  # over depth, of blocks; SD about 1
+    uneven: float = 0.0  # SD of ln(scatter of scores) over blocks, and over checkpoints
+    gains: float = 0.0  # SD of ln(gain) over participants
 
 
 def simulate(
@@ -72,10 +100,11 @@ def simulate(
     rng: np.random.Generator,
     *,
     noise: np.random.Generator | None = None,
+    world: World | None = None,
     temporal: Sequence[str] = Settings.temporal,
     frontal: Sequence[str] = Settings.frontal,
 ) -> list[Curves]:
-    """One sweep: the curves of all its models.
+    """One sweep: the curves of all its models, in the world `sweep` if none is named.
 
     `rng` draws what the models are (midpoints, shapes over depth), `noise` how they deviate from
     it; the same `rng` with another `noise` is the same experiment done again.
@@ -86,7 +115,9 @@ def simulate(
     blocks = []
     for frame, size in zip(design.frames, sizes, strict=True):
         z = truth.coupling + truth.growth * (size - sizes.mean())
-        found = _simulate_model(design, frame, truth, float(np.tanh(z)), late_by, rng, noise)
+        found = _simulate_model(
+            design, frame, truth, world or WORLDS[SWEEP], float(np.tanh(z)), late_by, rng, noise
+        )
         blocks.append(found if truth.more is None else truth.more(found, noise))
     return blocks
 
@@ -101,6 +132,7 @@ def _simulate_model(
     design: Design,
     frame: Frame,
     truth: Truth,
+    world: World,
     coupling: float,
     late_by: dict[str, float],
     rng: np.random.Generator,
@@ -116,7 +148,7 @@ def _simulate_model(
         return float(rng.uniform(0.4, 0.7) * time[-1])
 
     # The two metrics share the shape over depth, as they do in real models, not the deviations.
-    profile = 1 + design.geometry.smooth * smooth_profile(frame.layers, rng)
+    profile = 1 + design.geometry.smooth * world.profile(frame.layers, rng)
     when = rise(midpoint(), 0.3)
     metrics = {}
     deviations = {}
@@ -125,23 +157,25 @@ def _simulate_model(
         metrics[metric] = 2 - when * (profile + truth.separation * lower) + deviations[metric]
 
     # Deviations of the score: curvature's own, turned over, and independent ones of equal size.
-    own = deviate(design.score, n, frame.layers, noise)
+    uneven = unevenness(world.uneven, n, frame.layers, rng)
+    own = uneven * deviate(design.score, n, frame.layers, noise)
     shared = deviations["curvature"] * _ratio(design.score, design.geometry)
     common = -coupling * shared + np.sqrt(1 - coupling**2) * own
-    over_depth = 1 + design.score.smooth * smooth_profile(frame.layers, rng)
+    over_depth = 1 + design.score.smooth * world.profile(frame.layers, rng)
     over_depth = over_depth + truth.advantage * lower
     t50 = midpoint()
     score = np.empty((n, frame.layers, len(design.regions)))
     for r, region in enumerate(design.regions):
         score[..., r] = rise(t50 + late_by.get(region, 0.0), 0.3) * over_depth + common
         # A region's own deviations are small beside what all regions share.
-        score[..., r] += 0.3 * deviate(design.score, n, frame.layers, noise)
+        score[..., r] += 0.3 * uneven * deviate(design.score, n, frame.layers, noise)
     own_scatter = Scatter(0.0, 0.0, design.person, design.score.rho, design.score.rho_depth)
     people = np.array(
         [
-            score
-            + np.stack([deviate(own_scatter, n, frame.layers, noise) for _ in design.regions], -1)
-            for _ in range(design.participants)
+            gain * score
+            + uneven[..., None]
+            * np.stack([deviate(own_scatter, n, frame.layers, noise) for _ in design.regions], -1)
+            for gain in gains_of(world.gains, design.participants, rng)
         ]
     ).reshape(design.participants, *score.shape)
     if design.participants:
@@ -152,12 +186,33 @@ def _simulate_model(
         layers=np.arange(1, frame.layers + 1),
         regions=design.regions,
         metrics=metrics,
-        score=PLATEAU * score,
+        score=design.plateau * score,
         participants=tuple(str(i) for i in range(design.participants)),
-        people=PLATEAU * people,
+        people=design.plateau * people,
         folds=np.empty((0, *score.shape)),
         parameters=frame.parameters,
+        competence=_competence(design, truth, time, t50, rng, noise),
     )
+
+
+def _competence(
+    design: Design,
+    truth: Truth,
+    time: Array,
+    t50: float,
+    rng: np.random.Generator,
+    noise: np.random.Generator,
+) -> dict[str, Array]:
+    """Shares of known ranges [steps], about alignment's half-time as the truth says."""
+    formal = t50 - truth.position * truth.gap
+    # The loss falls first of all; a family of other name comes with formal competence.
+    middle = {FUNCTIONAL: formal + truth.gap, LOSS: 0.6 * formal}
+    found = {}
+    for family, spread in design.competence:
+        half = middle.get(family, formal) + APART * float(rng.standard_normal())
+        scatter = autoregressive(design.score.rho, time.shape, noise, axis=0)
+        found[family] = expit((time - half) / 0.3) + spread * scatter
+    return found
 
 
 def at_steps(curves: Curves, steps: Sequence[int] | NDArray[np.int64]) -> Curves:
@@ -171,17 +226,53 @@ def at_steps(curves: Curves, steps: Sequence[int] | NDArray[np.int64]) -> Curves
         people=curves.people[:, keep],
         folds=curves.folds[:, keep],
         controls={name: values[keep] for name, values in curves.controls.items()},
+        competence={name: values[keep] for name, values in curves.competence.items()},
+        retaken={name: values[:, keep] for name, values in curves.retaken.items()},
     )
 
 
-def smooth_profile(layers: int, rng: np.random.Generator) -> Array:
-    """A random smooth shape over depth, a Gaussian process of length .4 and variance 1.
+def smooth_profile(layers: int, rng: np.random.Generator, length: float = 0.4) -> Array:
+    """A random smooth shape over depth, a Gaussian process of variance 1.
 
     Deliberately not a parabola, which is what the tests take out.
     """
     depth = relative_depth(layers)
-    covariance = np.exp(-0.5 * ((depth[:, None] - depth) / 0.4) ** 2) + 1e-9 * np.eye(layers)
+    covariance = np.exp(-0.5 * ((depth[:, None] - depth) / length) ** 2) + 1e-9 * np.eye(layers)
     return np.linalg.cholesky(covariance) @ rng.standard_normal(layers)
+
+
+def any_field(layers: int, rng: np.random.Generator) -> Array:
+    """A Gaussian process over depth of any length between .15 and .6."""
+    return smooth_profile(layers, rng, length=float(rng.uniform(0.15, 0.6)))
+
+
+def walk(layers: int, rng: np.random.Generator) -> Array:
+    """A Gaussian random walk from block to block."""
+    return standardize(rng.standard_normal((layers, 1)).cumsum(axis=0))[:, 0]
+
+
+def steep_ends(layers: int, rng: np.random.Generator) -> Array:
+    """First and last blocks that differ from the others, each with a height and a decay."""
+    depth = relative_depth(layers)
+    heights, decays = rng.uniform(0.5, 1.5, 2), rng.uniform(0.03, 0.12, 2)
+    ends = heights * np.exp(-np.stack([depth, 1 - depth], axis=-1) / decays)
+    return standardize(ends.sum(axis=-1, keepdims=True))[:, 0]
+
+
+def unevenness(spread: float, steps: int, layers: int, rng: np.random.Generator) -> Array:
+    """Factors of the scatter at every step and block [steps, layers], of mean square 1."""
+    if not spread:
+        return np.ones((steps, layers))
+    factor = np.exp(spread * (rng.standard_normal((steps, 1)) + rng.standard_normal(layers)))
+    return np.asarray(factor / np.sqrt((factor**2).mean()))
+
+
+def gains_of(spread: float, participants: int, rng: np.random.Generator) -> Array:
+    """How strongly each participant shows what all share; 1 on average."""
+    if not spread or not participants:
+        return np.ones(participants)
+    gains = np.exp(spread * rng.standard_normal(participants))
+    return np.asarray(gains / gains.mean())
 
 
 def deviate(scatter: Scatter, steps: int, layers: int, rng: np.random.Generator) -> Array:
@@ -193,6 +284,17 @@ def deviate(scatter: Scatter, steps: int, layers: int, rng: np.random.Generator)
             scatter.rho * passing[step - 1] + np.sqrt(1 - scatter.rho**2) * passing[step]
         )
     return scatter.rough * lasting + scatter.noise * passing
+
+
+# The first is what levels and power are told of; the others are where a level might not hold.
+WORLDS: dict[str, World] = {
+    SWEEP: World(smooth_profile),
+    "smooth fields": World(any_field),
+    "random walks": World(walk),
+    "steep ends": World(steep_ends),
+    "uneven scatter": World(smooth_profile, uneven=0.5),
+    "unequal gains": World(smooth_profile, gains=0.5),
+}
 
 
 def _ratio(numerator: Scatter, denominator: Scatter) -> float:
@@ -267,7 +369,24 @@ def design_like(curves: Sequence[Curves]) -> Design:
         geometry=_middle(geometry),
         score=_middle(score),
         person=_person(curves),
+        competence=_noise_of_competence(curves),
     )
+
+
+def _noise_of_competence(curves: Sequence[Curves]) -> tuple[tuple[str, float], ...]:
+    """Families that some model has, and the median SD of their curves about logistics."""
+    found: dict[str, list[float]] = {}
+    for c in curves:
+        for family, share in c.competence.items():
+            seen = np.isfinite(share)
+            if seen.sum() >= FEWEST_STEPS:
+                time, curve = c.time[seen], share[seen]
+                residual = curve - fit_logistic(time, curve[None]).at(time)[0]
+                # A logistic's four parameters take their part of so few points.
+                found.setdefault(family, []).append(
+                    float(np.sqrt((residual**2).sum() / max(len(curve) - 4, 1)))
+                )
+    return tuple((family, max(float(np.median(each)), 1e-3)) for family, each in found.items())
 
 
 def scatter_of(values: Array, time: Array) -> Scatter | None:
@@ -306,8 +425,7 @@ def unbiased_lag_one(values: Array) -> float:
 def _middle(found: Sequence[Scatter | None]) -> Scatter:
     known = [each for each in found if each is not None]
     if not known:
-        # Nothing could be estimated; these are the values that the shipped demo shows.
-        return Scatter(smooth=0.3, rough=0.1, noise=0.1, rho=0.5, rho_depth=0.3)
+        return USUAL
     names = ("smooth", "rough", "noise", "rho", "rho_depth")
     middle = {name: float(np.median([getattr(each, name) for each in known])) for name in names}
     middle["noise"] = max(middle["noise"], 1e-3)

@@ -142,6 +142,12 @@ class Dataset(Section):
     join: str | None = Field(
         None, description="coordinate of an assembly whose words make one sentence: `sentence_id`"
     )
+    sort_by: Annotated[list[str], Once] = Field(
+        default_factory=list,
+        description="columns of numbers that put the sentences of a `group` in order, where the "
+        "file does not: `[sentence_number, part_number]`",
+    )
+    strip: bool = Field(False, description="leave out spaces before and after a sentence")
     context: Literal["alone", "passage"] = Field(
         "alone",
         description="what a model has read before a sentence: nothing, or its `group` so far",
@@ -153,6 +159,16 @@ class Dataset(Section):
         None,
         description="column of the sentences whose groups no fold may split; `encoding.group_by` "
         "if left out",
+    )
+    splits: str | None = Field(
+        None,
+        description="column of the sentences that gives the outer folds in place of "
+        "`encoding.folds`: each of its values (a run, a session) is tested once",
+    )
+    nuisances: str | None = Field(
+        None,
+        description="CSV with `item_id` and columns of numbers (motion, session), a row a "
+        "sentence: the baseline `nuisances`",
     )
     ceiling: str = Field(
         "participants",
@@ -191,6 +207,8 @@ class Dataset(Section):
             raise ValueError("`join` is for an `assembly`; leave it out")
         if self.simulate and self.participants:
             raise ValueError("`simulate` makes its own participants; leave `participants` out")
+        if self.simulate and self.splits:
+            raise ValueError("`simulate` has sentences without runs; leave `splits` out")
         if self.long != "refuse" and self.context != "passage":
             raise ValueError("`long` is for `context: passage`; leave it out")
         return self

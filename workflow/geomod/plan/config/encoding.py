@@ -21,7 +21,7 @@ class Alphas(Section):
         return self
 
 
-Baseline = Literal["length", "word_rate", "position", "confounds", "untrained"]
+Baseline = Literal["length", "word_rate", "position", "smooth", "untrained", "nuisances"]
 
 
 class Encoding(Section):
@@ -38,7 +38,7 @@ class Encoding(Section):
     standardize: bool = Field(True, description="scale features by the training rows' SD")
     permutations: NonNegativeInt = Field(200, description="draws of the null distribution")
     baselines: Annotated[list[Baseline], Once] = Field(
-        ["length", "word_rate", "position", "confounds", "untrained"],
-        description="what a score is held against, where a dataset has it: sentences have a "
-        "`length`, stories a `word_rate` and `confounds`",
+        ["length", "word_rate", "position", "smooth", "untrained", "nuisances"],
+        description="what a score is held against: `smooth` where sentences have groups, "
+        "`nuisances` where a dataset has them; stories have a `word_rate` in place of a `length`",
     )

@@ -51,6 +51,11 @@ class HubSuite(Suite):
     provider: Literal["hub"] = Field(description="repositories of a hub, one revision a step")
     repo: str = Field(description="repository, with `{size}` (and `{seed}`) where it goes")
     revision: str = Field("step{step}", description="revision, with `{step}` where it goes")
+    bos: str | None = Field(
+        None,
+        description="token that stands before every text that is scored; left out, "
+        "the one that joins documents for Pythia's own repositories, none for others",
+    )
     seeds: Annotated[list[NonNegativeInt], Once] | None = Field(
         None, min_length=1, description="seeds of `{seed}`, each a model of every size"
     )
@@ -94,6 +99,9 @@ class FolderSuite(Suite):
 
     provider: Literal["folder"] = Field(description="folders in the Hugging Face layout")
     path: str = Field(description="folder, with `{size}` and `{step}` where they go")
+    bos: str | None = Field(
+        None, description="token that stands before every text that is scored; left out, none"
+    )
     tokenizer: str | None = Field(
         None, description="folder of the tokenizer; left out, each checkpoint's own"
     )

@@ -5,11 +5,13 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, NonNegativeInt, field_validator, model_validator
 
+from geomod.plan.config.competence import TaskSet
+from geomod.plan.config.controls import Controls, Power
 from geomod.plan.config.dataset import Dataset, Download
 from geomod.plan.config.encoding import Encoding
 from geomod.plan.config.features import Features
 from geomod.plan.config.geometry import Geometry
-from geomod.plan.config.inference import Inference
+from geomod.plan.config.inference import Inference, OfEach, regions_of
 from geomod.plan.config.jobs import Jobs
 from geomod.plan.config.maps import Maps
 from geomod.plan.config.modules import Modules
@@ -35,6 +37,10 @@ class Config(Section):
         description="in place of `dataset`: several by their names, measured from the same load of "
         "each checkpoint; the first is the headline",
     )
+    competence: dict[Name, TaskSet] = Field(
+        default_factory=dict,
+        description="sets of tasks by their names, scored from the same load of each checkpoint",
+    )
     features: Features = Field(Features(), description="what is kept of a forward pass")
     geometry: Geometry = Field(
         Geometry(), description="variants of metrics; any metric of docs/geometry.md is a key"
@@ -43,8 +49,18 @@ class Config(Section):
     jobs: Jobs = Field(Jobs(), description="the grain of the work")
     modules: Modules = Field(Modules(), description="modules that layers form")
     inference: Inference = Field(Inference(), description="intervals, nulls and verdicts")
+    controls: Controls | None = Field(
+        None, description="responses with known answers, beside those of every dataset"
+    )
+    power: Power = Field(
+        Power(),
+        description="what is assumed before there are data, for `.venv/bin/snakemake power`",
+    )
     maps: Maps | None = Field(
         None, description="maps of voxels, for `.venv/bin/snakemake voxel_maps`"
+    )
+    runs: list[Name] = Field(
+        [], description="runs that `.venv/bin/snakemake compare` sets side by side"
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="`auto`: cuda where there is one"
@@ -72,6 +88,13 @@ class Config(Section):
             raise ValueError(f"no dataset can be called `{taken[0]}`, which means something else")
         return self
 
+    @model_validator(mode="after")
+    def _task_sets_have_names_of_their_own(self) -> Self:
+        taken = [name for name in self.competence if name in ("items", *self.each_dataset)]
+        if taken:
+            raise ValueError(f"no task set can be called `{taken[0]}`, which means something else")
+        return self
+
     @property
     def each_dataset(self) -> dict[str, Dataset]:
         """The datasets by their names, the headline first."""
@@ -95,6 +118,36 @@ class Config(Section):
         """The column whose groups no fold of a dataset may split."""
         return self.each_dataset[dataset].group_by or self.encoding.group_by
 
+    @model_validator(mode="after")
+    def _own_controls_have_a_file(self) -> Self:
+        if self.controls and ("own" in self.controls.kinds) != (
+            self.controls.responses is not None
+        ):
+            raise ValueError(
+                "`controls.responses` names the file of the kind `own`; give both or neither"
+            )
+        return self
+
+    def regions_told(self) -> dict[str, OfEach]:
+        """The keys of `inference` that name regions, and the regions."""
+        told = {key: getattr(self.inference, key) for key in ("temporal", "frontal", "network")}
+        for name, contrast in self.inference.contrasts.items():
+            told[f"contrasts.{name}.first"] = contrast.first
+            told[f"contrasts.{name}.later"] = contrast.later
+        return told
+
+    def contrasts_of(self, dataset: str) -> dict[str, tuple[list[str], list[str]]]:
+        """Name → early and late regions of a dataset, of the contrasts that it has regions for."""
+        has = self.each_dataset[dataset].regions
+        found = {
+            name: (
+                [region for region in regions_of(contrast.first, dataset) if region in has],
+                [region for region in regions_of(contrast.later, dataset) if region in has],
+            )
+            for name, contrast in self.inference.contrasts.items()
+        }
+        return {name: groups for name, groups in found.items() if all(groups)}
+
     @property
     def mapped(self) -> str:
         """The dataset whose voxels are mapped."""
@@ -103,8 +156,7 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _regions_of_known_datasets(self) -> Self:
-        for key in ("temporal", "frontal", "network"):
-            given = getattr(self.inference, key)
+        for key, given in self.regions_told().items():
             unknown = [n for n in given if n not in self.each_dataset]
             if isinstance(given, dict) and unknown:
                 raise ValueError(

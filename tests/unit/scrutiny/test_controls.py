@@ -1,0 +1,309 @@
+"""Responses with known answers: their noise, what they are made of, and what comes back."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from geomod.base.errors import InputError
+from geomod.brain.responses import AVERAGE
+from geomod.claims.claim import Truth
+from geomod.curves.settings import Settings
+from geomod.encoding.controls import NOISE_FREE, Beside, Controls, together
+from geomod.encoding.scores import encode_checkpoint
+from geomod.encoding.settings import Settings as Encoding
+from geomod.ridge.engine import encode
+from geomod.scrutiny.controls import (
+    COLUMNS,
+    OWN,
+    Fits,
+    Noise,
+    components,
+    make_controls,
+    noise_of,
+    own_signals,
+    parts_of,
+    recovered,
+    regions_of,
+    sentences_on,
+    summary,
+    two_modules,
+    without,
+)
+from geomod.scrutiny.synthetic import Design, Frame, Scatter, label_modules, simulate
+
+REGIONS = ("AntTemp", "IFG", "netw")
+STEPS = (0, 8, 64, 256, 512, 1024)
+LAYERS, SENTENCES, WIDTH = 8, 160, 6
+LOW, HIGH = range(5, 9), range(1, 5)
+QUICK = Settings(permutations=199, bootstrap=40, null_draws=19)
+FITS = Encoding(
+    folds=4, inner_folds=3, group_by=None, seed=0, penalties=(-1, 4, 6), standardize=True,
+    match_width=None,
+)  # fmt: skip
+STIMULI = pd.DataFrame(
+    {
+        "item_id": [f"s{i}" for i in range(SENTENCES)],
+        "n_words": np.random.default_rng(5).integers(4, 15, SENTENCES),
+        "n_characters": np.random.default_rng(6).integers(20, 90, SENTENCES),
+    }
+)
+
+
+def features_at(step: int) -> dict[int, np.ndarray]:
+    """Two sets of latents: deep blocks learn the one, shallow blocks the other; both had a third
+    from the start."""
+    rng = np.random.default_rng(0)
+    deep, shallow, first = rng.standard_normal((3, SENTENCES, WIDTH))
+    learned = step / (step + 100)
+    found = {0: np.zeros((SENTENCES, WIDTH))}
+    for layer in (*HIGH, *LOW):
+        own = deep if layer in LOW else shallow
+        noise = np.random.default_rng([layer, step]).standard_normal((SENTENCES, WIDTH))
+        mixed = learned * own + (1 - learned) * first + 0.3 * noise
+        found[layer] = mixed.astype(np.float32)
+    return found
+
+
+def ceilings(**values: float) -> pd.DataFrame:
+    """`region_participant=ceiling`."""
+    rows = [(*name.split("_"), value) for name, value in values.items()]
+    return pd.DataFrame(rows, columns=["region", "participant", "ceiling"])
+
+
+@pytest.fixture(scope="module")
+def noise() -> Noise:
+    return Noise(REGIONS, ("a", "b", "c"), np.full((3, 3), 0.8))
+
+
+@pytest.fixture(scope="module")
+def parts() -> dict[str, np.ndarray]:
+    return parts_of(features_at(1024), features_at(8), LOW, HIGH, STIMULI)
+
+
+@pytest.fixture(scope="module")
+def controls(noise: Noise, parts: dict[str, np.ndarray]) -> Controls:
+    kinds = ["smooth", "rough", "early", "length", "null"]
+    return make_controls(kinds, 2, parts, noise, seed=1, settings=QUICK)[0]
+
+
+@pytest.fixture(scope="module")
+def fits(controls: Controls) -> Fits:
+    """Of all checkpoints of one model; beside the fits of a brain that answers to nothing."""
+    brain = pd.DataFrame(
+        {
+            "item_id": STIMULI["item_id"],
+            "region": "netw",
+            "participant": AVERAGE,
+            "response": np.random.default_rng(3).standard_normal(SENTENCES),
+        }
+    )
+    ceiling = ceilings(netw_average=0.5)
+    found = {}
+    for step in STEPS:
+        beside = Beside(controls)
+        encode_checkpoint(features_at(step), brain, STIMULI, ceiling, FITS, beside=together(beside))
+        found["toy-1", step] = beside.r
+    return found
+
+
+def test_noise_is_what_the_ceilings_say() -> None:
+    table = ceilings(netw_a=0.5, netw_b=0.8, netw_average=0.9, IFG_a=np.nan, IFG_b=np.nan,
+                     IFG_average=0.6, MFG_average=np.nan)  # fmt: skip
+    found = noise_of(table, ["netw", "IFG", "MFG", "other"])
+    assert found is not None
+    assert (found.regions, found.participants) == (("netw", "IFG"), ("a", "b"))
+    np.testing.assert_allclose(found.sd[:, 0] ** 2, [3, 1 / 0.64 - 1])
+    np.testing.assert_allclose(found.ceilings[-1, 1], 0.6)
+    given = noise_of(table, ["MFG"], given=0.4)
+    assert given is not None
+    np.testing.assert_allclose(given.ceilings[-1], 0.4)
+    assert noise_of(table, ["MFG"]) is None
+    alone = noise_of(ceilings(netw_average=0.7), ["netw"])
+    assert alone is not None
+    assert (alone.participants, alone.sd.shape) == ((), (1, 1))
+    np.testing.assert_allclose(alone.ceilings[-1], 0.7)
+
+
+def test_the_average_correlates_with_the_signal_by_its_ceiling() -> None:
+    parts = {"length": np.random.default_rng(0).standard_normal((20000, 2))}
+    noise = Noise(("netw",), ("a", "b", "c"), np.array([[0.5], [1.0], [2.0]]))
+    made, _ = make_controls(["length"], 1, parts, noise, seed=0)
+    columns = {name: made.matrix[:, i] for i, name in enumerate(made.targets["participant"])}
+    r = np.corrcoef(columns[AVERAGE], columns[NOISE_FREE])[0, 1]
+    assert r == pytest.approx(noise.ceilings[-1, 0], abs=0.01)
+    one = np.corrcoef(columns["b"], columns[NOISE_FREE])[0, 1]
+    assert one == pytest.approx(np.sqrt(0.5), abs=0.02)
+
+
+def test_what_a_part_shares_with_the_other_is_taken_out(parts: dict[str, np.ndarray]) -> None:
+    high = components([features_at(1024)[layer] for layer in HIGH])
+    np.testing.assert_allclose(high.T @ parts["low"], 0, atol=1e-8)
+    early = components([features_at(8)[layer] for layer in (*HIGH, *LOW)])
+    np.testing.assert_allclose(early.T @ parts["late"], 0, atol=1e-8)
+    assert without(np.empty((5, 0)), np.ones((5, 1))).shape == (5, 0)
+
+
+def test_length_is_length_and_null_is_nothing(controls: Controls) -> None:
+    free = controls.targets["participant"] == NOISE_FREE
+    of = {kind: controls.matrix[:, free & (controls.targets["control"] == kind)]
+          for kind in ("length", "null", "smooth")}  # fmt: skip
+    lengths = np.column_stack([np.ones(SENTENCES), STIMULI[["n_words", "n_characters"]]])
+    left = without(of["length"], lengths)
+    np.testing.assert_allclose(left, 0, atol=1e-9)
+    assert np.abs(without(of["smooth"], lengths)).max() > 0.5
+    assert not of["null"].any()
+    np.testing.assert_allclose(of["smooth"].std(axis=0), 1)
+
+
+def test_every_draw_and_region_has_a_signal_of_its_own(controls: Controls) -> None:
+    free = (controls.targets["participant"] == NOISE_FREE).to_numpy()
+    smooth = controls.matrix[:, free & (controls.targets["control"] == "smooth").to_numpy()]
+    assert smooth.shape[1] == 2 * len(REGIONS)
+    assert np.abs(np.corrcoef(smooth.T) - np.eye(6)).max() < 0.99
+
+
+def test_fits_beside_are_those_made_alone(controls: Controls, fits: Fits) -> None:
+    layers = np.stack([features_at(1024)[layer] for layer in range(LAYERS + 1)])
+    alone = encode(layers, controls.matrix, alphas=FITS.alphas, folds=4, inner_folds=3, seed=0)
+    found = np.array([fits["toy-1", 1024][layer] for layer in range(LAYERS + 1)])
+    np.testing.assert_allclose(found, alone.r, atol=1e-5)  # of many at once: float32
+
+
+def test_a_control_is_found_where_it_was_made(controls: Controls, fits: Fits) -> None:
+    average = controls.targets["participant"] == AVERAGE
+
+    def score(control: str, step: int, layers: range) -> list[float]:
+        columns = np.flatnonzero(average & (controls.targets["control"] == control))
+        return [float(fits["toy-1", step][layer][:, columns].mean()) for layer in layers]
+
+    assert min(score("smooth", 1024, LOW)) > max(score("smooth", 1024, HIGH)) + 0.2
+    assert min(score("rough", 1024, HIGH)) > max(score("rough", 1024, LOW)) + 0.2
+    everywhere = range(1, LAYERS + 1)
+    assert np.abs(score("null", 1024, everywhere)).max() < 0.2
+    assert np.mean(score("early", 8, everywhere)) > np.mean(score("early", 1024, everywhere)) + 0.2
+    assert np.mean(score("smooth", 1024, LOW)) > np.mean(score("smooth", 0, LOW)) + 0.2
+
+
+@pytest.fixture(scope="module")
+def table(controls: Controls, fits: Fits, noise: Noise) -> pd.DataFrame:
+    scatter = Scatter(0.1, 0.05, 0.05, 0.5, 0.0)
+    design = Design((Frame("toy-1", 1e6, STEPS, LAYERS),), REGIONS, 3, scatter, scatter, 0.1)
+    curves = simulate(design, Truth(separation=1.0), np.random.default_rng(0))
+    return recovered(controls.targets, fits, curves, label_modules(curves), noise, QUICK)
+
+
+def test_what_was_planted_comes_back(table: pd.DataFrame) -> None:
+    assert list(table.columns) == COLUMNS
+    assert not table.duplicated(["control", "draw", "claim"]).any()
+    assert set(table["claim"]) == {2, 3, 4, 5}  # claim 1 does not depend on responses
+    second = table[table["claim"] == 2].set_index("control")
+    assert (second.loc["smooth", "planted"] > 0.1).all()
+    assert (second.loc["rough", "planted"] < -0.1).all()
+    assert (second.loc["smooth", "estimate"] > 0.1).all()
+    # Noise-free scores times the ceiling: what noise leaves of them, but for the fit's own loss.
+    np.testing.assert_allclose(
+        second.loc["smooth", "estimate"], second.loc["smooth", "planted"], atol=0.15
+    )
+    null = table[table["control"] == "null"]
+    assert (null["planted"] == 0).all()
+    assert not (null["verdict"] == "supported").any()
+
+
+def test_one_line_a_claim_says_what_was_found(table: pd.DataFrame) -> None:
+    told = summary(table)
+    assert (told["draws"] == 2).all()
+    assert (told["recovered"] <= told["draws"]).all()
+    assert told["coverage"].dropna().between(0, 1).all()
+    rows = [
+        ("smooth", draw, 2, 0.1, 0.1, 0.05, 0.15, "supported" if draw < 17 else "undecided", True)
+        for draw in range(20)
+    ] + [("null", draw, 2, 0.0, 0.0, -0.1, 0.1, "undecided", True) for draw in range(20)]
+    ((claim, line),) = sentences_on(pd.DataFrame(rows, columns=COLUMNS))
+    assert claim == 2
+    assert line == (
+        "On your features this test finds a planted effect of 0.1 (smooth) in 17 of 20 draws, "
+        "and a null in 0 of 20."
+    )
+
+
+def test_controls_of_a_file_are_those_of_the_file(noise: Noise) -> None:
+    own = pd.DataFrame({"item_id": STIMULI["item_id"], "response": np.arange(SENTENCES) ** 2.0})
+    made, reasons = make_controls([OWN], 2, {}, noise, 0, own=own)
+    assert not reasons
+    free = made.matrix[:, made.targets["participant"] == NOISE_FREE]
+    np.testing.assert_allclose(np.corrcoef(free[:, 0], own["response"])[0, 1], 1)
+    np.testing.assert_array_equal(free, free[:, [0]] * np.ones(6))
+
+
+def test_a_file_of_own_responses_is_read_in_the_order_of_the_sentences(tmp_path: Path) -> None:
+    path = tmp_path / "own.csv"
+    rows = [f"{item},{i}" for i, item in enumerate(STIMULI["item_id"])]
+    path.write_text("\n".join(["item_id,netw", *reversed(rows)]), encoding="utf-8")
+    assert own_signals(path, STIMULI)["netw"].tolist() == list(range(SENTENCES))
+    path.write_text("\n".join(["item_id,netw", *rows[:-2], "s158,much"]), encoding="utf-8")
+    with pytest.raises(
+        InputError, match=r"own.csv: 2 of 160 sentences have no number.*'s158' first"
+    ):
+        own_signals(path, STIMULI)
+    path.write_text("item_id\ns1", encoding="utf-8")
+    with pytest.raises(InputError, match="no column of responses"):
+        own_signals(path, STIMULI)
+
+
+def test_a_kind_without_anything_to_make_it_from_is_skipped_with_a_reason(noise: Noise) -> None:
+    parts = parts_of(features_at(1024), None, [], HIGH, STIMULI)
+    made, reasons = make_controls(["smooth", "late", OWN, "null"], 1, parts, noise, 0)
+    assert set(made.targets["control"]) == {"null"}
+    assert reasons["smooth"] == "nothing to make it from: low"
+    assert reasons["late"] == "nothing to make it from: late"
+    assert "no file" in reasons[OWN]
+    with pytest.raises(InputError, match="'smoth' is none of smooth"):
+        make_controls(["smoth"], 1, parts, noise, 0)
+
+
+def test_layers_that_are_not_finite_are_no_part_of_a_control(parts: dict[str, np.ndarray]) -> None:
+    broken = features_at(1024)
+    broken[5] = np.full_like(broken[5], np.nan)
+    found = parts_of(broken, features_at(8), LOW, HIGH, STIMULI)
+    assert all(np.isfinite(part).all() for part in found.values())
+    without_it = {layer: x for layer, x in features_at(1024).items() if layer != 5}
+    expected = parts_of(without_it, features_at(8), LOW, HIGH, STIMULI)
+    np.testing.assert_allclose(found["low"], expected["low"])
+
+
+def test_two_steps_of_one_model_end_in_undecided(
+    controls: Controls, fits: Fits, noise: Noise
+) -> None:
+    scatter = Scatter(0.1, 0.05, 0.05, 0.5, 0.0)
+    frame = Frame("toy-1", 1e6, (0, 1024), LAYERS)
+    design = Design((frame,), REGIONS, 3, scatter, scatter, 0.1)
+    curves = simulate(design, Truth(separation=1.0), np.random.default_rng(0))
+    first = controls.targets[controls.targets["draw"] == 0]
+    found = recovered(first, fits, curves, label_modules(curves), noise, QUICK)
+    assert set(found.loc[found["claim"].isin([3, 5]), "verdict"]) == {"undecided"}
+    alone = replace(noise, participants=(), sd=noise.sd[:1])
+    again = recovered(first, fits, curves, label_modules(curves), alone, QUICK)
+    assert len(again) == len(found)
+    assert recovered(first.iloc[:0], {}, curves, pd.DataFrame(), noise, QUICK).empty
+
+
+def test_the_regions_of_the_claims_are_those_that_count() -> None:
+    measured = ["AntTemp", "IFG", "MFG", "netw"]
+    assert regions_of(measured, QUICK) == ["AntTemp", "IFG", "netw"]
+    assert regions_of(measured[:3], QUICK) == measured[:3]  # the network is their mean
+
+
+def test_low_and_high_blocks_are_those_of_the_checkpoint() -> None:
+    rows = [
+        (layer, metric, variant, item, float(layer > 2) + 0.1 * item)
+        for layer in range(6)
+        for metric, variant in (("entropy", "raw"), ("curvature", "hosseini"))
+        for item in range(3)
+    ]
+    geometry = pd.DataFrame(rows, columns=["layer", "metric", "variant", "item_id", "value"])
+    variants = {"entropy": "raw", "curvature": "hosseini"}
+    assert two_modules(geometry, variants) == ([1, 2], [3, 4, 5])
+    assert two_modules(geometry.assign(value=np.nan), variants) == ([], [])

@@ -1,0 +1,199 @@
+"""How well models expect the sentences, and how well their layers predict the brain."""
+
+import numpy as np
+import pandas as pd
+
+from geomod.base.extras import extra
+from geomod.report.drawing import (
+    ALIGNMENT_COLOURS,
+    INK,
+    LOG2_OF_10,
+    MARKED,
+    NETWORK,
+    ONE_COLUMN,
+    OTHER,
+    draw_maps,
+    legend_below,
+    model_colours,
+    network_score,
+    of_average,
+    panels,
+    region_colours,
+    time_axis,
+    time_of,
+    titled,
+    varying,
+)
+from geomod.report.gallery import Tables
+
+with extra("report"):
+    import matplotlib as mpl
+    import seaborn as sns
+    from matplotlib.figure import Figure
+
+
+def learning(tables: Tables) -> Figure:
+    """Surprisal of the stimuli over training."""
+    tokens = tables["tokens"]
+    figure, axes = panels(1, 1, width=ONE_COLUMN - 0.8, height=2.4)
+    axis = axes[0, 0]
+    colours = model_colours(tokens["model"])
+    for model, rows in tokens.groupby("model", sort=False):
+        time, surprisal = time_of(rows["step"]), rows["surprisal"]
+        axis.plot(time, surprisal, color=colours[model], label=model, **MARKED)
+    axis.legend()
+    axis.set_ylabel("surprisal of the stimuli (nats a token)")
+    time_axis(axis, tokens["step"])
+    return figure
+
+
+def encoding(tables: Tables) -> Figure:
+    """Encoding score of the language network by layer and step."""
+    values = network_score(varying(tables["encoding"])).rename(columns={"score": "value"})
+    models = list(values["model"].unique())
+    figure, axes = panels(1, len(models))
+    draw_maps(figure, axes[0], values, models, "Pearson r", ALIGNMENT_COLOURS)
+    return figure
+
+
+def profiles(tables: Tables) -> Figure:
+    """Score of every region over depth, at each model's last step."""
+    table = varying(of_average(tables["encoding"]))
+    models, colours = list(table["model"].unique()), region_colours(table["region"])
+    figure, axes = panels(1, len(models), height=2.5, sharey=True)
+    for axis, model in zip(axes[0], models, strict=True):
+        own = table[table["model"] == model]
+        own = own[own["step"] == own["step"].max()]
+        for region, rows in own.groupby("region", sort=False):
+            rows = rows.sort_values("layer")
+            colour, layer = colours[str(region)], rows["layer"]
+            axis.plot(layer, rows["score"], color=colour, label=region, **MARKED)
+            ends = rows["score"] - rows["score_sd"], rows["score"] + rows["score_sd"]
+            axis.fill_between(layer, *ends, color=colour, alpha=0.08, lw=0)
+        axis.axhline(0, color=OTHER, lw=0.6)
+        axis.set_title(titled(model, own))
+        axis.set_xlabel("layer")
+        axis.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
+    axes[0, 0].set_ylabel("encoding score (Pearson r)")
+    legend_below(figure, axes[0, -1], "region")
+    return figure
+
+
+def emergence(tables: Tables) -> Figure:
+    """Score of each region over training, with its half-time."""
+    table = of_average(tables["encoding"])
+    times = tables["emergence"]
+    curves = (
+        table[table["layer"] > 0]
+        .groupby(["model", "region", "step"], sort=False)[["score", "score_sd"]]
+        .mean()
+        .reset_index()
+    )
+    models, colours = list(curves["model"].unique()), region_colours(curves["region"])
+    figure, axes = panels(1, len(models), height=2.5, sharey=True)
+    for axis, model in zip(axes[0], models, strict=True):
+        for region, rows in curves[curves["model"] == model].groupby("region", sort=False):
+            colour, time = colours[str(region)], time_of(rows["step"])
+            axis.plot(time, rows["score"], color=colour, label=region, **MARKED)
+            ends = rows["score"] - rows["score_sd"], rows["score"] + rows["score_sd"]
+            axis.fill_between(time, *ends, color=colour, alpha=0.06, lw=0)
+            found = times[(times["model"] == model) & (times["region"] == region)]
+            for half in found.itertuples():
+                if np.isfinite(half.t50) and not half.censored:
+                    axis.axvline(half.t50 * LOG2_OF_10, color=colour, lw=0.8, ls=":")
+                    if np.isfinite(half.low) and np.isfinite(half.high):
+                        band = (half.low * LOG2_OF_10, half.high * LOG2_OF_10)
+                        axis.axvspan(*band, color=colour, alpha=0.07, lw=0)
+        axis.set_title(model)
+        axis.set_xlim(time_of(0), time_of(curves["step"]).max() + 0.3)
+        time_axis(axis, curves["step"])
+    axes[0, 0].set_ylabel("encoding score (Pearson r)")
+    legend_below(figure, axes[0, -1], "region")
+    return figure
+
+
+def ceilings(tables: Tables) -> Figure:
+    """Each model's best score of a region under the region's noise ceiling."""
+    table, ceiling = of_average(tables["encoding"]), tables["ceiling"]
+    ceiling = ceiling[ceiling["participant"] == "average"]
+    regions = list(ceiling["region"])
+    best = table[table["layer"] > 0].groupby(["model", "region"], sort=False)["score"].max()
+    models = list(table["model"].unique())
+    colours = model_colours(table["model"])
+    figure, axes = panels(1, 1, width=0.45 * len(regions) + 1.2, height=2.4)
+    axis = axes[0, 0]
+    for place, row in enumerate(ceiling.itertuples()):
+        axis.bar(place, row.ceiling, width=0.75, color="#e8e4dc", zorder=0)
+        if np.isfinite(row.low) and np.isfinite(row.high):
+            axis.plot([place, place], [row.low, row.high], color="#b0a999", lw=2, zorder=1)
+        for shift, model in zip(np.linspace(-0.22, 0.22, len(models)), models, strict=True):
+            axis.scatter(
+                place + shift,
+                best.get((model, row.region), np.nan),
+                s=16,
+                color=colours[model],
+                label=model if place == 0 else None,
+                zorder=2,
+            )
+    axis.axhline(0, color=OTHER, lw=0.6)
+    axis.set_xticks(range(len(regions)), regions)
+    axis.set_ylabel("Pearson r")
+    axis.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    return figure
+
+
+def baselines(tables: Tables) -> Figure:
+    """Scores of the baselines beside the layers', and what the layers add to each."""
+    table = tables["baselines"]
+    models = list(table["model"].unique())
+    if NETWORK in set(table["region"]):
+        table = table[table["region"] == NETWORK]
+    keys, values = ["model", "baseline", "step"], ["score_baseline", "score_layer", "unique_r2"]
+    table = table[table["layer"] > 0].groupby(keys, sort=False)[values].mean().reset_index()
+    names = list(pd.unique(table["baseline"]))
+    colours = dict(zip(names, sns.color_palette("deep", len(names)), strict=True))
+    figure, axes = panels(2, len(models), width=2.6)
+    for row in axes:
+        for axis in row[1:]:
+            axis.sharey(row[0])
+    for (above, below), model in zip(axes.T, models, strict=True):
+        own = table[table["model"] == model]
+        layer = own.groupby("step")["score_layer"].first()
+        above.plot(time_of(layer.index), layer, color=INK, label="layer", **MARKED)
+        for name, rows in own.groupby("baseline", sort=False):
+            style = {"color": colours[str(name)], "ls": "--", **MARKED}
+            above.plot(time_of(rows["step"]), rows["score_baseline"], label=name, **style)
+            below.plot(time_of(rows["step"]), rows["unique_r2"], **style)
+        above.set_title(model)
+        for axis in (above, below):
+            axis.axhline(0, color=OTHER, lw=0.6)
+            time_axis(axis, own["step"])
+        above.set_xlabel("")
+    axes[0, 0].set_ylabel("score (Pearson r)")
+    axes[1, 0].set_ylabel("unique R² of the layer")
+    legend_below(figure, axes[0, 0], "predictor")
+    return figure
+
+
+def courses(encodings: Tables) -> Figure:
+    """The network's score over training, mean over blocks: a panel a run, a line a model.
+
+    `encodings` is the table `encoding` of each run, by the run's name; of several datasets the
+    first is drawn.
+    """
+    figure, axes = panels(1, len(encodings), width=3.15, height=2.6, sharey=True)
+    for axis, (run, table) in zip(axes[0], encodings.items(), strict=True):
+        headline = table[table["dataset"] == table["dataset"].iloc[0]]
+        scores = network_score(varying(headline))
+        scores = scores[scores["layer"] > 0]
+        colours = model_colours(scores["model"])
+        for model, rows in scores.groupby("model", sort=False):
+            mean = rows.groupby("step")["score"].mean()
+            line = {"color": colours[str(model)], "label": model, **MARKED}
+            axis.plot(time_of(mean.index), mean, **line)
+        axis.set_title(f"{run}\n{headline['dataset'].iloc[0]}")
+        axis.axhline(0, color=OTHER, lw=0.6)
+        time_axis(axis, scores["step"])
+        axis.legend()
+    axes[0, 0].set_ylabel("encoding score (Pearson r)")
+    return figure

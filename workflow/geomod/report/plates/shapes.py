@@ -1,0 +1,133 @@
+"""Geometry of layers: of a sentence, of the sentences as a set, from step to step."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from geomod.base.extras import extra
+from geomod.report.drawing import (
+    ALIGNMENT_COLOURS,
+    GEOMETRY_COLOURS,
+    MARKED,
+    draw_maps,
+    layer_edges,
+    panels,
+    short,
+)
+from geomod.report.gallery import Tables
+from geomod.report.words import measure
+
+with extra("report"):
+    import matplotlib as mpl
+    import seaborn as sns
+    from matplotlib.figure import Figure
+
+
+def geometry(tables: Tables) -> Figure:
+    """Entropy, curvature and any further metric by layer and step, the headline of each."""
+    table = tables["geometry"]
+    headline = table.groupby("metric")["variant"].transform("first")
+    table = table[table["variant"] == headline]
+    first = ["entropy", "curvature"]
+    metrics = [*first, *(m for m in table["metric"].unique() if m not in first)]
+    models = list(table["model"].unique())
+    figure, axes = panels(len(metrics), len(models))
+    for row, metric in enumerate(metrics):
+        values = table[table["metric"] == metric]
+        words = measure(metric)
+        label = words(values["variant"].iloc[0])
+        values = values.assign(value=values["mean"] * words.factor)
+        draw_maps(figure, axes[row], values, models, label, GEOMETRY_COLOURS)
+    return figure
+
+
+def sets(tables: Tables) -> Figure:
+    """Dimensions that the sentences fill, and how alike the layers are, early and late."""
+    population, similarity = tables["population"], tables["depth_similarity"]
+    models = list(population["model"].unique())
+    shown = {("rankme", "eigenvalues"): "RankMe (dimensions)"}
+    shown |= {("twonn", "raw"): "TwoNN (dimensions)"}
+    steps = similarity.groupby("model")["step"]
+    ends = pd.concat([steps.min(), steps.max()], axis=1, keys=["first", "last"])
+    ends["last"] = ends["last"].mask(ends["last"] == ends["first"])  # one step is drawn once
+    shown_ends = list(ends.columns[ends.notna().any()])
+    figure, axes = panels(len(shown) + 1 + len(shown_ends), len(models))
+    for row, ((metric, variant), label) in enumerate(shown.items()):
+        chosen = (population["metric"] == metric) & (population["variant"] == variant)
+        draw_maps(figure, axes[row], population[chosen], models, label, GEOMETRY_COLOURS)
+    _dimension_by_scale(
+        figure, axes[len(shown)], population[population["metric"] == "gride"], models
+    )
+    cmap = mpl.colormaps[ALIGNMENT_COLOURS].with_extremes(bad="#dddddd")
+    how: Any = {"cmap": cmap, "vmin": 0, "vmax": 1, "rasterized": True}
+    for row, end in enumerate(shown_ends, start=len(shown) + 1):
+        for column, (axis, model) in enumerate(zip(axes[row], models, strict=True)):
+            step = ends.loc[model, end]
+            if np.isnan(step):
+                axis.set_axis_off()
+                continue
+            rows = similarity[(similarity["model"] == model) & (similarity["step"] == step)]
+            grid = rows.pivot_table(
+                index="layer", columns="other", values="cka_debiased", dropna=False
+            )
+            edges = layer_edges(grid.index)
+            mesh = axis.pcolormesh(edges, edges, grid.to_numpy(), **how)
+            axis.set_title(f"{model}\nstep {short(step)}")
+            axis.set_box_aspect(1)
+            axis.set_xlabel("layer")
+            axis.set_ylabel("layer" if column == 0 else "")
+            for ticks in (axis.xaxis, axis.yaxis):
+                ticks.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
+        figure.colorbar(mesh, ax=list(axes[row]), label="linear CKA", extend="min")
+    return figure
+
+
+def _dimension_by_scale(
+    figure: Figure, axes: np.ndarray, gride: pd.DataFrame, models: Sequence[str]
+) -> None:
+    """A row of GRIDE against the neighbour at which it looks, a line a layer, at the last step."""
+    gride = gride.assign(k=gride["variant"].str.removeprefix("k").astype(int)).sort_values("k")
+    last = gride["step"] == gride.groupby("model")["step"].transform("max")
+    scale = mpl.colors.Normalize(0, gride["layer"].max())
+    colours = mpl.cm.ScalarMappable(scale, sns.color_palette("crest", as_cmap=True))
+    for axis, model in zip(axes, models, strict=True):
+        own = gride[last & (gride["model"] == model)]
+        for layer, rows in own.groupby("layer"):
+            axis.plot(rows["k"], rows["value"], color=colours.to_rgba(layer), **MARKED)
+        axis.set_xscale("log", base=2)
+        axis.set_xticks(own["k"].unique(), own["k"].unique())
+        axis.set_title(f"{model}\nstep {short(own['step'].max())}")
+        axis.set_xlabel("neighbour k")
+    axes[0].set_ylabel("GRIDE (dimensions)")
+    bar = figure.colorbar(colours, ax=list(axes), label="layer")
+    bar.locator = mpl.ticker.MaxNLocator(integer=True)
+
+
+def speed(tables: Tables) -> Figure:
+    """How far each layer moves from a step to the next, and how near it is to where it ends."""
+    table = tables["speed"]
+    last = table.groupby("model")["next"].transform("max")
+    following = table.groupby(["model", "step"])["next"].transform("min")
+    nearest, final = table[table["next"] == following], table[table["next"] == last]
+    by = ["model", "step", "layer"]
+    chance = _measured(nearest, "procrustes_shuffled").set_index(by)["value"]
+    way = _measured(nearest, "procrustes").set_index(by)
+    way["value"] = way["value"] / chance
+    turns = _measured(nearest, "cka_debiased")
+    rows = {
+        "radians a decade": turns.assign(value=turns["speed"]),
+        "share of chance": way.reset_index(),
+        "flow to the next step": _measured(nearest, "flow"),
+        "CKA with the last step": _measured(final, "cka_debiased"),
+    }
+    models = list(table["model"].unique())
+    figure, axes = panels(len(rows), len(models))
+    for axis, (label, values) in zip(axes, rows.items(), strict=True):
+        draw_maps(figure, axis, values, models, label, GEOMETRY_COLOURS)
+    return figure
+
+
+def _measured(table: pd.DataFrame, measure: str) -> pd.DataFrame:
+    return table[table["measure"] == measure]

@@ -1,0 +1,260 @@
+"""What is seen in the figures of a run: a sentence or two each, made from what is drawn."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pandas as pd
+
+from geomod.report.drawing import NETWORK, network_score, of_average, short, varying
+from geomod.report.gallery import GALLERY, Tables
+from geomod.report.plates.brain import by_region
+from geomod.report.plates.link import effects_by_size
+
+
+def seen(name: str, tables: Tables) -> str:
+    """What the figure called `name` shows of these tables; empty where it is left out."""
+    return "" if GALLERY[name].lacking(tables) else " ".join(SEEN[name](tables).split())
+
+
+def _number(value: float, digits: int = 2) -> str:
+    return f"{value:.{digits}f}".replace("-", "−")
+
+
+def _each(words: Mapping[str, str]) -> str:
+    return "; ".join(f"{name} {said}" for name, said in words.items())
+
+
+def _last(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows[rows["step"] == rows["step"].max()]
+
+
+def _models(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Each model's rows, in their order."""
+    return {str(name): rows for name, rows in table.groupby("model", sort=False)}
+
+
+def _forest(tables: Tables) -> str:
+    table = tables["every_claim"]
+    verdicts = table["verdict"].value_counts()
+    told = ", ".join(f"{count} {word}" for word, count in verdicts.items())
+    return f"Of {len(table)} answers: {told}."
+
+
+def _learning(tables: Tables) -> str:
+    def change(rows: pd.DataFrame) -> str:
+        rows = rows.dropna(subset="surprisal").sort_values("step")
+        first, last = rows["surprisal"].iloc[[0, -1]]
+        return f"from {_number(first)} to {_number(last)}"
+
+    words = {name: change(rows) for name, rows in _models(tables["tokens"]).items()}
+    return f"Surprisal over training, nats a token: {_each(words)}."
+
+
+def _geometry(tables: Tables) -> str:
+    table = tables["geometry"]
+
+    def range_of(metric: str, factor: float, unit: str) -> str:
+        own = table[table["metric"] == metric]
+        rows = own[own["variant"] == own["variant"].iloc[0]].dropna(subset="mean")
+        *_, (model, rows) = _models(rows).items()
+        rows = _last(rows)
+        low, high = (rows.loc[f()] for f in (rows["mean"].idxmin, rows["mean"].idxmax))
+        return (
+            f"{metric} of {model} at step {short(rows['step'].iloc[0])} goes from "
+            f"{_number(low['mean'] * factor)} (layer {low['layer']}) to "
+            f"{_number(high['mean'] * factor)}{unit} (layer {high['layer']})"
+        )
+
+    known = {"entropy": (1.0, " nats"), "curvature": (180 / np.pi, "°")}
+    told = [range_of(m, *how) for m, how in known.items() if (table["metric"] == m).any()]
+    n = int(table["n"].median())
+    text = "; ".join(told)
+    return f"{text[0].upper()}{text[1:]}. n = {n} sentences a value." if told else ""
+
+
+def _modules(tables: Tables) -> str:
+    def count(rows: pd.DataFrame) -> str:
+        steps = rows.drop_duplicates("step")
+        clear = int((steps["null_p"] < 0.05).sum())
+        number = _last(rows)["module"].nunique()
+        return f"{number} at the last step, clear at {clear} of {len(steps)} steps"
+
+    words = {name: count(rows) for name, rows in _models(tables["modules"]).items()}
+    return f"Modules: {_each(words)}."
+
+
+def _best(rows: pd.DataFrame) -> pd.Series:
+    return rows.loc[rows["score"].idxmax()]
+
+
+def _encoding(tables: Tables) -> str:
+    table = network_score(varying(tables["encoding"])).dropna(subset="score")
+    best = {name: _best(rows) for name, rows in _models(table).items()}
+    words = {
+        name: f"{_number(b['score'], 3)} in layer {b['layer']} at step {short(b['step'])}"
+        for name, b in best.items()
+    }
+    return f"Highest score: {_each(words)}."
+
+
+def _profiles(tables: Tables) -> str:
+    table = varying(of_average(tables["encoding"])).dropna(subset="score")
+    best = {name: _best(_last(rows)) for name, rows in _models(table).items()}
+    words = {
+        name: f"{b['region']} in layer {b['layer']} (r = {_number(b['score'], 3)})"
+        for name, b in best.items()
+    }
+    return f"Highest at the last step: {_each(words)}. Bands: ± SD over outer folds."
+
+
+def _low_high(tables: Tables) -> str:
+    def ahead(rows: pd.DataFrame) -> str:
+        rows = rows.dropna(subset="low_minus_high")
+        return f"in {(rows['low_minus_high'] > 0).mean():.0%} of {len(rows)} steps and regions"
+
+    table = tables["low_high"].dropna(subset="low_minus_high")
+    words = {name: ahead(rows) for name, rows in _models(table).items()}
+    return f"The module of low complexity is ahead: {_each(words)}."
+
+
+def _emergence(tables: Tables) -> str:
+    table = tables["emergence"]
+    known = table[np.isfinite(table["t50"]) & ~table["censored"].astype(bool)]
+    if known.empty:
+        return "No half-time could be read. Bands: ± SD over outer folds, mean over blocks."
+
+    def order(rows: pd.DataFrame) -> str:
+        first, last = (rows.loc[f()] for f in (rows["t50"].idxmin, rows["t50"].idxmax))
+        steps = (short(round(end["t50_step"])) for end in (first, last))
+        return "from {} (step {}) to {} (step {})".format(
+            first["region"], next(steps), last["region"], next(steps)
+        )
+
+    words = {name: order(rows) for name, rows in _models(known).items()}
+    return (
+        f"{len(known)} of {len(table)} half-times could be read: {_each(words)}. "
+        "Bands of the curves: ± SD over outer folds, mean over blocks."
+    )
+
+
+def _brain(tables: Tables) -> str:
+    found = by_region(tables)
+    best = found["score"].idxmax()
+    told = f"{best} has the highest score (r = {_number(found['score'].max(), 3)})."
+    times = found["t50"].dropna()
+    if len(times) > 1:
+        steps = {region: short(round(10**time - 1)) for region, time in times.items()}
+        ends = [f"{region} (step {steps[region]})" for region in (times.idxmin(), times.idxmax())]
+        told = f"{ends[0]} rises first, {ends[1]} last; {told}"
+    return told
+
+
+def _ceilings(tables: Tables) -> str:
+    scores = of_average(tables["encoding"])
+    best = scores[scores["layer"] > 0].groupby("region")["score"].max()
+    ceiling = tables["ceiling"]
+    ceiling = ceiling[ceiling["participant"] == "average"].set_index("region")["ceiling"]
+    share = (best / ceiling[ceiling > 0]).dropna()
+    if share.empty:
+        return "No region has a ceiling above 0."
+    return (
+        f"Best scores reach {share.min():.0%} ({share.idxmin()}) to {share.max():.0%} "
+        f"({share.idxmax()}) of the ceiling."
+    )
+
+
+def _coupling(tables: Tables) -> str:
+    table = network_score(tables["encoding"])
+    n = {name: int((rows["layer"] > 0).sum()) for name, rows in _models(table).items()}
+    return f"Points: {_each({name: str(count) for name, count in n.items()})}."
+
+
+def _scale(tables: Tables) -> str:
+    effects, trend = effects_by_size(tables)
+    told = f"z goes from {_number(effects['z'].iloc[0])} ({effects['model'].iloc[0]}) to "
+    told += f"{_number(effects['z'].iloc[-1])} ({effects['model'].iloc[-1]}). "
+    if trend is None:
+        return told + "Too few sizes for a trend with an interval."
+    ends = ", ".join(_number(trend[name]) for name in ("low", "high"))
+    return told + f"It changes by {_number(-trend['estimate'])} per tenfold size [{ends}]."
+
+
+def _baselines(tables: Tables) -> str:
+    table = tables["baselines"]
+    network = table["region"] == NETWORK
+    table = table[(table["layer"] > 0) & (network | (not network.any()))]
+
+    def beyond(rows: pd.DataFrame) -> str:
+        unique = _last(rows).groupby("baseline", sort=False)["unique_r2"].mean()
+        return ", ".join(f"{_number(value, 3)} beyond {name}" for name, value in unique.items())
+
+    words = {name: beyond(rows) for name, rows in _models(table).items()}
+    return f"R² that layers add at the last step: {_each(words)}."
+
+
+def _multiverse(tables: Tables) -> str:
+    table = tables["specification_curve"]
+    told = []
+    for quantity, rows in table.groupby("quantity", sort=False):
+        headline = rows.loc[rows["headline"], "verdict"]
+        if len(headline) and rows["estimate"].notna().any():
+            same = int((rows["verdict"] == headline.iloc[0]).sum())
+            told.append(f"{quantity}: {same} of {len(rows)} choices give “{headline.iloc[0]}”")
+    return f"{'; '.join(told)}."
+
+
+def _sets(tables: Tables) -> str:
+    table = tables["population"]
+    rows = table[(table["metric"] == "rankme") & (table["variant"] == "eigenvalues")]
+    rows = rows.dropna(subset="value")
+    if rows.empty:
+        return ""
+
+    def fill(rows: pd.DataFrame) -> str:
+        rows = _last(rows)
+        most = rows.loc[rows["value"].idxmax()]
+        return f"{_number(most['value'], 1)} in layer {most['layer']}"
+
+    words = {name: fill(own) for name, own in _models(rows).items()}
+    return f"Most dimensions at the last step (RankMe): {_each(words)}."
+
+
+def _speed(tables: Tables) -> str:
+    table = tables["speed"]
+    following = table.groupby(["model", "step"])["next"].transform("min")
+    turns = table[(table["next"] == following) & (table["measure"] == "cka_debiased")]
+    mean = turns.groupby(["model", "layer"], sort=False)["speed"].mean().dropna().reset_index()
+    words = {}
+    for name, rows in _models(mean).items():
+        fast, slow = (rows.loc[f()] for f in (rows["speed"].idxmax, rows["speed"].idxmin))
+        words[name] = (
+            f"layer {fast['layer']} ({_number(fast['speed'])}), slowest layer {slow['layer']} "
+            f"({_number(slow['speed'])})"
+        )
+    return f"Fastest, in radians a decade, mean over training: {_each(words)}."
+
+
+def _planted(tables: Tables) -> str:
+    agrees = tables["recovery"]["agrees"].astype("boolean").dropna()
+    return f"{int(agrees.sum())} of {len(agrees)} facts that can be judged came back."
+
+
+SEEN: Mapping[str, Callable[[Tables], str]] = {
+    "forest": _forest,
+    "learning": _learning,
+    "geometry": _geometry,
+    "modules": _modules,
+    "encoding": _encoding,
+    "profiles": _profiles,
+    "low_high": _low_high,
+    "emergence": _emergence,
+    "brain": _brain,
+    "ceilings": _ceilings,
+    "coupling": _coupling,
+    "scale": _scale,
+    "baselines": _baselines,
+    "multiverse": _multiverse,
+    "sets": _sets,
+    "speed": _speed,
+    "planted": _planted,
+}
