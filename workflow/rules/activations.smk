@@ -11,17 +11,6 @@ READING_FILES = [
 ]
 
 
-def of_load(load, block, files):
-    """Files of every dataset that a load still serves, at every step of a block."""
-    return [
-        path
-        for dataset in load.datasets
-        if dataset in load.wanted
-        for file in files
-        for path in PATHS.steps("{model}", block.steps, file, dataset)
-    ]
-
-
 for block, load in [(block, load) for block in BLOCKS for load in LOADS]:
 
     rule:

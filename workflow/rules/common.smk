@@ -104,7 +104,8 @@ LOADS = deal_loads(
     is_there,
 )
 STORIES = [name for name, section in SECTIONS.items() if section.story]
-SIMULATED = [name for name, section in SECTIONS.items() if section.simulate]
+MADE_UP = [name for name, section in SECTIONS.items() if section.simulate]
+SIMULATED = [name for name in MADE_UP if name not in STORIES]
 BLOCKS = GRID.blocks()
 TRAINING = GRID.training()
 SEED = CONFIG.seed
@@ -298,6 +299,21 @@ def rows_of(dataset):
     return PATHS.data(dataset, f"{'rows' if dataset in STORIES else 'stimuli'}.parquet")
 
 
+def planted_for_listeners(wildcards):
+    """What is planted in people who listen, where they are made up."""
+    made_up = wildcards.dataset in MADE_UP
+    return [PATHS.data(wildcards.dataset, "world/truth.json")] if made_up else []
+
+
+def nuisances_of(dataset):
+    """What responses may follow beside texts: a table of the dataset's own, or confounds of scans,
+    unless these are regressed out."""
+    scans = DATASETS[dataset].scans
+    if scans and scans.confounds and not scans.regress:
+        return [PATHS.data(dataset, "confounds.parquet")]
+    return of_rows("nuisances", dataset)
+
+
 def control_responses(wildcards):
     """What a fit is to answer beside the real responses, where the config asks for controls."""
     files = ("targets.parquet", "responses.safetensors")
@@ -382,3 +398,47 @@ def compared(file):
     if len(CONFIG.runs) < 2:
         sys.exit("\nsay which runs to compare: --config 'runs=[a, b]'")
     return [here(file(Paths(name))) for name in CONFIG.runs]
+
+
+def simulation(name):
+    """The section `simulate` of a dataset, and the seed of its brain."""
+    made = SECTIONS[name].simulate.model_dump()
+    return {**made, "seed": SEED if made["seed"] is None else made["seed"]}
+
+
+def grouping_of(wildcards):
+    """What decides whether groups of sentences allow the folds."""
+    found = grouping(CONFIG, wildcards.dataset)
+    return found and asdict(found)
+
+
+def of_load(load, block, files):
+    """Files of every dataset that a load still serves, at every step of a block."""
+    return [
+        path
+        for dataset in load.datasets
+        if dataset in load.wanted
+        for file in files
+        for path in PATHS.steps("{model}", block.steps, file, dataset)
+    ]
+
+
+def planted_in(wildcards):
+    """What is planted in a dataset, where it is simulated."""
+    names = [name for name in SIMULATED if name == wildcards.dataset]
+    return [PATHS.data(name, "world/truth.json") for name in names]
+
+
+# Figures of the headline lie in figures/ itself, those of any other dataset in a folder there.
+FOLDERS = {name: None if name == next(iter(SECTIONS)) else name for name in SECTIONS}
+PLATES = [
+    (dataset, name)
+    for dataset, folder in FOLDERS.items()
+    for name, plate in GALLERY.items()
+    if folder is None or not plate.over_datasets
+]
+
+
+def figure_files(suffix):
+    """Every figure of every dataset."""
+    return [PATHS.figure(name, suffix, FOLDERS[dataset]) for dataset, name in PLATES]

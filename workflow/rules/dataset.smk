@@ -1,12 +1,6 @@
 # Sentences, and the brain's responses to them, a dataset at a time.
 
 
-def simulation(name):
-    """The section `simulate` of a dataset, and the seed of its brain."""
-    made = SECTIONS[name].simulate.model_dump()
-    return {**made, "seed": SEED if made["seed"] is None else made["seed"]}
-
-
 for name in SIMULATED:
 
     rule:
@@ -43,6 +37,43 @@ for name in SIMULATED:
             code=code("simulate.py"),
         script:
             "../scripts/simulate.py"
+
+
+for name in [name for name in MADE_UP if name in STORIES]:
+
+    rule:
+        # Apart from the scans, so that other noise sends no story through a model.
+        name:
+            f"stories_{name}"
+        output:
+            here(word_files(DATASETS[name].told)),
+        log:
+            PATHS.log(f"data/{name}/stories"),
+        conda:
+            CONDA
+        params:
+            **simulation(name),
+            language=SEED,
+            code=code("stories.py"),
+        script:
+            "../scripts/stories.py"
+
+    rule:
+        name:
+            f"listeners_{name}"
+        output:
+            scans=here(response_files(DATASETS[name])),
+            truth=PATHS.data(name, "world/truth.json"),
+        log:
+            PATHS.log(f"data/{name}/listeners"),
+        conda:
+            CONDA
+        params:
+            **simulation(name),
+            language=SEED,
+            code=code("listeners.py"),
+        script:
+            "../scripts/listeners.py"
 
 
 for name, download in CONFIG.downloads().items():
@@ -124,12 +155,6 @@ rule nuisances:
         provenance=provenance("nuisances.py"),
     script:
         "../scripts/nuisances.py"
-
-
-def grouping_of(wildcards):
-    """What decides whether groups of sentences allow the folds."""
-    found = grouping(CONFIG, wildcards.dataset)
-    return found and asdict(found)
 
 
 rule brain:

@@ -13,7 +13,7 @@ for block in BLOCKS:
             responses=PATHS.data("{dataset}", "responses.parquet"),
             ceiling=PATHS.data("{dataset}", "ceiling.parquet"),
             splits=lambda wildcards: of_rows("splits", wildcards.dataset),
-            nuisances=lambda wildcards: of_rows("nuisances", wildcards.dataset),
+            nuisances=lambda wildcards: nuisances_of(wildcards.dataset),
             features=PATHS.steps(
                 "{model}", block.steps, "features.safetensors", "{dataset}"
             ),
@@ -78,6 +78,45 @@ if CONFIG.jobs.layers_per_job != "all":
             provenance=provenance("stack.py"),
         script:
             "../scripts/stack.py"
+
+
+rule in_time:
+    input:
+        rows=PATHS.data("{dataset}", "rows.parquet"),
+        responses=PATHS.data("{dataset}", "responses.parquet"),
+        features=lambda wildcards: [
+            PATHS.step(
+                model.name,
+                model.steps[-1],
+                "features.safetensors",
+                wildcards.dataset,
+            )
+            for model in GRID.models
+        ],
+        truth=planted_for_listeners,
+    output:
+        impulse=PATHS.data("{dataset}", "impulse.parquet"),
+        shuffling=PATHS.data("{dataset}", "shuffling.parquet"),
+        figure=report(
+            PATHS.data("{dataset}", "in_time.svg"),
+            caption="../report/in_time.rst",
+            category="Data",
+            labels={"dataset": "{dataset}", "figure": "responses in time"},
+        ),
+    log:
+        PATHS.log("data/{dataset}/in_time"),
+    wildcard_constraints:
+        dataset=any_of(STORIES),
+    conda:
+        CONDA
+    params:
+        checkpoints=[(model.name, model.steps[-1]) for model in GRID.models],
+        encoding=lambda wildcards: asdict(encoding_settings(CONFIG, wildcards.dataset)),
+        tr=lambda wildcards: DATASETS[wildcards.dataset].told.tr,
+        code=code("in_time.py"),
+        provenance=provenance("in_time.py"),
+    script:
+        "../scripts/in_time.py"
 
 
 for table in ("encoding", "folds", "baselines"):

@@ -10,12 +10,6 @@ HEADLINE = {metric: variants[0] for metric, variants in METRICS.items()}
 COORDINATES = {metric: HEADLINE[metric] for metric in ("entropy", "curvature")}
 
 
-def planted_in(wildcards):
-    """What is planted in a dataset, where it is simulated."""
-    names = [name for name in SIMULATED if name == wildcards.dataset]
-    return [PATHS.data(name, "world/truth.json") for name in names]
-
-
 rule modules:
     input:
         checkpoints=PATHS.table("continuity"),

@@ -1,19 +1,6 @@
 # Figures are drawn from the tables alone; the report puts them beside the claims.
 
 SHOWN = sorted({name for plate in GALLERY.values() for name in plate.tables})
-# Those of the headline lie in figures/ itself, those of any other dataset in a folder there.
-FOLDERS = {name: None if name == next(iter(SECTIONS)) else name for name in SECTIONS}
-PLATES = [
-    (dataset, name)
-    for dataset, folder in FOLDERS.items()
-    for name, plate in GALLERY.items()
-    if folder is None or not plate.over_datasets
-]
-
-
-def figure_files(suffix):
-    """Every figure of every dataset."""
-    return [PATHS.figure(name, suffix, FOLDERS[dataset]) for dataset, name in PLATES]
 
 
 rule figures:

@@ -88,7 +88,7 @@ def test_each_run_is_tested_by_all_others_and_no_inner_fold_parts_one() -> None:
         np.testing.assert_array_equal(train, their_train)
         np.testing.assert_array_equal(test, their_test)
         blocks = inner_blocks(train, how["inner_folds"], 0, scheme="grouped", groups=how["groups"])
-        held_out = [set(runs[train[block]]) for block in blocks]
+        held_out = [set(runs[train[block.held_out]]) for block in blocks]
         assert [len(together) for together in held_out] == [1, 1, 1]
         assert set().union(*held_out) == set(runs[train])
 

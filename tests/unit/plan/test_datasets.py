@@ -1,18 +1,21 @@
 """A dataset as files, known before any is read."""
 
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from geomod.brain.dataset import Dataset
-from geomod.brain.inputs import published_ceilings, response_files, sentence_file
+from geomod.brain.inputs import published_ceilings, response_files, row_files, sentence_file
 from geomod.plan.config.dataset import Dataset as Section
 from geomod.plan.datasets import about_rows, about_sentences, as_files, how_read
+from geomod.stories.names import word_files
 from geomod.toy.brain import PARCELS
+from geomod.toy.language import make_language
 from geomod.toy.shapes import TOY_REGIONS
+from geomod.toy.stories import sample_stories, simulate_listeners, write_words
 
 
 def test_a_simulated_dataset_is_described_by_the_files_it_writes() -> None:
@@ -27,6 +30,39 @@ def test_a_simulated_dataset_is_described_by_the_files_it_writes() -> None:
         "world/parcels.nii.gz",
         "world/labels.tsv",
     ]
+
+
+@pytest.mark.parametrize(
+    ("scans", "first", "count"),
+    [
+        ("surface", "sub-01_task-story1_hemi-L_space-toysurface_bold.func.gii", 2 * 3 * 3 + 3 + 2),
+        ("volume", "sub-03_task-story1_space-toyvolume_desc-preproc_bold.nii.gz", 3 * 2 + 3 + 2),
+    ],
+)
+def test_simulated_listeners_are_described_by_the_files_they_write(
+    scans: str, first: str, count: int, tmp_path: Path
+) -> None:
+    made = {"stories": 3, "trs": 60, "scans": scans}
+    section = Section.model_validate({"name": "x", "simulate": made, "regions": ["rate"]})
+    assert section.reading == "story"
+    values = as_files(section, str(tmp_path))
+    assert values.told.stories == ["story1", "story2", "story3"]
+    files = response_files(values)
+    assert Path(files[0]).name == first
+    assert len(files) == count  # scans, confounds, sidecars, regions
+    assert row_files(values)[0] == files[0]
+    language = make_language(0)
+    write_words(sample_stories(language, 3, 60, seed=0), tmp_path / "words.csv")
+    simulate_listeners(language, tmp_path, seed=0, stories=3, trs=60)
+    assert all(Path(file).is_file() for file in [*files, *word_files(values.told)])
+    there = replace(values.scans, planned=False)  # found on the disk, they are the same
+    assert response_files(replace(values, scans=there)) == files
+
+
+def test_simulated_listeners_bring_their_own_participants() -> None:
+    made = {"name": "x", "simulate": {"stories": 3}, "regions": ["rate"]}
+    with pytest.raises(ValidationError, match="makes its own participants"):
+        Section.model_validate({**made, "participants": ["01"]})
 
 
 def test_participants_are_found_by_their_images(tmp_path: Path) -> None:

@@ -61,7 +61,10 @@ def test_encoding_models_are_told_the_seed_the_penalties_and_the_width() -> None
     found = encoding_settings(given, "d")
     np.testing.assert_allclose(found.alphas, [0.1, 1, 10, 100])
     assert (found.seed, found.match_width, found.permutations) == (3, 16, 7)
-    assert found.baselines == ["length", "position", "smooth", "untrained", "nuisances"]
+    assert found.baselines == [
+        *("length", "word_rate", "position", "smooth", "untrained", "nuisances")
+    ]
+    assert (found.delays, found.gap) == ((), 0)
     assert (voxel_settings(given).permutations, voxel_settings(given).baselines) == (0, ())
 
 
@@ -69,6 +72,16 @@ def test_without_groups_folds_are_not_the_business_of_the_responses() -> None:
     assert grouping(config(encoding={"folds": 4}), "d") is None
     told = grouping(config(seed=3, encoding={"folds": 4, "group_by": "group"}), "d")
     assert told == Cut(folds=4, inner_folds=5, group_by="group", seed=3)
+
+
+def test_stories_are_fitted_by_the_delays_of_their_own_dataset() -> None:
+    told = {"words": "w.csv", "tr": 1.5, "delays": [2, 3, 5], "gap": 12}
+    table = {"responses": "r.csv", "regions": ["IFG"]}
+    datasets = {"a": {"story": told, **table}, "b": {"sentences": "s.csv", **table}}
+    given = config(dataset=None, datasets=datasets)
+    found = encoding_settings(given, "a")
+    assert (found.delays, found.gap) == ((2, 3, 5), 12)
+    assert encoding_settings(given, "b").delays == ()
 
 
 def test_task_sets_are_told_their_files_by_name(tmp_path: Any) -> None:

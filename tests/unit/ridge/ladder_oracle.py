@@ -10,9 +10,10 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from geomod.ridge.banded import BALANCES, RUNGS, Ladder
-from geomod.ridge.engine import Fit, checked, fit_fold, scores, standardized
+from geomod.ridge.engine import Fit, checked, fit_fold, scores
 from geomod.ridge.factor import leading
-from geomod.ridge.folds import Rows, Scheme, inner_blocks, outer_folds
+from geomod.ridge.folds import Block, Scheme, inner_blocks, outer_folds
+from geomod.ridge.sides import RowSides, standardized
 
 
 def plain_ladder(
@@ -66,5 +67,5 @@ def plain_ladder(
     return Ladder(r=r, r2=r2, alpha=alpha, balance=balance)
 
 
-def _fit(y: Tensor, alphas: Tensor, blocks: list[Rows], train: Tensor, test: Tensor) -> Fit:
-    return fit_fold(train, test, y, alphas, blocks)[0]
+def _fit(y: Tensor, alphas: Tensor, blocks: list[Block], train: Tensor, test: Tensor) -> Fit:
+    return fit_fold(RowSides(train, test), y, alphas, blocks)[0]

@@ -13,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from geomod.ridge.banded import NARROW, RUNGS, Baseline, Climb, Ladder, ladder
 from geomod.ridge.engine import encode, fit_fold
 from geomod.ridge.factor import factorize
+from geomod.ridge.sides import RowSides
 from tests.unit.ridge.ladder_oracle import plain_ladder
 
 ALPHAS = np.logspace(-1, 6, 8)
@@ -199,9 +200,9 @@ def test_what_a_baseline_predicts_alone_is_found_once_a_fold(
     """And a narrow baseline is the only thing that is fitted beside the layers."""
     fitted: list[int] = []
 
-    def counting(train: torch.Tensor, *rest: Any) -> Any:
-        fitted.append(train.shape[1])
-        return fit_fold(train, *rest)
+    def counting(sides: RowSides, *rest: Any) -> Any:
+        fitted.append(sides.train.shape[1])
+        return fit_fold(sides, *rest)
 
     monkeypatch.setattr("geomod.ridge.banded.fit_fold", counting)
     baseline, layer, y = draw(60, 30, 2, "random")

@@ -15,6 +15,7 @@ from geomod.ridge.factor import Factor, factorize, solve
 from geomod.ridge.folds import inner_blocks
 from geomod.ridge.held_out import Unexplained, held_out_gains
 from geomod.ridge.penalties import best_penalties
+from geomod.ridge.sides import RowSides
 
 ALPHAS = torch.logspace(-2, 8, 21, dtype=torch.float64)
 
@@ -185,7 +186,7 @@ def test_a_fold_is_fitted_alike_by_both() -> None:
     x = training_rows(500, 700)
     y, blocks = responses(x), inner_blocks(np.arange(400), 5, 0)
     train, test = x[:400] - x[:400].mean(dim=0), x[400:] - x[:400].mean(dim=0)
-    fit, factor = fit_fold(train, test, y[:400], ALPHAS, blocks)
+    fit, factor = fit_fold(RowSides(train, test), y[:400], ALPHAS, blocks)
     assert not factor.is_exact
     target = centred(y[:400])[0]
     chosen = ALPHAS[fit.best]

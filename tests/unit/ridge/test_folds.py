@@ -50,7 +50,7 @@ def test_every_row_is_tested_once_and_held_out_once(n: int, folds: int, seed: in
     assert_array_equal(np.sort(np.concatenate([test for _, test in splits])), np.arange(n))
     for train, test in splits:
         assert not set(train) & set(test)
-        held_out = np.concatenate(inner_blocks(train, 2, seed))
+        held_out = np.concatenate([block.held_out for block in inner_blocks(train, 2, seed)])
         assert_array_equal(np.sort(held_out), np.arange(len(train)))
 
 
@@ -58,14 +58,14 @@ def test_inner_folds_are_the_same_over_the_training_rows() -> None:
     train, _ = outer_folds(50, 5, 3)[0]
     expected = [test for _, test in KFold(4, shuffle=True, random_state=3).split(train)]
     for block, theirs in zip(inner_blocks(train, 4, 3), expected, strict=True):
-        assert_array_equal(block, theirs)
+        assert_array_equal(block.held_out, theirs)
 
 
 def test_leaving_one_out_leaves_out_a_row_or_a_group() -> None:
     train = np.arange(6)
     assert [len(block) for block in inner_blocks(train, "loo", 0)] == [1] * 6
     blocks = inner_blocks(train, "loo", 0, scheme="grouped", groups=list("aabbbc"))
-    assert [block.tolist() for block in blocks] == [[0, 1], [2, 3, 4], [5]]
+    assert [block.rows.tolist() for block in blocks] == [[0, 1], [2, 3, 4], [5]]
 
 
 def test_permutations_are_permutations_and_follow_the_seed() -> None:
@@ -166,9 +166,9 @@ def test_inner_folds_may_be_a_splitter() -> None:
     splitter = KFold(4, shuffle=True, random_state=9)
     expected = [test for _, test in splitter.split(train)]
     for block, theirs in zip(inner_blocks(train, splitter, 0), expected, strict=True):
-        assert_array_equal(block, theirs)
-    rows = [block.tolist() for block in inner_blocks(train, LeaveOneOut(), 0)]
-    assert rows == [block.tolist() for block in inner_blocks(train, "loo", 0)]
+        assert_array_equal(block.held_out, theirs)
+    rows = [block.rows.tolist() for block in inner_blocks(train, LeaveOneOut(), 0)]
+    assert rows == [block.rows.tolist() for block in inner_blocks(train, "loo", 0)]
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,7 @@ class Scans:
     volumes: Mapping[str, int] | str = ""
     confounds: Sequence[str] = ()
     regress: bool = False
+    planned: bool = False  # the files are still to be made: everybody heard every story
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,9 @@ def find_scans(
     A participant lacks a story where there is no file of it; somebody who has none is an error, as
     is a story that nobody heard.
     """
-    if scans.bids:
+    if scans.planned:
+        found = _planned(scans, stories, participants)
+    elif scans.bids:
         found = _in_bids(scans, stories, participants, every or stories)
     else:
         found = _by_pattern(scans, stories, participants)
@@ -142,6 +145,22 @@ def on_disk(pattern: str) -> list[tuple[dict[str, str], Path]]:
 def natural(name: str) -> list[tuple[bool, int, str]]:
     """A key that sorts numbers in names as numbers."""
     return [(c.isdigit(), int(c) if c.isdigit() else 0, c) for c in re.split(r"(\d+)", str(name))]
+
+
+def _planned(scans: Scans, stories: Sequence[str], participants: Sequence[str]) -> list[Scan]:
+    """The files of a folder in BIDS that a rule is to make, as fMRIPrep would name them."""
+    root, found = Path(scans.bids), []
+    for who in participants:
+        for story in stories:
+            name = f"sub-{who}/func/sub-{who}_task-{story}"
+            ends = [f"_space-{scans.space}_desc-{scans.desc}_bold.nii.gz"]
+            if not scans.desc:
+                ends = [f"_hemi-{side}_space-{scans.space}_bold{SURFACE}" for side in HEMISPHERES]
+            paths = tuple(root / f"{name}{end}" for end in ends)
+            sidecar = root / f"task-{story}_bold.json"
+            confounds = root / f"{name}_desc-confounds_timeseries.tsv"
+            found.append(Scan(story, who, paths, (sidecar,), None, confounds))
+    return found
 
 
 def _by_pattern(scans: Scans, stories: Sequence[str], participants: Sequence[str]) -> list[Scan]:

@@ -1,8 +1,8 @@
 """Encoding models as tables: every layer against every region of every person.
 
-Open `scores.py` first. `alignment.py` has the other measures of likeness, `baselines.py` what a
-layer explains beyond length, position and the untrained model. The arrays are fitted in
-`geomod.ridge`.
+Open `scores.py` first. `design.py` says how rows of texts become rows of responses, `alignment.py`
+has the other measures of likeness, `baselines.py` what a layer explains beyond length, position and
+the untrained model. The arrays are fitted in `geomod.ridge`.
 """
 
 from typing import TYPE_CHECKING

@@ -8,16 +8,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from geomod.brain.responses import AVERAGE, Block, response_blocks
+from geomod.encoding.design import Design
 from geomod.encoding.groups import SPLIT
-from geomod.encoding.scores import Features, cross_validation
+from geomod.encoding.scores import Features
 from geomod.encoding.settings import Settings
 from geomod.ridge.banded import Baseline, Climb, Ladder
 from geomod.ridge.engine import encode
 
 log = logging.getLogger(__name__)
 
-# Baselines that are columns of the sentences.
+# Baselines that are columns of the sentences, or of the rows of stories.
 OF_SENTENCES = {"length": ["n_words", "n_characters"], "position": ["position"]}
+OF_STORIES = {"word_rate": ["word_rate"], "position": ["tr"]}
 SPANS = (1.0, 4.0, 16.0)  # SD of the Gaussians of `smooth`, in rows
 COLUMNS = ["layer", "region", "participant", "baseline"]
 COLUMNS += ["score_baseline", "score_layer", "score_joint", "unique", "unique_r2"]
@@ -26,9 +28,10 @@ COLUMNS += ["score_baseline", "score_layer", "score_joint", "unique", "unique_r2
 class Baselines:
     """What stands beside the layers of every checkpoint of a model.
 
-    `untrained` are the features of the model before training, `nuisances` the table of that name;
-    None where there are none. What a baseline predicts alone is the same at every layer and step,
-    and found once.
+    `untrained` are the features of the model before training, `nuisances` the table of that name,
+    or of the confounds of scans; None where there are none. What a baseline predicts alone is the
+    same at every layer and step, and found once. Of the names in the settings those count that
+    there are: sentences have a `length`, stories a `word_rate`, delayed as the layers are.
     """
 
     def __init__(
@@ -38,13 +41,15 @@ class Baselines:
         untrained: Features | None = None,
         nuisances: pd.DataFrame | None = None,
     ) -> None:
-        self.names: list[str] = list(settings.baselines)
+        self._columns = OF_STORIES if settings.delays else OF_SENTENCES
+        known = {"smooth", "untrained", "nuisances", *self._columns}
+        self.names: list[str] = [name for name in settings.baselines if name in known]
         if "smooth" in self.names and not has_order(stimuli):
             log.info("no baseline `smooth`: the sentences have no groups, and so no order")
             self.names.remove("smooth")
-        if "nuisances" in self.names and nuisances is None:
+        if "nuisances" in self.names and (nuisances is None or nuisances.empty):
             self.names.remove("nuisances")
-        self._group_by = settings.group_by
+        self._settings, self._group_by = settings, settings.group_by
         self._standardize, self._match_width = settings.standardize, settings.match_width
         self._stimuli, self._nuisances = stimuli, nuisances
         self._untrained = untrained and {
@@ -60,10 +65,12 @@ class Baselines:
         """The baselines on a block's sentences, by name."""
         key = block.rows.tobytes() + block.matrix.tobytes()
         if key not in self._of_block:
+            design = Design(self._settings, self._stimuli, block.rows)
             self._of_block[key] = {
                 name: Baseline(
                     self._values(name),
-                    rows=block.rows,
+                    rows=design.rows,
+                    delays=design.delays,
                     standardize=self._standardize,
                     match_width=self._match_width,
                 )
@@ -79,9 +86,17 @@ class Baselines:
             knows = may_part_groups(self._stimuli, self._group_by)
             return smooth(self._stimuli) if knows else np.zeros((len(self._stimuli), 1))
         if name == "nuisances" and self._nuisances is not None:
-            table = self._nuisances.pivot_table(index="item_id", columns="nuisance", values="value")
-            return table.loc[self._stimuli["item_id"]].to_numpy(dtype=np.float64)
-        return self._stimuli[OF_SENTENCES[name]].to_numpy(dtype=np.float64)
+            return self._of_everybody(self._nuisances)
+        return self._stimuli[self._columns[name]].to_numpy(dtype=np.float64, copy=True)
+
+    def _of_everybody(self, table: pd.DataFrame) -> NDArray[np.float64]:
+        """A column a nuisance. Confounds are those of all participants side by side, since the
+        average has all of them; 0, as everything is before a story, where somebody heard none."""
+        names = ["participant", "confound"] if "confound" in table else ["nuisance"]
+        wide = table.pivot_table(index="item_id", columns=names, values="value")
+        if "confound" in table:
+            wide = wide.reindex(self._stimuli["item_id"]).fillna(0.0)
+        return wide.loc[self._stimuli["item_id"]].to_numpy(dtype=np.float64, copy=True)
 
 
 def has_order(stimuli: pd.DataFrame) -> bool:
@@ -165,13 +180,9 @@ def against_baselines(
     for block in response_blocks(responses, stimuli):
         climb = ladders(block, layers) if layers else None
         if climb is not None:
-            encode(
-                np.stack([features[layer][block.rows] for layer in layers]),
-                block.matrix,
-                device=device,
-                beside=climb,
-                **cross_validation(settings, stimuli, block.rows),
-            )
+            design = Design(settings, stimuli, block.rows)
+            chosen = np.stack([features[layer][design.rows] for layer in layers])
+            encode(chosen, block.matrix, device=device, beside=climb, **design.told)
     return ladders.table()
 
 

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from geomod.brain.responses import AVERAGE, Block, response_blocks
 from geomod.brain.voxels import Voxels
 from geomod.encoding.alignment import IN_SCORES, MEASURES, Quantiles, Seen
-from geomod.encoding.groups import how_to_cut
+from geomod.encoding.design import Design
 from geomod.encoding.settings import Settings
 from geomod.ridge.engine import Encoding, Fitted, encode, normalize
 
@@ -47,8 +46,11 @@ def encode_checkpoint(
     `features` gives layer → [sentences, width] in the order of `stimuli`. A layer whose activations
     are not finite has no score: its rows are NaN, and the other layers are fitted all the same. The
     measures of `alignment.py` are those of the participants' average, and NaN for single ones,
-    since they cost more time than the scores. `beside` goes on from the fits, as
-    `baselines.Ladders` do.
+    since they cost more time than the scores; and for stories, whose rows are alike where they are
+    near in time, whatever is said. `beside` goes on from the fits, as `baselines.Ladders` do.
+
+    `stimuli` may be the rows of stories in place of sentences: then features are of all rows, and
+    delayed (`design.py`).
     """
     finite = [layer for layer, values in sorted(features.items()) if np.isfinite(values).all()]
     broken = sorted(set(features) - set(finite))
@@ -58,12 +60,19 @@ def encode_checkpoint(
     for block in response_blocks(responses, stimuli):
         rows, matrix, targets = block
         if finite:
-            layers = np.stack([features[layer][rows] for layer in finite])
+            design = Design(settings, stimuli, rows)
+            layers = np.stack([features[layer][design.rows] for layer in finite])
             then = beside(block, finite) if beside else None
-            found = _encode(layers, matrix, rows, stimuli, settings, device, then)
+            count = settings.permutations
+            found = encode(
+                layers, matrix, permutations=count, device=device, beside=then, **design.told
+            )
             scores.append(
                 _scores(found, finite, targets).merge(
-                    _alignment(layers, finite, matrix, targets, settings.trsa), how="left"
+                    _alignment(layers, finite, matrix, targets, settings.trsa)
+                    if design.delays is None
+                    else _rows(finite, targets).assign(**dict.fromkeys(IN_SCORES, np.nan)),
+                    how="left",
                 )
             )
             folds.append(_folds(found, finite, targets))
@@ -90,13 +99,11 @@ def encode_voxels(
     Every voxel has penalties of its own. There is no null: permutations of 10,000 voxels would take
     longer than the rest of a run.
     """
-    settings = replace(settings, permutations=0)
     scores = {}
+    design = Design(settings, stimuli, voxels.rows)
     for layer, values in sorted(features.items()):
         if np.isfinite(values).all():
-            found = _encode(
-                values[voxels.rows], voxels.matrix, voxels.rows, stimuli, settings, device
-            )
+            found = encode(values[design.rows], voxels.matrix, device=device, **design.told)
             scores[layer] = found.score[0]
         else:
             log.warning("layer %d holds activations that are not finite, and gets no score", layer)
@@ -104,30 +111,11 @@ def encode_voxels(
     return scores
 
 
-def _encode(
-    features: NDArray[np.float32],
-    responses: NDArray[np.floating[Any]],
-    rows: NDArray[np.intp],
-    stimuli: pd.DataFrame,
-    settings: Settings,
-    device: str,
-    beside: Callable[[Fitted], object] | None = None,
-) -> Encoding:
-    """`geomod.ridge.encode` by `settings`; `rows` of the sentences."""
-    chosen = cross_validation(settings, stimuli, rows)
-    count = settings.permutations
-    return encode(features, responses, permutations=count, device=device, beside=beside, **chosen)
-
-
 def cross_validation(
     settings: Settings, stimuli: pd.DataFrame, rows: NDArray[np.intp]
 ) -> dict[str, Any]:
     """What `geomod.ridge.encode` and `geomod.ridge.ladder` are told alike."""
-    names = ("alphas", "standardize", "match_width", "seed")
-    return {
-        **how_to_cut(settings, stimuli, rows),
-        **{name: getattr(settings, name) for name in names},
-    }
+    return Design(settings, stimuli, rows).told
 
 
 FOLD_COLUMNS = ["layer", "region", "participant", "fold", "r", "r2", "alpha"]

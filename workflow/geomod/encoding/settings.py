@@ -24,7 +24,8 @@ class Settings(Cut):
 
     `penalties`: log10 of the smallest and of the largest, and how many. `match_width` is the
     config's `features.match_width`. Without permutations there is no p. `trsa` are the quantiles of
-    the geo-topological transform.
+    the geo-topological transform. Only stories have `delays` (in TRs), and a `gap` where one of
+    them is cut.
     """
 
     penalties: tuple[float, float, int]
@@ -33,6 +34,8 @@ class Settings(Cut):
     permutations: int = 0
     baselines: Sequence[str] = ()
     trsa: tuple[float, float] = (0.1, 0.9)
+    delays: Sequence[int] = ()
+    gap: int = 0
 
     @property
     def alphas(self) -> NDArray[np.float64]:

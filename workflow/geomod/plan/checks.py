@@ -25,7 +25,7 @@ from geomod.plan.config.whole import Config
 from geomod.plan.datasets import as_files
 from geomod.plan.grid import Grid, known_steps, width_of
 from geomod.stories.names import story_names
-from geomod.toy.shapes import TOY_REGIONS
+from geomod.toy.shapes import STORY_REGIONS, TOY_REGIONS
 
 
 @dataclass(frozen=True)
@@ -219,6 +219,8 @@ def look(section: Section, dataset: Dataset) -> Known:
     """What the files of the dataset hold, refusing what they are seen to lack."""
     if section.simulate:
         _look_for_toy_regions(dataset)
+        if section.story:
+            return Known("the simulated listeners", list(dataset.participants))
         made = section.simulate
         return Known("the simulated brain", list(dataset.participants), made.sentences, 0)
     if dataset.assembly:
@@ -255,11 +257,12 @@ def _look_at_own_reader(reader: OwnReader) -> str:
 
 
 def _look_for_toy_regions(dataset: Dataset) -> None:
-    unknown = [region for region in dataset.regions if region not in TOY_REGIONS]
+    there = STORY_REGIONS if dataset.story else TOY_REGIONS
+    unknown = [region for region in dataset.regions if region not in there]
     if unknown:
         raise InputError(
             f"`dataset.regions`: a simulated brain has no region {unknown[0]!r}; "
-            f"it has {', '.join(TOY_REGIONS)}"
+            f"it has {', '.join(there)}"
         )
 
 

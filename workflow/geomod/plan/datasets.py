@@ -1,10 +1,13 @@
 """A dataset as the files that it is made of, known before any of them is read."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
 from geomod.brain.dataset import Dataset
 from geomod.plan.config.dataset import Dataset as Section
+from geomod.plan.config.dataset import Simulation
+from geomod.toy.shapes import SURFACE, SURFACE_SPACE, VOLUME, VOLUME_SPACE
 
 
 def as_files(section: Section, world: str) -> Dataset:
@@ -14,7 +17,11 @@ def as_files(section: Section, world: str) -> Dataset:
     left_out = {"simulate", "download", "context", "long", "group_by", "splits", "nuisances"}
     left_out |= {"hierarchy"}
     values = section.model_dump(exclude=left_out, exclude_none=True)
-    if section.simulate:
+    for name in ("delays", "gap"):  # the brain's responses are the same whatever they are fitted on
+        values.get("story", {}).pop(name, None)
+    if section.simulate and section.story:
+        values |= _simulated_stories(section.simulate, values["story"], world)
+    elif section.simulate:
         values["nifti"] = {
             "betas": f"{world}/sub-{{participant}}.nii.gz",
             "parcels": f"{world}/parcels.nii.gz",
@@ -23,6 +30,20 @@ def as_files(section: Section, world: str) -> Dataset:
         names = [f"{number:02d}" for number in range(1, section.simulate.participants + 1)]
         values |= {"sentences": f"{world}/sentences.csv", "participants": names}
     return Dataset.of(values)
+
+
+def _simulated_stories(made: Simulation, told: dict[str, Any], world: str) -> dict[str, Any]:
+    of_scans = {"bids": f"{world}/bids", "confounds": ["cosine*"], "regress": True, "planned": True}
+    if made.scans == "surface":
+        people: Sequence[str] = SURFACE
+        parcels = {"parcels": f"{world}/parcels_hemi-{{hemi}}.label.gii"}
+        of_scans |= {"space": SURFACE_SPACE, **parcels}
+    else:
+        people, parcels = VOLUME, {"parcels": f"{world}/parcels.nii.gz"}
+        labels = f"{world}/labels.tsv"
+        of_scans |= {"space": VOLUME_SPACE, "desc": "preproc", "labels": labels, **parcels}
+    story = {**told, "words": f"{world}/words.csv"}
+    return {"story": story, "scans": of_scans, "participants": list(people)}
 
 
 def how_read(section: Section) -> dict[str, Any]:

@@ -93,6 +93,7 @@ def bos_of(config: Config, suite: str) -> str:
 def encoding_settings(config: Config, dataset: str) -> Settings:
     """What the encoding models of a dataset are told."""
     chosen, alphas = config.encoding, config.encoding.alphas
+    story = config.each_dataset[dataset].story
     return Settings(
         folds=chosen.folds,
         inner_folds=chosen.inner_folds,
@@ -104,6 +105,8 @@ def encoding_settings(config: Config, dataset: str) -> Settings:
         permutations=chosen.permutations,
         baselines=chosen.baselines,
         trsa=chosen.trsa,
+        delays=tuple(story.delays) if story else (),
+        gap=story.gap if story else 0,
     )
 
 

@@ -7,7 +7,7 @@ Training is always on a log axis, log2(step + 1), and layer 0 (the embedding) at
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -63,7 +63,11 @@ STYLE: Any = {
 
 
 def panels(
-    rows: int, columns: int, width: float = 2.4, height: float = 1.9, sharey: bool = False
+    rows: int,
+    columns: int,
+    width: float = 2.4,
+    height: float = 1.9,
+    sharey: bool | Literal["row"] = False,
 ) -> tuple[Figure, np.ndarray]:
     """Rows × columns of axes, as wide as two columns of a page at most.
 

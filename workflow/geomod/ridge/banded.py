@@ -34,8 +34,10 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from geomod.ridge.blas import product
+from geomod.ridge.delays import Delays
 from geomod.ridge.engine import (
     ALPHAS,
+    Designs,
     Fit,
     Fitted,
     centred,
@@ -43,11 +45,12 @@ from geomod.ridge.engine import (
     encode,
     fit_fold,
     scores,
-    standardized,
 )
-from geomod.ridge.factor import Factor, factorize, leading, on_components, solve
+from geomod.ridge.factor import Factor
 from geomod.ridge.folds import Folds, InnerFolds, Scheme
 from geomod.ridge.held_out import fit_in, held_out_predictions, mean_error
+from geomod.ridge.sides import RowSides, Sides
+from geomod.ridge.sides import beside as side_by_side
 
 Floats = NDArray[np.float64]
 Rung = Literal["baseline", "layer", "joint"]
@@ -89,8 +92,9 @@ class Baseline:
     """Columns beside a layer, with what they predict alone: found once, whatever they stand beside.
 
     `values` are `[n, width]`, or such an array for each layer that has its own (the same layer of
-    the untrained model), and `rows` those of them that the responses are to. One baseline serves
-    any number of climbs over the same responses, folds and penalties.
+    the untrained model), and `rows` those of them that the responses are to, or that `delays` know
+    the stories of. One baseline serves any number of climbs over the same responses, folds and
+    penalties.
     """
 
     def __init__(
@@ -98,28 +102,40 @@ class Baseline:
         values: NDArray[np.floating] | Mapping[int, NDArray[np.floating]],
         *,
         rows: NDArray[np.intp] | slice = slice(None),
+        delays: Delays | None = None,
         standardize: bool = True,
         match_width: int | None = None,
     ) -> None:
-        self._values, self._rows = values, rows
-        self._scale, self.match_width = standardize, match_width
+        self._by_layer = isinstance(values, Mapping)
+        self._values = values if isinstance(values, Mapping) else {0: values}
+        self._rows, self._delays, self._scale = rows, delays, standardize
+        self.match_width = match_width
+        self._designs: Designs | None = None
         self._alone: dict[tuple[int | None, int], Fit] = {}
 
     def stands_beside(self, layer: int) -> bool:
-        return not isinstance(self._values, Mapping) or layer in self._values
+        return not self._by_layer or layer in self._values
 
-    def bands(self, layer: int, fitted: Fitted) -> tuple[Tensor, Tensor]:
-        """Training and test rows beside a layer, standardized and cut as the layer is."""
-        values = self._values[layer] if isinstance(self._values, Mapping) else self._values
-        device = str(fitted.train.device)
-        rows = standardized(values[self._rows], fitted.split, scale=self._scale, device=device)
-        return leading(*rows, self.match_width)
+    def sides(self, layer: int, fitted: Fitted) -> Sides:
+        """Training and test rows beside a layer, standardized (or delayed) and cut as it is."""
+        if self._designs is None:
+            self._designs = Designs(
+                self._values,
+                self._delays,
+                standardize=self._scale,
+                device=str(fitted.targets.device),
+                rows=self._rows,
+            )
+        sides = self._designs(layer if self._by_layer else 0, fitted.split)
+        if self.match_width is None:
+            return sides
+        return sides.on_components(sides.factorize(self.match_width))
 
     def alone(self, layer: int, fitted: Fitted, y: Tensor) -> Fit:
         """What the baseline alone predicts of `y` in the fold of a layer that was fitted."""
-        key = layer if isinstance(self._values, Mapping) else None, fitted.fold
+        key = layer if self._by_layer else None, fitted.fold
         if key not in self._alone:
-            self._alone[key] = _fit(self.bands(layer, fitted), fitted, y)
+            self._alone[key] = _fit(self.sides(layer, fitted), fitted, y)
         return self._alone[key]
 
 
@@ -150,15 +166,20 @@ class Climb:
         """Climb in one fold of a layer, which was fitted just now."""
         layer, y = self.layers[fitted.layer], fitted.targets[:, self.columns]
         beside = {name: b for name, b in self.baselines.items() if b.stands_beside(layer)}
-        rows = {name: baseline.bands(layer, fitted) for name, baseline in beside.items()}
-        narrow = [name for name in beside if rows[name][0].shape[1] <= NARROW]
-        found = _with_narrow(fitted, y, [rows[name] for name in narrow], self.balances)
+        sides = {name: baseline.sides(layer, fitted) for name, baseline in beside.items()}
+        narrow = {
+            name: rows
+            for name, rows in sides.items()
+            if isinstance(rows, RowSides) and rows.train.shape[1] <= NARROW
+        }
+        found = _with_narrow(fitted, y, list(narrow.values()), self.balances)
         joint = dict(zip(narrow, found, strict=True))
         fit = fitted.fit
         of_layer = Fit(*(part[..., self.columns] for part in (fit.best, fit.gain, fit.explained)))
         for name, baseline in beside.items():
             if name not in joint:
-                joint[name] = _with_wide(fitted, y, rows[name], self.balances, baseline.match_width)
+                cut = baseline.match_width is not None
+                joint[name] = _with_wide(fitted, y, sides[name], self.balances, cut=cut)
             alone = baseline.alone(layer, fitted, y)
             both, beta = joint[name]
             best, rung = _best([of_layer, both, alone])
@@ -191,8 +212,10 @@ def ladder(
     balances: Sequence[float] = BALANCES,
     folds: Folds = 5,
     inner_folds: InnerFolds = 5,
-    scheme: Scheme = "shuffled",
+    scheme: Scheme | None = None,
     groups: ArrayLike | None = None,
+    gap: int | None = None,
+    delays: Delays | None = None,
     standardize: bool = True,
     seed: int = 0,
     device: str = "cpu",
@@ -205,14 +228,14 @@ def ladder(
     of the untrained model). `balances` are the values of β between 0 and ∞, which are always among
     the choices. `match_width` cuts the layer and the baseline, each by its own components.
     """
-    base = checked(baseline, responses, alphas)[0]
-    x = checked(features, responses, alphas)[0]
+    base = checked(baseline, responses, alphas, delays)[0]
+    x = checked(features, responses, alphas, delays)[0]
     if len(base) not in (1, len(x)):
         raise ValueError(f"{len(base)} baselines for {len(x)} layers: give one, or one a layer")
     if not len(balances) or not all(0 < beta < np.inf for beta in balances):
         raise ValueError(f"balances must be finite numbers above 0, and one at least: {balances}")
     values = base[0] if len(base) == 1 else dict(enumerate(base))
-    beside = Baseline(values, standardize=standardize, match_width=match_width)
+    beside = Baseline(values, delays=delays, standardize=standardize, match_width=match_width)
     climb = Climb({"": beside}, range(len(x)), balances=balances)
     encode(
         dict(enumerate(x)),
@@ -222,6 +245,8 @@ def ladder(
         inner_folds=inner_folds,
         scheme=scheme,
         groups=groups,
+        gap=gap,
+        delays=delays,
         standardize=standardize,
         match_width=match_width,
         seed=seed,
@@ -236,21 +261,11 @@ Joint = tuple[Fit, Tensor]  # the joint model at the best β of each target, and
 
 
 def _with_wide(
-    fitted: Fitted,
-    y: Tensor,
-    baseline: tuple[Tensor, Tensor],
-    balances: Sequence[float],
-    components: int | None,
+    fitted: Fitted, y: Tensor, baseline: Sides, balances: Sequence[float], *, cut: bool
 ) -> Joint:
     """Both bands as one: a factorization for each β."""
-    rows = (fitted.train, fitted.test)
-    if components is not None:
-        rows = on_components(fitted.factor, *rows)
-    fits = []
-    for beta in balances:
-        b, b_test = (beta**0.5 * part for part in baseline)
-        mixture = torch.cat([b, rows[0]], dim=1), torch.cat([b_test, rows[1]], dim=1)
-        fits.append(_fit(mixture, fitted, y))
+    layer = fitted.sides.on_components(fitted.factor) if cut else fitted.sides
+    fits = [_fit(side_by_side(baseline, layer, beta), fitted, y) for beta in balances]
     best, chosen = _best(fits)
     return best, y.new_tensor(balances)[chosen]
 
@@ -270,7 +285,7 @@ class Columns:
 
     @classmethod
     def beside(cls, fitted: Fitted, baselines: Sequence[Tensor]) -> "Columns":
-        factor = fitted.factor if fitted.factor.is_exact else factorize(fitted.train)
+        factor = fitted.factor if fitted.factor.is_exact else fitted.sides.factorize()
         alphas, z = factor.penalties(fitted.alphas), torch.cat(list(baselines), dim=1)
         seen = product(factor.u.T, z)
         rest = alphas[:, None] / (factor.s + alphas[:, None])  # 1 − w, without cancelling
@@ -285,27 +300,28 @@ class Columns:
 def _with_narrow(
     fitted: Fitted,
     y: Tensor,
-    baselines: Sequence[tuple[Tensor, Tensor]],
+    baselines: Sequence[RowSides],
     balances: Sequence[float],
 ) -> list[Joint]:
     """The layer with each of some baselines of few columns, from its own fit of y and of those."""
     if not baselines:
         return []
-    columns = Columns.beside(fitted, [train for train, _ in baselines])
+    columns = Columns.beside(fitted, [baseline.train for baseline in baselines])
     targets, betas = centred(y[fitted.split[0]])[0], y.new_tensor(balances)
     together = fit_in(fitted.memory_mb / 2, 4 * 8 * len(columns.alphas) * len(targets))
     parts = targets.split(together, dim=1)
     gains = torch.cat([_gains(fitted, columns, part, betas) for part in parts], dim=-1)
     each, joint = np.arange(targets.shape[1]), []
-    for (train, test), band, gain in zip(baselines, columns.bands, gains, strict=True):
+    for baseline, band, gain in zip(baselines, columns.bands, gains, strict=True):
         of_beta, of_alpha = gain.max(dim=1)
         most, chosen = of_beta.max(dim=0)
         best, beta = of_alpha[chosen, each], betas[chosen]
         alpha = columns.alphas[best]
         left = columns.left[best][:, :, band].mT  # [targets, columns, rows]
-        v = _weights(left @ train, left @ targets.T[:, :, None], alpha / beta)[:, :, 0].T
-        w = solve(columns.factor, fitted.train, targets - train @ v, alpha)
-        explained = product(fitted.test, w) + test @ v
+        z = baseline.train
+        v = _weights(left @ z, left @ targets.T[:, :, None], alpha / beta)[:, :, 0].T
+        of_layer = fitted.sides.predict(columns.factor, targets - z @ v, alpha)
+        explained = of_layer + baseline.test @ v
         joint.append((Fit(best, most, explained), beta))
     return joint
 
@@ -317,7 +333,7 @@ def _gains(fitted: Fitted, columns: Columns, y: Tensor, betas: Tensor) -> Tensor
     moments = columns.left.mT @ both
     gains = y.new_zeros(len(columns.bands), len(betas), len(alphas), y.shape[1])
     given = (alphas, fitted.blocks, fitted.memory_mb)
-    for blocks, some, p in held_out_predictions(columns.factor, both, *given):
+    for blocks, scored, some, p in held_out_predictions(columns.factor, both, *given):
         error = mean_error(both, blocks)
         d = error - p
         others = moments[some, None] - columns.left[some][:, blocks].mT @ d
@@ -325,8 +341,9 @@ def _gains(fitted: Fitted, columns: Columns, y: Tensor, betas: Tensor) -> Tensor
             square, right = others[..., band, band], others[..., band, k:]
             for j, beta in enumerate(betas):
                 v = _weights(square, right, alphas[some, None] / beta)
-                joint = p[..., k:] + d[..., band] @ v
-                gains[i, j, some] += ((2 * error[..., k:] - joint) * joint).sum(dim=(1, 2))
+                joint = p[:, :, :scored, k:] + d[:, :, :scored, band] @ v
+                missed = 2 * error[:, :scored, k:] - joint
+                gains[i, j, some] += (missed * joint).sum(dim=(1, 2))
     return gains.nan_to_num(nan=0.0)  # NaN where rounding left nothing
 
 
@@ -336,10 +353,10 @@ def _weights(square: Tensor, right: Tensor, ridge: Tensor) -> Tensor:
     return torch.linalg.solve_ex(square + ridge[..., None, None] * one, right)[0]
 
 
-def _fit(rows: tuple[Tensor, Tensor], fitted: Fitted, y: Tensor) -> Fit:
+def _fit(sides: Sides, fitted: Fitted, y: Tensor) -> Fit:
     """Other training and test rows, fitted as the layer was."""
     y_train = y[fitted.split[0]]
-    return fit_fold(*rows, y_train, fitted.alphas, fitted.blocks, fitted.memory_mb)[0]
+    return fit_fold(sides, y_train, fitted.alphas, fitted.blocks, fitted.memory_mb)[0]
 
 
 def _best(fits: list[Fit]) -> tuple[Fit, Tensor]:

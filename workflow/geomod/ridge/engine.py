@@ -8,6 +8,8 @@ How one factorization (`geomod.ridge.factor`) answers for every penalty and inne
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -19,11 +21,12 @@ from geomod.base.arrays import as_array
 from geomod.base.errors import InputError
 from geomod.base.workers import in_threads
 from geomod.ridge.blas import product
-from geomod.ridge.factor import Factor, factorize, solve
+from geomod.ridge.delays import GAP, Delays
+from geomod.ridge.factor import Factor
 from geomod.ridge.folds import (
+    Block,
     Folds,
     InnerFolds,
-    Rows,
     Scheme,
     Split,
     inner_blocks,
@@ -32,6 +35,7 @@ from geomod.ridge.folds import (
 )
 from geomod.ridge.held_out import fit_in
 from geomod.ridge.penalties import best_penalties
+from geomod.ridge.sides import RowSides, Sides, sides_of_kernel, standardized
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +43,10 @@ Floats = NDArray[np.float64]
 Layers = Sequence[NDArray[np.floating]]  # [n, width] each; widths may differ
 
 ALPHAS = tuple(np.logspace(-2, 8, 21))  # the config's default too
+
+# Targets that are fitted together. Tens of thousands need less memory in parts, and little more
+# time: what is made again for each part is small beside applying it.
+TOGETHER = 5120
 
 
 @dataclass(frozen=True)
@@ -97,9 +105,8 @@ class Fitted:
     layer: int  # its place among those given
     fold: int
     split: Split
-    blocks: list[Rows]  # the inner held-out rows, within the training rows
-    train: Tensor  # [training rows, width], standardized
-    test: Tensor  # [test rows, width]
+    blocks: list[Block]  # what the inner folds leave out, within the training rows
+    sides: Sides  # the features of training and test rows, standardized
     targets: Tensor  # [n, targets]
     alphas: Tensor
     memory_mb: float
@@ -114,8 +121,10 @@ def encode(
     alphas: ArrayLike = ALPHAS,
     folds: Folds = 5,
     inner_folds: InnerFolds = 5,
-    scheme: Scheme = "shuffled",
+    scheme: Scheme | None = None,
     groups: ArrayLike | None = None,
+    gap: int | None = None,
+    delays: Delays | None = None,
     standardize: bool = True,
     match_width: int | None = None,
     permutations: int = 0,
@@ -138,58 +147,73 @@ def encode(
 
     `folds` and `inner_folds` are numbers, or splitters of scikit-learn such as
     `KFold(5, shuffle=True, random_state=0)`; `folds` may be a list of (train, test) pairs of row
-    numbers too, `inner_folds` `"loo"`. Numbers cut rows as `scheme` says, and never a group where
-    `groups` are given.
+    numbers too, `inner_folds` `"loo"`. Numbers cut rows as `scheme` says (`shuffled` if nothing is
+    said), and never a group where `groups` are given.
+
+    With `delays`, rows of features and responses are TRs of stories: features are z-scored and
+    delayed within them and responses z-scored, as `geomod.ridge.delays` says, and nothing is
+    standardized further. Folds then part whole stories if nothing else is said, or one story
+    into contiguous parts, with a `gap` of 10 TRs about each that is not fitted on.
 
     With `permutations`, the rows of the responses are permuted (whole groups where folds are
-    grouped) and refitted with the penalties that the real responses chose. Layers and folds are
-    dealt to as many cores as torch may use. `beside` is called with each layer and fold as soon as
-    it is fitted, by the core that did: models that share its factorization (`geomod.ridge.banded`)
-    cost little there.
+    grouped; turned round within each story where they are delayed) and refitted with the penalties
+    that the real responses chose. Layers and folds are dealt to as many cores as torch may use.
+    `beside` is called with each layer and fold as soon as it is fitted, by the core that did:
+    models that share its factorization (`geomod.ridge.banded`) cost little there.
     """
-    x, y, grid = checked(features, responses, alphas)
-    if groups is not None:
-        scheme = "grouped"
-    splits = outer_folds(len(y), folds, seed, scheme=scheme, groups=groups)
-    inner = [inner_blocks(t, inner_folds, seed, scheme=scheme, groups=groups) for t, _ in splits]
-    orders = torch.as_tensor(permuted_rows(len(y), permutations, seed, groups).T, device=device)
+    x, y, grid = checked(features, responses, alphas, delays)
+    cut = cutting(scheme, groups, gap, delays)
+    splits = outer_folds(len(y), folds, seed, **cut)
+    inner = [inner_blocks(train, inner_folds, seed, **cut) for train, _ in splits]
+    if delays is None:
+        drawn_rows = permuted_rows(len(y), permutations, seed, cut["groups"])
+    else:
+        drawn_rows = delays.shifts(permutations, seed)
+    orders = torch.as_tensor(drawn_rows.T, device=device)
     targets = torch.as_tensor(y, device=device)
     penalties = torch.as_tensor(grid, device=device)
 
     workers = torch.get_num_threads() if device == "cpu" else 1
     memory = memory_mb / workers
-
-    def outcome(task: tuple[int, int]) -> tuple[Fit, Floats, Floats, int, Floats]:
-        layer, fold = task
-        split, blocks = splits[fold], inner[fold]
-        x_train, x_test = standardized(x[layer], split, scale=standardize, device=device)
-        y_train = targets[split[0]]
-        fit, factor = fit_fold(x_train, x_test, y_train, penalties, blocks, memory, match_width)
-        if beside is not None:
-            rows = (split, blocks, x_train, x_test)
-            beside(Fitted(layer, fold, *rows, targets, penalties, memory, factor, fit))
-        r, r2, constant = scores(fit.explained, targets, split)
-        chosen = factor.penalties(penalties)[fit.best]
-        drawn = _null_r(factor, x_train, x_test, targets, split, orders, chosen, memory)
-        return fit, r, r2, constant, drawn
-
+    sides_of = Designs(x, delays, standardize=standardize, device=device)
     shape = (len(x), len(splits), y.shape[1])
-    r, r2, alpha = np.empty(shape), np.empty(shape), np.empty(shape)
-    null = np.zeros((len(x), permutations, y.shape[1]))
+    together = y.shape[1] if beside is not None else TOGETHER
+    parts = [slice(k, k + together) for k in range(0, y.shape[1], together)]
     predictions = np.full((len(x), *y.shape), np.nan) if keep_predictions else None
     tested = np.concatenate([test for _, test in splits])
     if keep_predictions and len(np.unique(tested)) < len(tested):
         raise InputError("keep_predictions: folds that overlap test some rows twice")
+
+    def outcome(task: tuple[int, int]) -> list[tuple[Floats, Floats, Floats, int, Floats]]:
+        layer, fold = task
+        split, blocks = splits[fold], inner[fold]
+        sides = sides_of(layer, split)
+        factor = sides.factorize(match_width, fast=y.shape[1] <= len(split[1]))
+        found = []
+        for part in parts:
+            some = targets[:, part].double()
+            fit = fit_targets(sides, factor, some[split[0]], penalties, blocks, memory, match_width)
+            if beside is not None:
+                given = (split, blocks, sides, some, penalties, memory, factor)
+                beside(Fitted(layer, fold, *given, fit))
+            r, r2, constant = scores(fit.explained, some, split)
+            chosen = factor.penalties(penalties)[fit.best]
+            drawn = _null_r(factor, sides, some, split, orders, chosen, memory)
+            found.append((r, r2, grid[fit.best.cpu().numpy()], constant, drawn))
+            if predictions is not None:
+                mean = some[split[0]].mean(dim=0)
+                predictions[layer, split[1], part] = (mean + fit.explained).cpu()
+        return found
+
+    r, r2, alpha = np.empty(shape), np.empty(shape), np.empty(shape)
+    null = np.zeros((len(x), permutations, y.shape[1]))
     constant = 0
     tasks = list(np.ndindex(shape[:2]))
     for task, found in zip(tasks, in_threads(outcome, tasks, workers), strict=True):
-        fit, r[task], r2[task], undefined, drawn = found
-        alpha[task] = grid[fit.best.cpu().numpy()]
-        constant += undefined
-        null[task[0]] += drawn / len(splits)
-        if predictions is not None:
-            train, test = splits[task[1]]
-            predictions[task[0], test] = (targets[train].mean(dim=0) + fit.explained).cpu()
+        for part, (*scored, undefined, drawn) in zip(parts, found, strict=True):
+            r[task][part], r2[task][part], alpha[task][part] = scored
+            constant += undefined
+            null[task[0]][:, part] += drawn / len(splits)
 
     encoding = Encoding(
         r=r,
@@ -205,12 +229,67 @@ def encode(
     return encoding
 
 
+def cutting(
+    scheme: Scheme | None, groups: ArrayLike | None, gap: int | None, delays: Delays | None
+) -> dict[str, Any]:
+    """How rows are cut into folds, where something is left unsaid."""
+    if delays is not None:
+        if groups is not None:
+            groups = np.asarray(groups)[delays.kept]
+        elif scheme in (None, "grouped") and len(delays.kept_runs) > 1:
+            groups = delays.groups
+        elif scheme is None:
+            scheme = "contiguous"
+        if gap is None and scheme == "contiguous":
+            gap = GAP
+    scheme = "grouped" if groups is not None else scheme or "shuffled"
+    return {"scheme": scheme, "groups": groups, "gap": gap or 0}
+
+
+class Designs:
+    """The features of each layer in each fold, standardized, or delayed and centred.
+
+    The delayed features of a layer are the same in every fold: they are made once for all of them.
+    """
+
+    def __init__(
+        self,
+        layers: Layers | Mapping[int, NDArray[np.floating]],
+        delays: Delays | None,
+        *,
+        standardize: bool,
+        device: str,
+        rows: NDArray[np.intp] | slice = slice(None),
+    ) -> None:
+        self._layers, self._rows_of_all, self._delays = layers, rows, delays
+        self._scale, self._device = standardize and delays is None, device
+        self._one_at_a_time = Lock()
+        # Workers take folds in turn, so that two layers at most are at work together.
+        self._delayed = lru_cache(maxsize=2)(self._delay)
+
+    def __call__(self, layer: int, split: Split) -> Sides:
+        if self._delays is None:
+            return self._rows(self._values(layer), split)
+        with self._one_at_a_time:
+            whole = self._delayed(layer)
+        return sides_of_kernel(whole, split) if torch.is_tensor(whole) else self._rows(whole, split)
+
+    def _values(self, layer: int) -> NDArray[np.floating]:
+        return self._layers[layer][self._rows_of_all]
+
+    def _rows(self, values: NDArray[np.floating], split: Split) -> RowSides:
+        return RowSides(*standardized(values, split, scale=self._scale, device=self._device))
+
+    def _delay(self, layer: int) -> Floats | Tensor:
+        assert self._delays is not None
+        return self._delays.whole(self._values(layer), self._device)
+
+
 def fit_fold(
-    x_train: Tensor,
-    x_test: Tensor,
+    sides: Sides,
     y_train: Tensor,
     alphas: Tensor,
-    blocks: list[Rows],
+    blocks: list[Block],
     memory_mb: float = 512,
     components: int | None = None,
 ) -> tuple[Fit, Factor]:
@@ -218,21 +297,33 @@ def fit_fold(
 
     `components` are principal components to keep. Returns the factor too, for more fits like it.
     """
+    factor = sides.factorize(components, fast=y_train.shape[1] <= len(sides))
+    return fit_targets(sides, factor, y_train, alphas, blocks, memory_mb, components), factor
+
+
+def fit_targets(
+    sides: Sides,
+    factor: Factor,
+    y_train: Tensor,
+    alphas: Tensor,
+    blocks: list[Block],
+    memory_mb: float = 512,
+    components: int | None = None,
+) -> Fit:
+    """The same of some targets, where the training rows are factorized already."""
     y = centred(y_train)[0]
-    few = y.shape[1] <= len(x_test)
-    factor = factorize(x_train, components, fast=few)
     penalties = factor.penalties(alphas)
     best, gain = best_penalties(
-        factor, y, penalties, blocks, memory_mb, lambda: factorize(x_train, components)
+        factor, y, penalties, blocks, memory_mb, lambda: sides.factorize(components)
     )
     chosen = penalties[best]
-    if few:
-        return Fit(best, gain, product(x_test, solve(factor, x_train, y, chosen))), factor
+    if y.shape[1] <= len(sides):
+        return Fit(best, gain, sides.predict(factor, y, chosen))
     # With thousands of targets the products are the cost, and float32 is enough for them.
     bulk = torch.float32 if y.shape[1] > len(y) else torch.float64
     u = factor.u.to(bulk)
-    dual = product(u, product(u.T, y.to(bulk)) / (factor.s[:, None] + chosen).to(bulk))
-    return Fit(best, gain, product(product(x_test, x_train.T).to(bulk), dual).double()), factor
+    dual = product(u, product(u.T, y.to(bulk)) / (factor.s.to(bulk)[:, None] + chosen.to(bulk)))
+    return Fit(best, gain, product(sides.across().to(bulk), dual).double())
 
 
 def further(fitted: Fitted, targets: Tensor) -> tuple[Floats, Floats]:
@@ -248,10 +339,10 @@ def further(fitted: Fitted, targets: Tensor) -> tuple[Floats, Floats]:
         penalties,
         fitted.blocks,
         fitted.memory_mb,
-        lambda: factorize(fitted.train, len(factor.s)),
+        lambda: fitted.sides.factorize(len(factor.s)),
     )
-    weights = solve(factor, fitted.train, y, penalties[best])
-    r, _, _ = scores(product(fitted.test, weights), targets, fitted.split)
+    explained = fitted.sides.predict(factor, y, penalties[best])
+    r, _, _ = scores(explained, targets, fitted.split)
     return r, fitted.alphas[best].cpu().numpy()
 
 
@@ -267,8 +358,7 @@ def scores(explained: Tensor, targets: Tensor, split: Split) -> tuple[Floats, Fl
 
 def _null_r(
     factor: Factor,
-    x_train: Tensor,
-    x_test: Tensor,
+    sides: Sides,
     targets: Tensor,
     split: Split,
     orders: Tensor,
@@ -284,7 +374,7 @@ def _null_r(
     if not len(null):
         return null
     train, test = split
-    basis = torch.linalg.multi_dot([x_test, x_train.T, factor.u.double()]).float()
+    basis = sides.onto(factor.u.double()).float()
     u, y = factor.u.float(), targets.float()
     # A permuted target is held as rows, and its test rows four times more while it is scored.
     together = orders.split(fit_in(memory_mb, 4 * (len(train) + 5 * len(test))), dim=1)
@@ -317,33 +407,7 @@ def centred(y: Tensor) -> tuple[Tensor, Tensor]:
     mean = y.mean(dim=0)
     deviation = y - mean
     rounding = len(y) * torch.finfo(y.dtype).eps * mean.abs()
-    return deviation * ((deviation**2).mean(dim=0).sqrt() > rounding), mean
-
-
-def standardized(
-    rows: NDArray[np.floating], split: Split, *, scale: bool = True, device: str = "cpu"
-) -> tuple[Tensor, Tensor]:
-    """Training and test rows in units of the training rows' mean and SD (ddof 0), in float64.
-
-    A column whose SD is within the rounding of its own numbers is constant and becomes 0, since
-    dividing by such an SD would turn rounding errors into a feature.
-    """
-    source = torch.as_tensor(rows, device=device)
-    chosen, held_out = (torch.as_tensor(part, device=device) for part in split)
-    train = source.new_empty((len(chosen), rows.shape[1]), dtype=torch.float64)
-    # By parts that stay in a processor's cache: copies of all rows would take longer than the sums.
-    parts, largest, total = train.split(128), *train.new_zeros(2, rows.shape[1])
-    for part, some in zip(parts, chosen.split(128), strict=True):
-        part.copy_(source[some])
-        total += part.sum(dim=0)
-        largest = torch.maximum(largest, part.abs().amax(dim=0))
-    mean = total / len(train)
-    ulp, sums = torch.finfo(source.dtype).eps, len(train) * torch.finfo(train.dtype).eps
-    rounding = torch.maximum(ulp * largest, sums * mean.abs())
-    squares = sum((part.sub_(mean) ** 2).sum(dim=0) for part in parts)
-    sd = (squares / len(train)).sqrt()
-    factor = torch.where(sd > rounding, 1 / sd if scale else torch.ones_like(sd), 0.0)
-    return train.mul_(factor), source[held_out].double().sub_(mean).mul_(factor)
+    return deviation.mul_(deviation.norm(dim=0) / len(y) ** 0.5 > rounding), mean
 
 
 def p_values(observed: Floats, null: Floats) -> Floats:
@@ -361,9 +425,16 @@ def normalize(score: ArrayLike, ceiling: ArrayLike) -> Floats:
 
 
 def checked(
-    features: ArrayLike | Mapping[Any, ArrayLike], responses: ArrayLike, alphas: ArrayLike
-) -> tuple[Layers, Floats, Floats]:
-    """The layers' features `[n, width]`, responses `[n, targets]` in float64, and the penalties."""
+    features: ArrayLike | Mapping[Any, ArrayLike],
+    responses: ArrayLike,
+    alphas: ArrayLike,
+    delays: Delays | None = None,
+) -> tuple[Layers, NDArray[np.floating], Floats]:
+    """The layers' features `[n, width]`, responses `[n, targets]` in float64, and the penalties.
+
+    With `delays`, the responses are those to the rows that these keep, z-scored within stories,
+    and may be given for these alone; thousands of them in float32, as they are fitted.
+    """
     if isinstance(features, Mapping):
         x = [as_array(values) for values in features.values()]
         shape = tuple(layer.shape for layer in x)
@@ -371,22 +442,31 @@ def checked(
         whole = as_array(features)
         x = list(whole[None] if whole.ndim == 2 else whole)
         shape = whole.shape
-    y = as_array(responses).astype(np.float64)
+    y = as_array(responses)
     y = y[:, None] if y.ndim == 1 else y
     grid = np.asarray(alphas, dtype=np.float64)
-    if not x or y.ndim != 2 or any(layer.ndim != 2 or len(layer) != len(y) for layer in x):
+    rows = len(y)
+    if delays is not None and len(y) == len(delays.kept):
+        rows = len(delays.stories)
+    if not x or y.ndim != 2 or any(layer.ndim != 2 or len(layer) != rows for layer in x):
         raise ValueError(
             "features [n, width] or [layers, n, width] and responses [n, targets] must have the "
             f"same n, but their shapes are {shape} and {np.shape(responses)}"
         )
+    if delays is not None and len(delays.stories) != rows:
+        raise ValueError(f"{rows} rows need a story each, but there are {len(delays.stories)}")
     if grid.ndim != 1 or not len(grid) or not (np.isfinite(grid) & (grid > 0)).all():
         raise ValueError("alphas must be a list of finite penalties above 0")
-    for name, arrays in (("features", x), ("responses", [y])):
+    # Delayed responses are checked where they are kept.
+    for name, arrays in (("features", x), ("responses", [y] if delays is None else [])):
         for values in arrays:
             if not np.isfinite(values).all():
                 row, column = np.argwhere(~np.isfinite(values))[0]
                 raise ValueError(f"{name} must be finite, but row {row}, column {column} is not")
-    return x, y, grid
+    if delays is None:
+        return x, y.astype(np.float64), grid
+    precision = np.float32 if y.shape[1] > TOGETHER else np.float64
+    return x, delays.responses(y, precision), grid
 
 
 def _warn(found: Encoding) -> None:

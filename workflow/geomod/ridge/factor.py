@@ -83,12 +83,22 @@ def factorize(x: Tensor, components: int | None = None, *, fast: bool = False) -
         factor = _in_float32(x)
         if factor is not None:
             return factor
-    rows = len(x)
-    s, vectors = _eigenpairs(_gram(x))
+    return _factor(x, *_varying(_gram(x), len(x), components))
+
+
+def factorize_kernel(kernel: Tensor, components: int | None = None) -> Factor:
+    """The same from X Xᵀ itself, the kernel of centred rows."""
+    s, vectors = _varying(kernel.clone(), len(kernel), components)
+    return _with_vectors_of_rows(s, vectors)
+
+
+def _varying(gram: Tensor, rows: int, components: int | None) -> tuple[Tensor, Tensor]:
+    """The eigenpairs that are not zero, or the leading ones of these, ascending."""
+    s, vectors = _eigenpairs(gram)
     keep = torch.nonzero(s > rows * torch.finfo(s.dtype).eps * s.max().clamp(min=0)).flatten()
     if components is not None:
         keep = keep[-components:]  # the eigenvalues ascend
-    return _factor(x, s[keep], vectors[:, keep])
+    return s[keep], vectors[:, keep]
 
 
 def leading(train: Tensor, test: Tensor, components: int | None) -> tuple[Tensor, Tensor]:
@@ -148,6 +158,10 @@ def _in_float32(x: Tensor) -> Factor | None:
 def _factor(x: Tensor, s: Tensor, vectors: Tensor) -> Factor:
     if len(vectors) < len(x):
         return Factor(product(x, vectors) / s.sqrt(), s.double(), vectors)
+    return _with_vectors_of_rows(s, vectors)
+
+
+def _with_vectors_of_rows(s: Tensor, vectors: Tensor) -> Factor:
     # There is no variance along the constant, which rounding mixes with the others.
     u = vectors - vectors.mean(dim=0)
     return Factor(u, s.double(), u)

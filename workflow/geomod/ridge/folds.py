@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -12,6 +13,24 @@ from geomod.base.errors import InputError
 Scheme = Literal["shuffled", "contiguous", "grouped"]
 Rows = NDArray[np.intp]
 Split = tuple[Rows, Rows]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows that an inner fold leaves out, as positions within the training rows.
+
+    The first `scored` of them are predicted. Those after lie too near to these to be fitted on.
+    """
+
+    rows: Rows
+    scored: int
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def held_out(self) -> Rows:
+        return self.rows[: self.scored]
 
 
 class Splitter(Protocol):
@@ -31,15 +50,22 @@ def outer_folds(
     *,
     scheme: Scheme = "shuffled",
     groups: ArrayLike | None = None,
+    gap: int = 0,
 ) -> list[Split]:
     """Training and test rows of every fold.
 
     A number of folds tests each of the `n` rows exactly once. `shuffled` is scikit-learn's
     `KFold(folds, shuffle=True, random_state=seed)`. `contiguous` cuts the rows into runs, for
-    sentences whose neighbours resemble each other. `grouped` never puts rows of one group on both
-    sides (`GroupKFold`). A splitter of scikit-learn, or (train, test) pairs of row numbers, are
-    taken as they are, whatever the scheme; where there are groups, they must respect them.
+    sentences whose neighbours resemble each other; training rows that lie within `gap` rows of a
+    test row are then left out of both. `grouped` never puts rows of one group on both sides
+    (`GroupKFold`). A splitter of scikit-learn, or (train, test) pairs of row numbers, are taken as
+    they are, whatever the scheme; where there are groups, they must respect them.
     """
+    if gap and (scheme != "contiguous" or not isinstance(folds, int | np.integer)):
+        raise InputError(
+            "a gap between training and test rows needs a number of contiguous folds; "
+            "folds of other kinds need gap=0"
+        )
     if not isinstance(folds, int | np.integer) or isinstance(folds, bool):
         return _own_folds(n, folds, groups)
     # Imported when folds are cut: it takes longer than torch, and `import geomod.ridge` needs none.
@@ -58,8 +84,26 @@ def outer_folds(
     if scheme == "shuffled":
         return list(KFold(folds, shuffle=True, random_state=seed).split(np.empty(n)))
     if scheme == "contiguous":
-        return list(KFold(folds).split(np.empty(n)))
+        splits = list(KFold(folds).split(np.empty(n)))
+        return [(_apart(train, test, gap), test) for train, test in splits]
     raise ValueError(f"unknown scheme {scheme!r}: shuffled, contiguous or grouped")
+
+
+def _apart(train: Rows, test: Rows, gap: int) -> Rows:
+    """The training rows that are more than `gap` rows from every test row."""
+    left = train[~_near(train, test, gap)]
+    if not len(left):
+        raise InputError(f"a gap of {gap} rows beside {len(test)} test rows leaves none to fit on")
+    return left
+
+
+def _near(rows: Rows, others: Rows, gap: int) -> NDArray[np.bool_]:
+    """Which `rows` lie within `gap` of any of the others."""
+    sorted_others = np.sort(others)
+    after = np.searchsorted(sorted_others, rows)
+    before = sorted_others[np.maximum(after - 1, 0)]
+    beyond = sorted_others[np.minimum(after, len(others) - 1)]
+    return np.minimum(np.abs(rows - before), np.abs(rows - beyond)) <= gap
 
 
 def _own_folds(n: int, folds: Any, groups: ArrayLike | None) -> list[Split]:
@@ -130,17 +174,21 @@ def inner_blocks(
     *,
     scheme: Scheme = "shuffled",
     groups: ArrayLike | None = None,
-) -> list[Rows]:
-    """The held-out blocks of the inner folds, as positions within `train`.
+    gap: int = 0,
+) -> list[Block]:
+    """What the inner folds leave out, as positions within `train`.
 
     They are cut as the outer folds are, over the training rows alone, or by a splitter that holds
     out each row once. `loo` leaves out one row at a time, or one group where the folds are grouped.
+    With a `gap`, rows within it are left out too, but not predicted.
     """
     of_train = None if groups is None else np.asarray(groups)[train]
     if isinstance(folds, str) and folds == "loo":
         if scheme == "grouped" and of_train is not None:
-            return [np.flatnonzero(of_train == name) for name in np.unique(of_train)]
-        return list(np.arange(len(train))[:, None])
+            held = [np.flatnonzero(of_train == name) for name in np.unique(of_train)]
+        else:
+            held = list(np.arange(len(train))[:, None])
+        return [_block(train, rows, gap) for rows in held]
     if not isinstance(folds, int | np.integer) and not _is_splitter(folds):
         raise InputError(
             "inner_folds must be a number, 'loo', or a splitter of scikit-learn: the rows that it "
@@ -154,7 +202,19 @@ def inner_blocks(
             f"inner_folds: {folds!r} does not hold out each row once, fitting on all others; "
             "KFold and GroupKFold do"
         )
-    return blocks
+    return [_block(train, rows, gap) for rows in blocks]
+
+
+def _block(train: Rows, held_out: Rows, gap: int) -> Block:
+    """Rows to predict, and with them those within the gap, which neither fit."""
+    if not gap:
+        return Block(held_out, len(held_out))
+    near = _near(train, train[held_out], gap)
+    near[held_out] = False
+    rows = np.concatenate([held_out, np.flatnonzero(near)])
+    if len(rows) == len(train):
+        raise InputError(f"a gap of {gap} rows leaves an inner fold without rows to fit on")
+    return Block(rows, len(held_out))
 
 
 def permuted_rows(

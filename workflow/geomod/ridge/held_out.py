@@ -30,7 +30,7 @@ from torch import Tensor
 from geomod.ridge import blas
 from geomod.ridge.blas import product
 from geomod.ridge.factor import Factor
-from geomod.ridge.folds import Rows
+from geomod.ridge.folds import Block, Rows
 
 # Predictions of held-out rows are trusted to this multiple of their first-order rounding error.
 TRUST = 16.0
@@ -49,14 +49,14 @@ def held_out_gains(
     factor: Factor,
     y: Tensor,
     alphas: Tensor,
-    blocks: list[Rows],
+    blocks: list[Block],
     memory_mb: float = 512,
     dtype: torch.dtype = torch.float64,
 ) -> Gains:
     """What each penalty saves: the one that saves most has the least error.
 
     Each of the `blocks` is left out once and predicted by the model refitted, intercept included,
-    on all other rows; `y` is centred.
+    on all other rows; of its rows those count that are scored; `y` is centred.
     """
     if not len(factor.s):
         nothing = torch.zeros(len(alphas), y.shape[1], dtype=torch.float64, device=y.device)
@@ -69,10 +69,12 @@ def held_out_gains(
     gains = torch.zeros(len(alphas), y.shape[1], dtype=torch.float64, device=y.device)
     terms, least = gains.clone(), torch.ones_like(alphas)
     for block, some, p, size, pivot in _by_block(factor, y, z, alphas, blocks, memory_mb):
-        gains[some] += _saved(mean_error(y, block).to(dtype), p)
+        scored = slice(block.scored)
+        gains[some] += _saved(mean_error(y, block.rows)[scored].to(dtype), p[:, scored])
         terms[some] = torch.maximum(terms[some], size)
         least[some] = torch.minimum(least[some], pivot.double())
-    of_mean = torch.cat([mean_error(y, block) for block in blocks]).norm(dim=0) ** 2
+    errors = [mean_error(y, block.rows)[: block.scored] for block in blocks]
+    of_mean = torch.cat(errors).norm(dim=0) ** 2
     rest = spectral_weights(factor, alphas)[0]
     off = torch.finfo(dtype).eps * terms / least[:, None]
     # |(I − H)_BB⁻¹ (I − H)_B| at most: by that much leaving out a block amplifies errors.
@@ -82,33 +84,36 @@ def held_out_gains(
 
 
 def held_out_predictions(
-    factor: Factor, y: Tensor, alphas: Tensor, blocks: list[Rows], memory_mb: float = 512
-) -> Iterator[tuple[Rows, Rows, Tensor]]:
-    """Blocks `[blocks, rows]`, some penalties, and p, `[alphas, blocks, rows, targets]`.
+    factor: Factor, y: Tensor, alphas: Tensor, blocks: list[Block], memory_mb: float = 512
+) -> Iterator[tuple[Rows, int, Rows, Tensor]]:
+    """Blocks `[blocks, rows]`, how many rows count, some penalties, and p of all of the rows.
+
+    p is `[alphas, blocks, rows, targets]`; the rows that are scored come first.
 
     All in float64, for `y` that is centred; NaN where rounding left nothing.
     """
     everything = np.arange(len(alphas))
     if single(blocks):
-        p = _of_rows(factor, y, alphas)[:, np.concatenate(blocks), None]
-        yield np.stack(blocks), everything, p
+        rows = np.stack([block.rows for block in blocks])
+        yield rows, 1, everything, _of_rows(factor, y, alphas)[:, rows[:, 0], None]
     elif not len(factor.s):
         for block in blocks:
-            yield block[None], everything, y.new_zeros(len(alphas), 1, len(block), y.shape[1])
+            p = y.new_zeros(len(alphas), 1, len(block), y.shape[1])
+            yield block.rows[None], block.scored, everything, p
     else:
         z = product(factor.u.double().T, y)
         for block, some, p, _, _ in _by_block(factor, y, z, alphas, blocks, memory_mb):
-            yield block[None], some, p[:, None]
+            yield block.rows[None], block.scored, some, p[:, None]
 
 
-def _refits(factor: Factor, blocks: list[Rows]) -> bool:
+def _refits(factor: Factor, blocks: list[Block]) -> bool:
     """Whether to fit again without a block: where the features make the smaller problem."""
     return len(factor.s) <= min(map(len, blocks))
 
 
 def _by_block(
-    factor: Factor, y: Tensor, z: Tensor, alphas: Tensor, blocks: list[Rows], memory_mb: float
-) -> Iterator[tuple[Rows, Rows, Tensor, Tensor, Tensor]]:
+    factor: Factor, y: Tensor, z: Tensor, alphas: Tensor, blocks: list[Block], memory_mb: float
+) -> Iterator[tuple[Block, Rows, Tensor, Tensor, Tensor]]:
     """Each block's p for some of the penalties, with sizes and pivots (`_predicted`).
 
     In the precision of z = Uᵀ y.
@@ -118,8 +123,8 @@ def _by_block(
     together = affordable(factor, max(map(len, blocks)), memory_mb)
     places = np.arange(len(alphas))
     for block in blocks:
-        rows = u[block]
-        filled = z - product(rows.T, mean_error(y, block).to(z.dtype))
+        rows = u[block.rows]
+        filled = z - product(rows.T, mean_error(y, block.rows).to(z.dtype))
         for start in range(0, len(alphas), together):
             some = places[start : start + together]
             if _refits(factor, blocks):
@@ -132,8 +137,9 @@ def _by_block(
 
 def _saved(error: Tensor, p: Tensor) -> Tensor:
     """2⟨e, p⟩ − |p|² over the rows of p `[alphas, rows, targets]`, summed in float64."""
-    p = p.double()
-    return ((2 * error.double() - p) * p).sum(dim=1)
+    twice = 2 * error.double()
+    # One penalty at a time, which stays in a processor's cache.
+    return torch.stack([((twice - own) * own).sum(dim=0) for own in map(Tensor.double, p)])
 
 
 def _with_bounds(gains: Tensor, off: Tensor, shared: Tensor, error_of_mean: Tensor) -> Gains:
@@ -150,7 +156,7 @@ def _with_bounds(gains: Tensor, off: Tensor, shared: Tensor, error_of_mean: Tens
     )
 
 
-def single(blocks: list[Rows]) -> bool:
+def single(blocks: list[Block]) -> bool:
     return all(len(block) == 1 for block in blocks)
 
 
@@ -184,10 +190,13 @@ def _predicted(
     `u` are the block's rows of U, and `rest` is 1 − w. Rounding errs in proportion to the second
     result, `[alphas, targets]`, over the third, the least there is of (I − H)_BB, `[alphas]`.
     """
-    weighted = weights.T[:, :, None] * z[:, None]
-    right = product(u, weighted.flatten(start_dim=1)).view(len(u), len(weights), -1)
-    p, pivots = solved(unexplained(factor, u, rest), right.transpose(0, 1))
-    return p, weighted.norm(dim=0).double(), pivots
+    if z.shape[1] < len(u):  # the smaller of both is weighted
+        weighted = (weights.T[:, :, None] * z[:, None]).flatten(start_dim=1)
+        right = product(u, weighted).view(len(u), len(weights), -1).transpose(0, 1)
+    else:
+        right = product((weights[:, None] * u).flatten(end_dim=1), z).view(len(weights), len(u), -1)
+    p, pivots = solved(unexplained(factor, u, rest), right)
+    return p, product(weights.double() ** 2, z.double() ** 2).sqrt(), pivots
 
 
 def _refitted(factor: Factor, u: Tensor, alphas: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from geomod.ridge.blas import product
 from geomod.ridge.factor import Factor
-from geomod.ridge.folds import Rows
+from geomod.ridge.folds import Block
 from geomod.ridge.held_out import (
     Gains,
     affordable,
@@ -28,14 +28,14 @@ CACHE_MB = 8
 FLOAT32_ROUNDING = 2e-6
 
 
-def benign(factor: Factor, rows: int, blocks: list[Rows]) -> bool:
+def benign(factor: Factor, rows: int, blocks: list[Block]) -> bool:
     """Whether operators can be applied in float32: no smoother is close to interpolating."""
     fitted = rows - max(len(block) for block in blocks)
     return not single(blocks) and (factor.is_full or len(factor.s) < fitted)
 
 
 def gains_of_many(
-    factor: Factor, y: Tensor, alphas: Tensor, blocks: list[Rows], memory_mb: float
+    factor: Factor, y: Tensor, alphas: Tensor, blocks: list[Block], memory_mb: float
 ) -> Gains:
     """`held_out_gains` of thousands of targets, in float32."""
     gains = torch.zeros(len(alphas), y.shape[1], dtype=torch.float64, device=y.device)
@@ -46,16 +46,17 @@ def gains_of_many(
     everything = torch.arange(len(alphas), device=alphas.device)
     together = affordable(factor, max(map(len, blocks)), memory_mb)
     for block in blocks:
-        error, rows = mean_error(y, block), factor.u[block]
-        filled = z - product(u[block].T, error)
+        error, rows = mean_error(y, block.rows), factor.u[block.rows]
+        filled = z - product(u[block.rows].T, error)
+        error, scored = error[: block.scored], slice(block.scored)
         for some in everything.split(together):
             root = roots(unexplained(factor, rows, rest[some]))
             operators = product(torch.cholesky_inverse(root), rows * weights[some, None])
-            stacked = operators.to(y.dtype).flatten(end_dim=1)
+            stacked = operators[:, scored].to(y.dtype).flatten(end_dim=1)
             step = fit_in(min(memory_mb / 2, CACHE_MB), 4 * len(stacked))
             for start in range(0, y.shape[1], step):
                 t = slice(start, start + step)
-                p = product(stacked, filled[:, t]).view(len(some), len(block), -1)
+                p = product(stacked, filled[:, t]).view(len(some), block.scored, -1)
                 gains[some, t] += 2 * (error[:, t] * p).sum(dim=1)
                 power[some, t] += p.square_().sum(dim=1)
     rounding = FLOAT32_ROUNDING * (power + y.double().norm(dim=0) * power.sqrt())

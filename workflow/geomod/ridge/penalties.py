@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from geomod.ridge.factor import FEW_ROWS, Factor
-from geomod.ridge.folds import Rows
+from geomod.ridge.folds import Block
 from geomod.ridge.held_out import Gains, held_out_gains
 from geomod.ridge.many_targets import benign, gains_of_many
 
@@ -22,7 +22,7 @@ def best_penalties(
     factor: Factor,
     y: Tensor,
     alphas: Tensor,
-    blocks: list[Rows],
+    blocks: list[Block],
     memory_mb: float = 512,
     exact: Callable[[], Factor] | None = None,
 ) -> tuple[Tensor, Tensor]:

@@ -24,3 +24,17 @@ LAST_STEP = 4096
 # What a simulated brain answers with: five regions of the language network, the whole of it, and a
 # region that holds noise alone.
 TOY_REGIONS = ("IFGorb", "IFG", "MFG", "AntTemp", "PostTemp", "netw", "noise")
+
+# The same of one that listens to stories: a region that follows what is said, one that follows how
+# fast, and noise. Two people were measured on a surface, one in a volume.
+STORY_REGIONS = ("semantic", "rate", "noise")
+SURFACE, VOLUME = ("01", "02"), ("03",)
+SURFACE_SPACE, VOLUME_SPACE = "toysurface", "toyvolume"
+TR = 2.0  # s
+LEAD = 6.0  # s of scanning before a story begins
+TRANSIENT = 5  # volumes until the magnetization is steady, about: to be trimmed
+
+
+def toy_stories(count: int) -> list[str]:
+    """The names of so many made-up stories."""
+    return [f"story{number}" for number in range(1, count + 1)]

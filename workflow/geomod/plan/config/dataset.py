@@ -8,6 +8,7 @@ from pydantic import Field, NonNegativeInt, field_serializer, field_validator, m
 from geomod.brain.download import file_name, public
 from geomod.plan.config.section import Name, Once, Section
 from geomod.plan.config.story import Scans, Story
+from geomod.toy.shapes import LEAD, TR, TRANSIENT, toy_stories
 
 
 class Simulation(Section):
@@ -20,6 +21,21 @@ class Simulation(Section):
     seed: NonNegativeInt | None = Field(
         None, description="another brain, and other sentences; the run's `seed` if left out"
     )
+    stories: int | None = Field(
+        None,
+        ge=3,
+        le=100,
+        description="in place of sentences: stories that people listen to, as a scanner sees it",
+    )
+    trs: int = Field(120, ge=60, le=2000, description="volumes of a story, one every two seconds")
+    scans: Literal["surface", "volume"] = Field(
+        "surface", description="of listeners: two on a surface (GIFTI), or one in a volume (NIfTI)"
+    )
+
+    def told(self) -> Story:
+        """How the stories are told, but for the file of their words."""
+        names = toy_stories(self.stories or 0)
+        return Story(words="words.csv", tr=TR, start=LEAD, trim=[TRANSIENT, 5], stories=names)
 
 
 class Nifti(Section):
@@ -179,7 +195,10 @@ class Dataset(Section):
     @model_validator(mode="after")
     def _one_kind_of_responses(self) -> Self:
         kinds: tuple[str, ...] = ("responses", "nifti", "assembly", "reader", "simulate")
-        if self.story:
+        if self.simulate and self.simulate.stories:
+            if self.story is None:
+                object.__setattr__(self, "story", self.simulate.told())
+        elif self.story:
             kinds = ("responses", "scans")
         elif self.scans:
             raise ValueError("`scans` are of stories; say which in `story`")
@@ -191,6 +210,8 @@ class Dataset(Section):
         own = "simulate" in given or "assembly" in given
         if self.story:
             self._of_stories()
+            if self.simulate and self.participants:
+                raise ValueError("`simulate` makes its own participants; leave `participants` out")
             return self
         if own and self.sentences:
             raise ValueError(f"`{given[0]}` has its own sentences; leave `sentences` out")
@@ -207,7 +228,7 @@ class Dataset(Section):
         return self
 
     def _of_stories(self) -> None:
-        for key in ("sentences", "join", "nifti", "assembly", "reader", "simulate"):
+        for key in ("sentences", "join", "nifti", "assembly", "reader"):
             if getattr(self, key):
                 raise ValueError(f"`{key}` is not for stories; leave it out")
         if self.context != "alone" or self.long != "refuse":

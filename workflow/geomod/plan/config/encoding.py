@@ -22,7 +22,7 @@ class Alphas(Section):
         return self
 
 
-Baseline = Literal["length", "position", "smooth", "untrained", "nuisances"]
+Baseline = Literal["length", "word_rate", "position", "smooth", "untrained", "nuisances"]
 
 
 class Encoding(Section):
@@ -39,9 +39,9 @@ class Encoding(Section):
     standardize: bool = Field(True, description="scale features by the training rows' SD")
     permutations: NonNegativeInt = Field(200, description="draws of the null distribution")
     baselines: Annotated[list[Baseline], Once] = Field(
-        ["length", "position", "smooth", "untrained", "nuisances"],
+        ["length", "word_rate", "position", "smooth", "untrained", "nuisances"],
         description="what a score is held against: `smooth` where sentences have groups, "
-        "`nuisances` where a dataset has them",
+        "`nuisances` where a dataset has them; stories have a `word_rate` in place of a `length`",
     )
     trsa: tuple[float, float] = Field(
         (0.1, 0.9),

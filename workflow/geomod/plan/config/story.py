@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, NonNegativeInt, model_validator
 
 from geomod.plan.config.section import Name, Once, Section
 
@@ -42,6 +42,14 @@ class Story(Section):
     )
     centre: bool = Field(
         True, description="take the mean over all words from each, or features follow word rate"
+    )
+    delays: Annotated[list[NonNegativeInt], Once] = Field(
+        default_factory=lambda: [1, 2, 3, 4],
+        min_length=1,
+        description="TRs by which responses follow: each row is fitted on so many earlier rows",
+    )
+    gap: NonNegativeInt = Field(
+        10, description="TRs beside test rows that are not fitted on, of fewer than three stories"
     )
     span_words: int = Field(
         12, ge=1, description="words of a unit of geometry, where the table has no `sentence`"

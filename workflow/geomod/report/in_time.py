@@ -1,0 +1,63 @@
+"""Responses in time beside what is planted, and scores beside what shuffled TRs would claim."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from geomod.base.extras import extra
+from geomod.report.drawing import OTHER, STYLE, panels
+
+with extra("report"):
+    import matplotlib as mpl
+    from matplotlib.axes import Axes
+    from matplotlib.ticker import MaxNLocator
+
+FOUND, SHUFFLED, PLANTED = "#2a7f62", "#c8553d", "black"
+
+
+def draw_in_time(impulse: pd.DataFrame, shuffling: pd.DataFrame, path: str | Path) -> None:
+    """Draw the tables `impulse` and `shuffling` of one dataset, a column a region.
+
+    Above, the response to words: thick the participants' average, thin single ones, dashed what is
+    planted. Below, scores of the layers of each model's last checkpoint by stories that are left
+    out, and dotted by shuffled TRs; the grey lines are of features that know the time alone.
+    """
+    regions = list(dict.fromkeys(impulse["region"]))
+    with mpl.rc_context(STYLE):
+        figure, axes = panels(2, len(regions), sharey="row")
+        for k, region in enumerate(regions):
+            _response(axes[0, k], region, impulse[impulse["region"] == region])
+            _scores(axes[1, k], shuffling[shuffling["region"] == region])
+        axes[0, 0].set_ylabel("weight of the word rate (SD)")
+        axes[1, 0].set_ylabel("score (r)")
+        axes[1, 0].legend()
+        undated = {"Date": None} if Path(path).suffix == ".svg" else None
+        figure.savefig(path, dpi=200, metadata=undated)
+
+
+def _response(axis: Axes, region: str, impulse: pd.DataFrame) -> None:
+    axis.axhline(0, color=OTHER, lw=0.5)
+    for who, curve in impulse.groupby("participant", sort=False):
+        mean = who == "average"
+        colour, width = (FOUND, 1.6) if mean else (OTHER, 0.5)
+        axis.plot(curve["seconds"], curve["weight"], color=colour, lw=width)
+        if mean and curve["planted"].notna().any():
+            axis.plot(curve["seconds"], curve["planted"], color=PLANTED, lw=0.8, ls="--")
+    axis.set_title(region)
+    axis.set_xlabel("after a word (s)")
+
+
+def _scores(axis: Axes, shuffling: pd.DataFrame) -> None:
+    axis.axhline(0, color=OTHER, lw=0.5)
+    alone = shuffling[shuffling["model"] == "time"]
+    for style, name in (("-", "stories"), (":", "shuffled")):
+        for height in alone[name]:
+            axis.axhline(height, color=OTHER, lw=1.2, ls=style)
+    for k, (_, of_model) in enumerate(shuffling.drop(alone.index).groupby("model", sort=False)):
+        names = ("stories left out", "shuffled TRs") if not k else (None, None)
+        axis.plot(of_model["layer"], of_model["stories"], color=FOUND, lw=1.2, label=names[0])
+        axis.plot(
+            of_model["layer"], of_model["shuffled"], color=SHUFFLED, lw=1.2, ls=":", label=names[1]
+        )
+    axis.set_xlabel("layer")
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
