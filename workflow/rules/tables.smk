@@ -13,7 +13,10 @@ STACKED = {
     },
     # Of what is not asked for there is a table without rows.
     "lens": of_datasets("lens") if FEATURES.lens else [],
-    "alignment": of_datasets("alignment") if CONFIG.alignment else [],
+    "alignment": of_datasets(
+        "alignment",
+        [name for name in SECTIONS if CONFIG.alignment and name not in STORIES],
+    ),
     "hierarchy": of_datasets(
         "hierarchy", [name for name in SECTIONS if SECTIONS[name].hierarchy]
     ),

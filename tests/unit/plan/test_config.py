@@ -368,3 +368,10 @@ def test_a_wrong_key_of_one_of_several_datasets_is_named_with_those_that_are_kno
         parse_config({"run": "r", "suites": toy, "datasets": {"mine": given}})
     assert "`datasets.mine.contekst` is not a key; did you mean `context`?" in str(caught.value)
     assert "`datasets.mine.simulate.sentence` is not a key; did you mean" in str(caught.value)
+
+
+def test_controls_are_made_for_sentences_alone() -> None:
+    story = {"words": "w.csv", "tr": 2.0}
+    told = {"name": "lab", "story": story, "responses": "r.csv", "regions": ["IFG"]}
+    with pytest.raises(InputError, match="dataset `lab` has stories; leave `controls` out"):
+        parse_config({**GOOD, "dataset": told, "controls": {}})

@@ -122,6 +122,16 @@ class Config(Section):
         return self.each_dataset[dataset].group_by or self.encoding.group_by
 
     @model_validator(mode="after")
+    def _controls_are_of_sentences(self) -> Self:
+        stories = [name for name, section in self.each_dataset.items() if section.story]
+        if self.controls and stories:
+            raise ValueError(
+                f"`controls` are made for sentences, and dataset `{stories[0]}` has stories; leave "
+                "`controls` out, or give the sentences a run of their own"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _own_controls_have_a_file(self) -> Self:
         if self.controls and ("own" in self.controls.kinds) != (
             self.controls.responses is not None
