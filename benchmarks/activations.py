@@ -38,9 +38,9 @@ SHAPES = {
 LENGTHS = {6: 0.15, 7: 0.25, 8: 0.25, 9: 0.15, 10: 0.10, 11: 0.05, 12: 0.05}
 
 
-def make_sentences(count: int) -> list[str]:
+def make_sentences(count: int, seed: int = 0) -> list[str]:
     """Random words, a token each."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     lengths = rng.choice(list(LENGTHS), size=count, p=list(LENGTHS.values()))
     return [" ".join(f"w{word}" for word in rng.integers(VOCABULARY - 2, size=n)) for n in lengths]
 
