@@ -110,7 +110,8 @@ def test_wrong_responses_fail_in_words_and_leave_nothing(fresh: Workflow) -> Non
     rows.to_csv(fresh.folder / "responses.csv", index=False)
     assert "item_id 's99' is not among the sentences" in refused(fresh)
     assert (fresh.folder / "results/lab/data/lab/stimuli.parquet").is_file()
-    assert not list((fresh.folder / "results/lab/data/lab").glob("*"))
+    left = (fresh.folder / "results/lab/data/lab").iterdir()
+    assert [path.name for path in left] == ["stimuli.parquet"]
 
 
 def test_wrong_sentences_fail_in_words_and_leave_nothing(fresh: Workflow) -> None:
@@ -239,8 +240,8 @@ def test_maps_of_voxels_lie_where_the_betas_lie(like_finished: Workflow) -> None
     like_finished.run("voxel_maps")
     results = like_finished.folder / "results/small"
     found: Any = nib.load(results / "maps/toy-s/step128/toy-world/sub-02_layer02.nii.gz")
-    betas: Any = nib.load(results / "world/sub-02.nii.gz")
-    parcels: Any = nib.load(results / "world/parcels.nii.gz")
+    betas: Any = nib.load(results / "data/toy-world/world/sub-02.nii.gz")
+    parcels: Any = nib.load(results / "data/toy-world/world/parcels.nii.gz")
     np.testing.assert_array_equal(found.affine, parcels.affine)
     assert image.load_img(found).shape == parcels.shape
     scores, inside = found.get_fdata(), parcels.get_fdata() > 0

@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import re
 import sys
 import time
 from dataclasses import asdict, replace
@@ -208,6 +209,12 @@ def rule_name(stage, block, load=LOADS[0]):
     later has a second number."""
     number = [] if block.label == ANY_STEP else [block.label]
     return "_".join([stage, block.suite, *number, *load_label(load)])
+
+
+def rule_of(stage, dataset, among):
+    """`simulate`, so that another workflow can change the rule by its name; where several datasets
+    have one, `simulate_pereira2018`."""
+    return stage if len(among) == 1 else re.sub(r"\W", "_", f"{stage}_{dataset}")
 
 
 def load_label(load):

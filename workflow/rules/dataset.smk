@@ -6,7 +6,7 @@ for name in SIMULATED:
     rule:
         # Apart from the brain, so that another participant sends no sentence through a model.
         name:
-            f"sentences_{name}"
+            rule_of("sentences", name, SIMULATED)
         output:
             here(DATASETS[name].sentences),
         log:
@@ -23,7 +23,7 @@ for name in SIMULATED:
 
     rule:
         name:
-            f"simulate_{name}"
+            rule_of("simulate", name, SIMULATED)
         output:
             images=here(response_files(DATASETS[name])),
             truth=PATHS.data(name, "world/truth.json"),
@@ -44,7 +44,7 @@ for name in [name for name in MADE_UP if name in STORIES]:
     rule:
         # Apart from the scans, so that other noise sends no story through a model.
         name:
-            f"stories_{name}"
+            rule_of("stories", name, MADE_UP)
         output:
             here(word_files(DATASETS[name].told)),
         log:
@@ -60,7 +60,7 @@ for name in [name for name in MADE_UP if name in STORIES]:
 
     rule:
         name:
-            f"listeners_{name}"
+            rule_of("listeners", name, MADE_UP)
         output:
             scans=here(response_files(DATASETS[name])),
             truth=PATHS.data(name, "world/truth.json"),
@@ -81,7 +81,7 @@ for name, download in CONFIG.downloads().items():
     # The code is no parameter: data that are here are not fetched again for an edit.
     rule:
         name:
-            f"download_{name}"
+            rule_of("download", name, CONFIG.downloads())
         output:
             here([f"{download.folder}/{file}" for file in download.files]),
         log:
