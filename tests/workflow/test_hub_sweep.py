@@ -137,7 +137,13 @@ def swept(audited: Workflow, audit_requests: list[str]) -> Workflow:
 
 
 def read(workflow: Workflow, table: str) -> pd.DataFrame:
-    return pd.read_parquet(workflow.folder / f"results/hub/tables/{table}.parquet")
+    return pd.read_parquet(workflow.folder / place_of(table))
+
+
+def place_of(table: str) -> str:
+    """Tables about checkpoints are the run's, others their dataset's."""
+    of_run = table in ("checkpoints", "continuity")
+    return f"results/hub/{'' if of_run else 'data/mine/'}tables/{table}.parquet"
 
 
 def test_the_audit_downloads_no_weights(audit_requests: list[str]) -> None:
@@ -213,7 +219,7 @@ def test_killed_in_the_middle_of_downloads_it_ends_like_an_undisturbed_run(
 ) -> None:
     workflow = start(tmp_path / "geomod")
     workflow.write_config({**CONFIG, "jobs": {"steps_per_job": 4}})  # two jobs side by side
-    targets = [f"results/hub/tables/{table}.parquet" for table in TABLES]
+    targets = [place_of(table) for table in TABLES]
     server.fault("^/content/", "slow", times=10_000, seconds=1.5)
     rng = np.random.default_rng(5)
     moments: list[Callable[[], bool]] = [
