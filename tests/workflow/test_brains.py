@@ -151,7 +151,7 @@ def test_the_brains_are_planned_before_any_of_them_is_there(fresh: Workflow) -> 
     downloads = {name: count for name, count in jobs.items() if name.startswith("download_")}
     assert downloads == {
         f"download_{name}": 1
-        for name in ("tuckute2024", "pereira2018-384", "blank2014", "fedorenko2016")
+        for name in ("tuckute2024", "pereira2018_384", "blank2014", "fedorenko2016")
     }
     assert jobs["activations"] == checkpoints
     assert jobs["encoding"] == jobs["geometry"] == 5 * checkpoints

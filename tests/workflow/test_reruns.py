@@ -97,9 +97,10 @@ def test_an_edit_in_the_figures_draws_again_and_no_more(like_finished: Workflow)
 
 
 def test_figures_need_the_tables_alone(fresh: Workflow, finished: Workflow) -> None:
-    """A reader has the tables, and neither models nor brains."""
-    tables = "results/small/tables"
-    shutil.copytree(finished.folder / tables, fresh.folder / tables)
+    """A reader has the tables and the claims, and neither models nor brains."""
+    run = Path("results/small")
+    shutil.copytree(finished.folder / run / "tables", fresh.folder / run / "tables")
+    shutil.copy(finished.folder / run / "claims.json", fresh.folder / run)
     assert fresh.planned("figures") == {"figures": 1}
     fresh.run("figures")
     drawn = {path.stem for path in (fresh.folder / "results/small/figures").glob("*.svg")}

@@ -42,11 +42,11 @@ def _forest(tables: Tables) -> str:
 
 def _learning(tables: Tables) -> str:
     def change(rows: pd.DataFrame) -> str:
-        rows = rows.dropna(subset="surprisal").sort_values("step")
-        first, last = rows["surprisal"].iloc[[0, -1]]
+        first, last = rows.sort_values("step")["surprisal"].iloc[[0, -1]]
         return f"from {_number(first)} to {_number(last)}"
 
-    words = {name: change(rows) for name, rows in _models(tables["tokens"]).items()}
+    known = tables["tokens"].dropna(subset="surprisal")  # a model may not predict tokens
+    words = {name: change(rows) for name, rows in _models(known).items()}
     return f"Surprisal over training, nats a token: {_each(words)}."
 
 
@@ -56,6 +56,8 @@ def _geometry(tables: Tables) -> str:
     def range_of(metric: str, factor: float, unit: str) -> str:
         own = table[table["metric"] == metric]
         rows = own[own["variant"] == own["variant"].iloc[0]].dropna(subset="mean")
+        if rows.empty:
+            return f"{metric} is defined nowhere"
         *_, (model, rows) = _models(rows).items()
         rows = _last(rows)
         low, high = (rows.loc[f()] for f in (rows["mean"].idxmin, rows["mean"].idxmax))
