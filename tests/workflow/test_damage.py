@@ -72,7 +72,6 @@ def test_what_the_report_reads(
 @pytest.mark.parametrize(
     ("table", "harm"),
     [
-        ("tables/modules.parquet", halved),
         ("data/toy-world/tables/modules.parquet", halved),
         ("toy-xs/step64/toy-world/encoding.parquet", of_step_16),
     ],

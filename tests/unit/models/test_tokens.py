@@ -75,7 +75,7 @@ def test_the_share_is_over_all_tokens_and_the_rest_are_means_over_sentences() ->
             "vocabulary": 50,
         }
     )
-    row = summarize_tokens([table]).iloc[0]
+    row = summarize_tokens([table.assign(dataset="d")]).iloc[0]
     assert (row["fragments"], row["n_tokens"], row["surprisal"]) == (0.3, 5, 2)
     assert (row["parameters"], row["vocabulary"]) == (10, 50)
 
