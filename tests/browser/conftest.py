@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from geomod.base.tables import empty_table
 from geomod.report.gallery import GALLERY
 from geomod.report.page import Part, render
 from tests.unit.report.sweeps import paper_claims, paper_tables
@@ -45,16 +46,22 @@ def tables() -> dict[str, Any]:
     return paper_tables(DATASETS)
 
 
+# Tables of what is not asked for have no rows.
+KINDS = ("alignment", "blocks", "depth", "hierarchy", "lens", "phases")
+
+
 def write_report(path: Path, root: Path, tables: dict[str, Any], names: tuple[str, ...]) -> Path:
     """The page of these datasets, with small figures."""
     drawn = {"figures": dict.fromkeys(GALLERY, FIGURE), "lacking": {"sets": "Left out."}}
+    wanted = {table for plate in GALLERY.values() for table in plate.tables}
+    empty = {kind: empty_table(kind) for kind in wanted - tables.keys() if kind in KINDS}
     page = render(
         root / "workflow/report/report.html.j2",
         config=CONFIG,
         claims=paper_claims(names),
         notes=[],
         parts={name: Part(notes=[EVIL], **drawn) for name in names},
-        tables=tables,
+        tables=empty | tables,
     )
     path.write_text(page, encoding="utf-8")
     return path

@@ -236,6 +236,17 @@ def test_nothing_sticks_out_and_all_can_be_read(opened: Open, width: int, scheme
     assert [(each["id"], each["nodes"][0]["html"][:200]) for each in grave] == []
 
 
+def test_no_chart_is_cut_off_at_its_edges(opened: Open) -> None:
+    """From the first view on, before anything was changed."""
+    boxes = """[...document.querySelectorAll('.view svg')].map((svg) => {
+        const box = svg.getBBox();
+        return [box.x, box.x + box.width - svg.clientWidth];
+    })"""
+    found = opened().evaluate(boxes)
+    assert len(found) >= 6
+    assert [box for box in found if box[0] < 0 or box[1] > 0] == []
+
+
 def test_tick_labels_do_not_lie_on_one_another(opened: Open) -> None:
     for width in (400, 1280):
         page = opened(width=width)

@@ -143,7 +143,7 @@
     for (const [name, values] of Object.entries({ rows, ...more })) chart.view.data(name, values);
     chart.place.querySelector(".chart").setAttribute("aria-label", parameters.heading);
     if (chart.place.querySelector("details").open) tabulate(chart);
-    return chart.view.runAsync();
+    return chart.view.resize().runAsync();  // labels may be wider than those before
   }
 
   function limits(all) {
