@@ -73,7 +73,6 @@ def test_what_the_report_reads(
     ("table", "harm"),
     [
         ("data/toy-world/tables/modules.parquet", halved),
-        ("toy-xs/step64/toy-world/encoding.parquet", of_step_16),
     ],
 )
 def test_a_table(like_finished: Workflow, table: str, harm: Callable[[Path], None]) -> None:
