@@ -61,6 +61,7 @@ for block, load in [(block, load) for block in BLOCKS for load in LOADS]:
             CONDA
         threads: CONFIG.jobs.threads
         resources:
+            **needs("activations", block, load),
             gpu=GPU,
             gpu_here=gpu_here,
             # Limits that change no number; as parameters, a new one would run every job again.
@@ -100,6 +101,8 @@ if FEATURES.lens:
             PATHS.benchmark("lens_table", "{dataset}")
         conda:
             CONDA
+        resources:
+            **needs("lens_table"),
         params:
             kind="lens",
             code=code("stack.py"),
@@ -119,6 +122,8 @@ rule tokens_table:
         PATHS.benchmark("tokens_table", "{dataset}")
     conda:
         CONDA
+    resources:
+        **needs("tokens_table"),
     params:
         code=code("tokens.py"),
         provenance=provenance("tokens.py"),

@@ -32,6 +32,8 @@ if ALIGNMENT:
                 model=any_of(GRID.models_of(block.suite)),
             conda:
                 CONDA
+            resources:
+                **needs("alignment", block),
             params:
                 steps=steps_of(block),
                 dataset=lambda wildcards: asdict(DATASETS[wildcards.dataset]),
@@ -53,6 +55,8 @@ if ALIGNMENT:
             PATHS.benchmark("alignment_table", "{dataset}")
         conda:
             CONDA
+        resources:
+            **needs("alignment_table"),
         params:
             kind="alignment",
             code=code("stack.py"),

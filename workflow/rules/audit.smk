@@ -15,6 +15,8 @@ rule listing:
         PATHS.benchmark("listing", "{model}")
     conda:
         CONDA
+    resources:
+        **needs("listing"),
     params:
         source=lambda wildcards: source(wildcards.model),
         code=code("listing.py"),
@@ -45,6 +47,8 @@ rule checkpoints_table:
         PATHS.benchmark("checkpoints_table")
     conda:
         CONDA
+    resources:
+        **needs("checkpoints_table"),
     params:
         models=[audited(model) for model in GRID.models],
         code=code("checkpoints.py"),
@@ -68,6 +72,8 @@ rule continuity_table:
         PATHS.benchmark("continuity_table")
     conda:
         CONDA
+    resources:
+        **needs("continuity_table"),
     params:
         checkpoints=list(GRID.checkpoints()),
         code=code("continuity.py"),

@@ -24,6 +24,8 @@ for block in TRAINING:
         conda:
             CONDA
         threads: CONFIG.jobs.threads
+        resources:
+            **needs("train", block),
         params:
             # The steps are those of the outputs: one that is taken out is no reason to train.
             size=lambda wildcards: GRID.model(wildcards.model).size,

@@ -6,6 +6,7 @@ import re
 import sys
 import time
 from dataclasses import asdict, replace
+from functools import cache
 
 from geomod.base import jobs
 from geomod.base.devices import gpus_per_job
@@ -23,9 +24,11 @@ from geomod.models.reading import load_readings
 from geomod.plan import runs
 from geomod.plan.checks import check, check_device, check_task_sets
 from geomod.plan.config.suites import HubSuite, TrainSuite
+from geomod.plan.costs import Machine
 from geomod.plan.datasets import about_rows, about_sentences, as_files, how_read
+from geomod.plan.estimate import Estimate, Room, Sweep, asked, scored_tokens
 from geomod.plan.fingerprint import fingerprint
-from geomod.plan.grid import ANY_STEP, Grid, Paths, halfway
+from geomod.plan.grid import ANY_STEP, Grid, Paths, halfway, layers_in
 from geomod.plan.loads import deal_loads
 from geomod.plan.place import Place
 from geomod.plan.reading import moved_keys, parse_config, read_configs
@@ -88,6 +91,7 @@ try:
         runs.check_layout(MOVED.root)
         runs.check_owner(RECORD, CONFIG.run, OWNER)
     GRID = Grid(CONFIG, RECORD.get("blocks"), RECORD.get("training"))
+    MACHINE = Machine.at(MOVED.beside("machine.json"))
 except InputError as error:
     sys.exit(f"\n{error}")  # the last words on the screen, and the only ones about it
 
@@ -111,6 +115,9 @@ BLOCKS = GRID.blocks()
 TRAINING = GRID.training()
 SEED = CONFIG.seed
 GPU = gpus_per_job(CONFIG.device)
+SWEEP = Sweep(
+    CONFIG, GRID, LOADS, MOVED, MACHINE, scored_tokens(TASK_SETS.values()), GPU > 0
+)
 
 
 def begin():
@@ -192,6 +199,33 @@ def provenance(script):
     """What a job writes into its tables about where they came from."""
     stage = os.path.splitext(script)[0]
     return {"stage": stage, "code": code(script), "run": CONFIG.run, "seed": SEED}
+
+
+@cache
+def needed(stage, model, dataset, steps, layers, load):
+    """What a job is estimated to cost; of many thousand jobs, few are not alike."""
+    return SWEEP.job(stage, model, dataset, steps, layers, load)
+
+
+def needs(stage, block=None, load=None):
+    """The memory and the time that a job asks its queue for, and more at every further attempt."""
+    steps = len(block.steps) if block else 1
+
+    def ask(wildcards, attempt):
+        place = [wildcards.get(name, "") for name in ("model", "dataset")]
+        layers = layers_in(wildcards.get("layers", "all"))
+        number = load.number if load else 0
+        return asked(needed(stage, *place, steps, layers, number), MACHINE, attempt)
+
+    return {
+        "mem_mb": lambda wildcards, attempt: ask(wildcards, attempt)[0],
+        "runtime": lambda wildcards, attempt: ask(wildcards, attempt)[1],
+    }
+
+
+def estimated(workers):
+    """What the sweep costs, in words."""
+    return str(Estimate(SWEEP, workers, Room.here(".")))
 
 
 def gpu_here(wildcards):

@@ -28,6 +28,8 @@ for block in BLOCKS if TASK_SETS else []:
             model=any_of(GRID.models_of(block.suite)),
         conda:
             CONDA
+        resources:
+            **needs("items", block),
         params:
             task_sets=TOLD,
             code=code("items.py"),
@@ -57,6 +59,8 @@ rule retaken:
         PATHS.benchmark("retaken")
     conda:
         CONDA
+    resources:
+        **needs("retaken"),
     params:
         draws=200,
         seed=SEED,
@@ -85,6 +89,8 @@ rule competence:
         PATHS.benchmark("competence")
     conda:
         CONDA
+    resources:
+        **needs("competence"),
     params:
         task_sets=TOLD,
         published=[asdict(source) for source in PUBLISHED.values()],

@@ -33,6 +33,8 @@ if CONFIG.controls:
             PATHS.benchmark("control_responses", "{dataset}")
         conda:
             CONDA
+        resources:
+            **needs("control_responses"),
         params:
             kinds=CONFIG.controls.kinds,
             draws=CONFIG.controls.draws,
@@ -64,6 +66,8 @@ if CONFIG.controls:
             PATHS.benchmark("controls", "{dataset}")
         conda:
             CONDA
+        resources:
+            **needs("controls"),
         params:
             places=lambda wildcards: [
                 place for place, _ in placed_fits(wildcards.dataset)
@@ -90,6 +94,8 @@ rule power:
     conda:
         CONDA
     threads: workflow.cores
+    resources:
+        **needs("power"),
     params:
         shapes=lambda wildcards: shapes(),
         regions=SECTIONS[next(iter(SECTIONS))].regions,

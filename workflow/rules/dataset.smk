@@ -15,6 +15,8 @@ for name in SIMULATED:
             PATHS.benchmark("sentences", name)
         conda:
             CONDA
+        resources:
+            **needs("sentences"),
         params:
             sentences=simulation(name)["sentences"],
             language=SEED,
@@ -35,6 +37,8 @@ for name in SIMULATED:
             PATHS.benchmark("simulate", name)
         conda:
             CONDA
+        resources:
+            **needs("simulate"),
         params:
             **simulation(name),
             language=SEED,
@@ -57,6 +61,8 @@ for name in [name for name in MADE_UP if name in STORIES]:
             PATHS.benchmark("stories", name)
         conda:
             CONDA
+        resources:
+            **needs("stories"),
         params:
             **simulation(name),
             language=SEED,
@@ -76,6 +82,8 @@ for name in [name for name in MADE_UP if name in STORIES]:
             PATHS.benchmark("listeners", name)
         conda:
             CONDA
+        resources:
+            **needs("listeners"),
         params:
             **simulation(name),
             language=SEED,
@@ -99,6 +107,8 @@ for name, download in CONFIG.downloads().items():
         localrule: True
         conda:
             CONDA
+        resources:
+            **needs("download"),
         params:
             archive=download.model_dump(),
         script:
@@ -118,6 +128,8 @@ rule stimuli:
         dataset=any_of(name for name in DATASETS if name not in STORIES),
     conda:
         CONDA
+    resources:
+        **needs("stimuli"),
     params:
         dataset=lambda wildcards: about_sentences(DATASETS[wildcards.dataset]),
         key=lambda wildcards: CONFIG.key_of(wildcards.dataset),
@@ -141,6 +153,8 @@ rule splits:
         PATHS.benchmark("splits", "{dataset}")
     conda:
         CONDA
+    resources:
+        **needs("splits"),
     params:
         dataset=lambda wildcards: about_sentences(DATASETS[wildcards.dataset]),
         key=lambda wildcards: CONFIG.key_of(wildcards.dataset),
@@ -164,6 +178,8 @@ rule nuisances:
         PATHS.benchmark("nuisances", "{dataset}")
     conda:
         CONDA
+    resources:
+        **needs("nuisances"),
     params:
         dataset=lambda wildcards: about_sentences(DATASETS[wildcards.dataset]),
         key=lambda wildcards: CONFIG.key_of(wildcards.dataset),
@@ -192,6 +208,8 @@ rule brain:
         dataset=any_of(name for name in DATASETS if name not in STORIES),
     conda:
         CONDA
+    resources:
+        **needs("brain"),
     params:
         dataset=lambda wildcards: asdict(DATASETS[wildcards.dataset]),
         key=lambda wildcards: CONFIG.key_of(wildcards.dataset),
@@ -220,6 +238,8 @@ rule telling:
         dataset=any_of(STORIES),
     conda:
         CONDA
+    resources:
+        **needs("telling"),
     params:
         dataset=lambda wildcards: about_rows(DATASETS[wildcards.dataset]),
         key=lambda wildcards: CONFIG.key_of(wildcards.dataset),
@@ -252,6 +272,8 @@ rule listening:
         dataset=any_of(STORIES),
     conda:
         CONDA
+    resources:
+        **needs("listening"),
     params:
         dataset=lambda wildcards: asdict(DATASETS[wildcards.dataset]),
         key=lambda wildcards: CONFIG.key_of(wildcards.dataset),
@@ -281,6 +303,8 @@ rule lag_figure:
         dataset=any_of(STORIES),
     conda:
         CONDA
+    resources:
+        **needs("lag_figure"),
     params:
         code=code("lag_figure.py"),
     script:

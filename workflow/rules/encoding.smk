@@ -38,6 +38,7 @@ for block in BLOCKS:
             CONDA
         threads: CONFIG.jobs.threads
         resources:
+            **needs("encoding", block),
             gpu=GPU,
             gpu_here=gpu_here,
         params:
@@ -76,6 +77,8 @@ if CONFIG.jobs.layers_per_job != "all":
             name="encoding|folds|baselines",
         conda:
             CONDA
+        resources:
+            **needs("join_layers"),
         params:
             kind=lambda wildcards: wildcards.name,
             code=code("stack.py"),
@@ -115,6 +118,8 @@ rule in_time:
         dataset=any_of(STORIES),
     conda:
         CONDA
+    resources:
+        **needs("in_time"),
     params:
         checkpoints=[(model.name, model.steps[-1]) for model in GRID.models],
         encoding=lambda wildcards: asdict(encoding_settings(CONFIG, wildcards.dataset)),
@@ -140,6 +145,8 @@ for table in ("encoding", "folds", "baselines"):
             PATHS.benchmark(f"{table}_table", "{dataset}")
         conda:
             CONDA
+        resources:
+            **needs(f"{table}_table"),
         params:
             kind=table,
             code=code("stack.py"),

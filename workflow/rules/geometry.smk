@@ -37,6 +37,8 @@ for block in BLOCKS:
             model=any_of(GRID.models_of(block.suite)),
         conda:
             CONDA
+        resources:
+            **needs("geometry", block),
         params:
             steps=steps_of(block),
             metrics=CONFIG.geometry.measured(),
@@ -66,6 +68,8 @@ for kind, file in {
             PATHS.benchmark(f"{kind}_table", "{dataset}")
         conda:
             CONDA
+        resources:
+            **needs(f"{kind}_table"),
         params:
             kind=kind,
             code=code("stack.py"),

@@ -22,6 +22,8 @@ rule modules:
         PATHS.benchmark("modules", "{dataset}")
     conda:
         CONDA
+    resources:
+        **needs("modules"),
     params:
         settings=dict(
             k=CONFIG.modules.k,
@@ -49,6 +51,8 @@ rule change_points:
         PATHS.benchmark("change_points", "{dataset}")
     conda:
         CONDA
+    resources:
+        **needs("change_points"),
     params:
         headline=COORDINATES,
         code=code("change_points.py"),
@@ -72,6 +76,8 @@ rule low_high:
         PATHS.benchmark("low_high", "{dataset}")
     conda:
         CONDA
+    resources:
+        **needs("low_high"),
     params:
         alpha=CONFIG.inference.alpha,
         headline=HEADLINE,
@@ -96,6 +102,8 @@ rule correlations:
         PATHS.benchmark("correlations", "{dataset}")
     conda:
         CONDA
+    resources:
+        **needs("correlations"),
     params:
         settings=inference_settings,
         headline=HEADLINE,
@@ -117,6 +125,8 @@ rule emergence:
         PATHS.benchmark("emergence", "{dataset}")
     conda:
         CONDA
+    resources:
+        **needs("emergence"),
     params:
         settings=dict(
             seed=SEED,
@@ -147,6 +157,8 @@ rule question:
         PATHS.benchmark("question", "{dataset}")
     conda:
         CONDA
+    resources:
+        **needs("question"),
     params:
         settings=inference_settings,
         seed=SEED,
@@ -171,6 +183,8 @@ rule contrasts:
         PATHS.benchmark("contrasts", "{dataset}")
     conda:
         CONDA
+    resources:
+        **needs("contrasts"),
     params:
         settings=inference_settings,
         contrasts=lambda wildcards: CONFIG.contrasts_of(wildcards.dataset),
@@ -203,6 +217,8 @@ rule judge:
         PATHS.benchmark("judge", "{dataset}")
     conda:
         CONDA
+    resources:
+        **needs("judge"),
     params:
         settings=inference_settings,
         seed=SEED,
@@ -231,6 +247,8 @@ rule calibrate:
     conda:
         CONDA
     threads: workflow.cores
+    resources:
+        **needs("calibrate"),
     params:
         settings=inference_settings,
         draws=CONFIG.inference.calibration_draws or 200,
@@ -259,6 +277,8 @@ rule multiverse:
         PATHS.benchmark("multiverse", "{dataset}")
     conda:
         CONDA
+    resources:
+        **needs("multiverse"),
     params:
         settings=inference_settings,
         choices=dict(
@@ -293,6 +313,8 @@ rule recovery:
         PATHS.benchmark("recovery", "{dataset}")
     conda:
         CONDA
+    resources:
+        **needs("recovery"),
     params:
         checkpoints=list(GRID.checkpoints()),
         seed=SEED,

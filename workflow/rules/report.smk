@@ -28,6 +28,8 @@ rule figures:
         PATHS.benchmark("figures")
     conda:
         CONDA
+    resources:
+        **needs("figures"),
     params:
         plates=PLATES,
         code=code("figures.py"),
@@ -47,6 +49,8 @@ rule compare:
         PATHS.log("compare"),
     conda:
         CONDA
+    resources:
+        **needs("compare"),
     params:
         runs=CONFIG.runs,
         code=code("compare.py"),
@@ -78,6 +82,8 @@ rule report:
         PATHS.benchmark("report")
     conda:
         CONDA
+    resources:
+        **needs("report"),
     params:
         config=CONFIG.model_dump(mode="json"),
         datasets=list(SECTIONS),

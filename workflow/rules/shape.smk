@@ -13,6 +13,8 @@ rule phases:
         PATHS.benchmark("phases", "{dataset}")
     conda:
         CONDA
+    resources:
+        **needs("phases"),
     params:
         settings=dict(
             seed=SEED,
@@ -37,6 +39,8 @@ rule blocks:
         PATHS.benchmark("blocks", "{dataset}")
     conda:
         CONDA
+    resources:
+        **needs("blocks"),
     params:
         settings=dict(seed=SEED, null_draws=CONFIG.inference.null_draws),
         code=code("blocks.py"),
@@ -58,6 +62,8 @@ rule hierarchy:
         PATHS.benchmark("hierarchy", "{dataset}")
     conda:
         CONDA
+    resources:
+        **needs("hierarchy"),
     params:
         order=lambda wildcards: SECTIONS[wildcards.dataset].hierarchy,
         seed=SEED,

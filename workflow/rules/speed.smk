@@ -27,6 +27,8 @@ rule speed:
         model=any_of(model.name for model in GRID.models),
     conda:
         CONDA
+    resources:
+        **needs("speed"),
     params:
         steps=lambda wildcards: GRID.model(wildcards.model).steps,
         seed=SEED,
@@ -50,6 +52,8 @@ rule speed_table:
         PATHS.benchmark("speed_table", "{dataset}")
     conda:
         CONDA
+    resources:
+        **needs("speed_table"),
     params:
         kind="speed",
         code=code("stack.py"),

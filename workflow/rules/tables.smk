@@ -48,6 +48,8 @@ rule tables:
         PATHS.benchmark("tables")
     conda:
         CONDA
+    resources:
+        **needs("tables"),
     params:
         code=code("tables.py"),
         provenance=provenance("tables.py"),
@@ -66,6 +68,8 @@ rule calibration:
         PATHS.benchmark("calibration")
     conda:
         CONDA
+    resources:
+        **needs("calibration"),
     params:
         code=code("tables.py"),
         provenance=provenance("tables.py"),
@@ -84,6 +88,8 @@ rule claims:
         PATHS.benchmark("claims")
     conda:
         CONDA
+    resources:
+        **needs("claims"),
     params:
         alpha=CONFIG.inference.alpha,
         code=code("claims.py"),

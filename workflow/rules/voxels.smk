@@ -32,6 +32,7 @@ if MAPS:
             CONDA
         threads: CONFIG.jobs.threads
         resources:
+            **needs("voxel_map"),
             gpu=GPU,
             gpu_here=gpu_here,
         params:
@@ -68,6 +69,8 @@ if MAPS:
             label="sub-[^/]+_layer[0-9]+",
         conda:
             CONDA
+        resources:
+            **needs("voxel_figure"),
         params:
             code=code("voxel_figure.py"),
         script:

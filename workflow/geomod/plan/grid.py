@@ -13,9 +13,10 @@ from geomod.base.shipped import shipped
 from geomod.plan.config.suites import AnySuite, FolderSuite, HubSuite, TrainSuite
 from geomod.plan.config.whole import Config
 from geomod.plan.place import Place
-from geomod.toy.shapes import LAST_STEP, TOY_SIZES
+from geomod.toy.shapes import LAST_STEP, TOY_SIZES, TOY_VOCABULARY
 
 RESOURCES = shipped("resources")
+KNOWN_OF_MODELS = ("blocks", "width", "vocab", "file_mb")
 
 
 @dataclass(frozen=True)
@@ -206,6 +207,14 @@ def deal(
     return kept + [tuple(rest[i : i + per_job]) for i in range(0, len(rest), per_job)]
 
 
+def layers_in(label: str) -> int | None:
+    """How many layers are in a block of `Grid.layer_blocks`; None where it is all of them."""
+    if label == "all":
+        return None
+    first, last = label.split("-")
+    return int(last) - int(first) + 1
+
+
 def halfway(steps: Sequence[int]) -> int:
     """The step in the middle of training, counted in orders of magnitude."""
     middle = (1 + max(steps)) ** 0.5 - 1
@@ -228,6 +237,16 @@ def width_of(suite: AnySuite, size: str) -> int | None:
     return _suite_models().get((suite.repo, size), {}).get("width")
 
 
+def vocabulary_and_file(suite: AnySuite, size: str) -> tuple[int | None, float]:
+    """Tokens that a model knows, and bytes to download; without a network, as `width_of`."""
+    if isinstance(suite, TrainSuite):
+        return TOY_VOCABULARY, 0.0
+    if isinstance(suite, FolderSuite):
+        return _in_folder(suite, size, "vocab_size"), 0.0
+    known = _suite_models().get((suite.repo, size), {})
+    return known.get("vocab"), 1e6 * known.get("file_mb", 0)
+
+
 @cache
 def _suite_steps() -> dict[str, set[int]]:
     """Steps of the suites that resources/steps.tsv knows: lists and ranges `first:last:stride`."""
@@ -244,11 +263,11 @@ def _suite_steps() -> dict[str, set[int]]:
 
 @cache
 def _suite_models() -> dict[tuple[str, str], dict[str, int]]:
-    """Repository and size → blocks and width of the models that resources/suites.tsv knows."""
+    """Repository and size → what resources/suites.tsv knows of a model in whole numbers."""
     with (RESOURCES / "suites.tsv").open(encoding="utf-8", newline="") as lines:
         rows = csv.DictReader(lines, delimiter="\t")
         return {
-            (row["repo"], row["size"]): {name: int(row[name]) for name in ("blocks", "width")}
+            (row["repo"], row["size"]): {name: int(row[name]) for name in KNOWN_OF_MODELS}
             for row in rows
         }
 

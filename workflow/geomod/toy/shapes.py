@@ -18,6 +18,7 @@ TOY_SIZES = {
     "s": ToySize(blocks=3, width=48, heads=4, learning_rate=5e-3),
     "m": ToySize(blocks=4, width=64, heads=4, learning_rate=4e-3),
 }
+TOY_VOCABULARY = 600  # tokens, about: the words of the language, and bytes
 # The last step that a toy model can be asked for: training further takes long, and shows nothing.
 LAST_STEP = 4096
 
