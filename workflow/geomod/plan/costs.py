@@ -264,22 +264,32 @@ def tables(machine: Machine, stage: str, cells: int) -> Cost:
 
 
 # Seconds of such a job, what a thousand layers of checkpoints add, and MB.
-OTHER = (1.0, 0.3, 200)
+OTHER = (0.6, 0.5, 200)
 TABLES: dict[str, tuple[float, float, float]] = {
-    "figures": (16.0, 50.0, 500),
-    "report": (3.0, 5.0, 350),
-    "judge": (2.0, 5.0, 250),
+    "modules": (1.9, 4.0, 250),
+    "change_points": (1.9, 0.5, 250),
+    "low_high": (1.3, 1.0, 250),
+    "correlations": (1.5, 1.0, 250),
+    "emergence": (1.1, 10.0, 250),
+    "phases": (1.8, 0.5, 250),
+    "blocks": (1.9, 0.5, 250),
+    "judge": (1.8, 10.0, 300),
+    "multiverse": (1.1, 30.0, 300),
+    "recovery": (1.5, 8.0, 250),
     "calibrate": (10.0, 500.0, 400),
-    "multiverse": (2.0, 5.0, 250),
     "control_responses": (4.0, 1.0, 500),
     "controls": (5.0, 100.0, 500),
     "power": (60.0, 100.0, 400),
-    "simulate": (3.0, 0.0, 300),
-    "brain": (1.0, 0.0, 2000),
+    "sentences": (0.5, 0.0, 200),
+    "simulate": (1.5, 0.0, 300),
+    "brain": (1.2, 0.0, 2000),
     "listening": (5.0, 0.0, 4000),
     "listeners": (5.0, 0.0, 1000),
     "voxel_map": (60.0, 0.0, 4000),
     "in_time": (20.0, 0.0, 1000),
+    "claims": (1.7, 0.0, 250),
+    "figures": (10.0, 97.0, 650),
+    "report": (3.0, 6.0, 350),
 }
 OF_A_DATASET = (
     *("stimuli", "brain", "tokens_table", "geometry_table", "population_table"),

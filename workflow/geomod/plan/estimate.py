@@ -336,22 +336,24 @@ class Estimate:
             )
 
     def _table(self) -> Iterator[str]:
-        head = ("stage", "jobs", "CPU h", "GPU h", "longest job, min", "memory of a job, GB")
-        widths = [max(map(len, ("stage", *self.stages))), *map(len, head[1:])]
-        yield "  ".join([head[0].ljust(widths[0]), *head[1:]])
-        for stage in self.stages:
-            cost = self.of(stage)
-            jobs = [jobs for jobs in self.jobs if jobs.stage == stage]
-            longest = max(one.each.cpu + one.each.gpu for one in jobs) / 60
-            numbers = (cost.cpu / 3600, cost.gpu / 3600, longest, cost.memory / 1000)
-            cells = [str(sum(one.count for one in jobs)), *(f"{value:.2f}" for value in numbers)]
+        head = ("stage", "jobs", "CPU", "GPU", "longest job", "memory of a job")
+        rows = [head, *map(self._row, self.stages)]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for stage, *cells in rows:
             aligned = [cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True)]
             yield "  ".join([stage.ljust(widths[0]), *aligned])
 
+    def _row(self, stage: str) -> tuple[str, ...]:
+        cost, jobs = self.of(stage), [jobs for jobs in self.jobs if jobs.stage == stage]
+        longest = max(one.each.cpu + one.each.gpu for one in jobs)
+        times = (in_words(cost.cpu), in_words(cost.gpu) if cost.gpu else "", in_words(longest))
+        count = sum(one.count for one in jobs)
+        return stage, f"{count:,}", *times, f"{cost.memory / 1000:.1f} GB"
+
     def _sums(self) -> Iterator[str]:
         whole, machine = self.whole, self.sweep.machine
-        gpu = f", {whole.gpu / 3600:.1f} GPU hours" * bool(whole.gpu)
-        yield f"In all {whole.cpu / 3600:.1f} CPU hours{gpu}."
+        gpu = f", {in_words(whole.gpu)} of a GPU" * bool(whole.gpu)
+        yield f"In all {in_words(whole.cpu)} of CPU{gpu}."
         yield f"Wall time on {self.workers} workers: {in_words(self.wall)}."
         yield (
             f"Downloads {whole.download / GIGA:.1f} GB"
