@@ -4,7 +4,7 @@ from pathlib import Path
 
 from geomod.base.devices import pick
 from geomod.base.files import checkpoint_folder, step_of
-from geomod.base.jobs import job
+from geomod.base.jobs import at_checkpoint, job
 from geomod.base.provenance import derived, of_checkpoint
 from geomod.checkpoints.continuity import sketch, write_sketch
 from geomod.checkpoints.listings import CheckpointSource
@@ -46,6 +46,7 @@ with job(snakemake.log[0], snakemake.threads):
         listing=next(iter(inputs.listing), None),
     )
     for checkpoint in checkpoints:
+        at_checkpoint(checkpoint.model, checkpoint.step)
         model, tokenizer = load_model(
             checkpoint.folder,
             tokenizer=checkpoint.tokenizer_folder,

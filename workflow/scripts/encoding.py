@@ -1,7 +1,7 @@
 """Fit encoding models from the layers of checkpoints to every region."""
 
 from geomod.base.devices import pick
-from geomod.base.jobs import job
+from geomod.base.jobs import at_checkpoint, job
 from geomod.base.layers import read_features, write_features
 from geomod.base.provenance import derived
 from geomod.base.tables import read_table, write_table
@@ -37,6 +37,7 @@ with job(snakemake.log[0], snakemake.threads):
             strict=True,
         )
     ):
+        at_checkpoint(snakemake.wildcards.model, step)
         features = read_features(path, layers)
         given = (responses, stimuli, ceiling, settings, device)
         ladders = Ladders(baselines, untrained=step > 0)

@@ -1,7 +1,7 @@
 """Measure every sentence by the metrics of the config, average them over the sentences, and measure
 the sentences as a set, and their way through the layers."""
 
-from geomod.base.jobs import job
+from geomod.base.jobs import at_checkpoint, job
 from geomod.base.layers import read_features
 from geomod.base.provenance import derived
 from geomod.base.tables import read_table, write_table
@@ -18,6 +18,7 @@ with job(snakemake.log[0], snakemake.threads):
         load_plugins(plugins)
     items = read_table(inputs.stimuli)["item_id"]
     for i, step in enumerate(params.steps):
+        at_checkpoint(snakemake.wildcards.model, step)
         place = Place(snakemake.wildcards.model, step, snakemake.wildcards.dataset)
         grams, states = inputs.grams[i], inputs.features[i]
         origin = derived(params.provenance, [inputs.stimuli, grams, states])

@@ -40,6 +40,19 @@ def test_everything_goes_to_the_log(tmp_path: Path, root: Path) -> None:
     assert "printed" in said
 
 
+def test_lines_name_the_checkpoint_that_they_are_about_and_errors_stay_as_they_are(
+    tmp_path: Path, root: Path
+) -> None:
+    work = (
+        "from geomod.base.jobs import at_checkpoint; at_checkpoint('toy-xs', 16); "
+        "logging.getLogger('x').info('3 of 4 layers'); raise InputError('a.csv is empty')"
+    )
+    run(work, tmp_path / "a.log", root)
+    lines = [line.partition(" ")[2] for line in (tmp_path / "a.log").read_text().splitlines()]
+    assert "toy-xs step 16: 3 of 4 layers" in lines
+    assert "Error: a.csv is empty" in lines
+
+
 def test_an_input_error_is_one_line_and_exit_code_1(tmp_path: Path, root: Path) -> None:
     done = run("raise InputError('a.csv, row 3: no number')", tmp_path / "a.log", root)
     assert done.returncode == 1

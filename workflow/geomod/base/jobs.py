@@ -34,9 +34,10 @@ def job(log: str | Path, threads: int = 1) -> Iterator[None]:
     stream = open(log, "w", encoding="utf-8", buffering=1)  # noqa: SIM115 (lives as long as the job)
     for descriptor in (1, 2):  # also what C libraries and warnings say
         os.dup2(stream.fileno(), descriptor)
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S"
-    )
+    form = "%(asctime)s %(checkpoint)s%(message)s"
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format=form, datefmt="%H:%M:%S")
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_with_checkpoint)
     logging.captureWarnings(True)
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(threads)
@@ -53,6 +54,20 @@ def job(log: str | Path, threads: int = 1) -> Iterator[None]:
         except InputError as error:
             logging.getLogger(__name__).error("Error: %s", error)
             sys.exit(1)
+
+
+def at_checkpoint(model: str, step: int) -> None:
+    """From here on, what is logged names the checkpoint that it is about; an error says its own."""
+    global _checkpoint
+    _checkpoint = f"{model} step {step}: "
+
+
+_checkpoint = ""
+
+
+def _with_checkpoint(record: logging.LogRecord) -> bool:
+    record.checkpoint = _checkpoint if record.levelno < logging.ERROR else ""
+    return True
 
 
 def complaints(folder: str | Path, since: float) -> list[str]:

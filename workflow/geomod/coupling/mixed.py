@@ -8,8 +8,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.interpolate import BSpline
-from statsmodels.regression.mixed_linear_model import MixedLM
-from statsmodels.tools.sm_exceptions import ConvergenceWarning, SingularMatrixWarning
 
 from geomod.coupling.within_depth import residuals
 from geomod.curves.curves import FORMAL, FUNCTIONAL, Curves
@@ -92,6 +90,10 @@ def mixed_model(table: pd.DataFrame) -> dict[str, Any]:
     data = pd.DataFrame(fixed[:, keep], columns=columns)
     data["score"], data["model"] = table["score"].to_numpy(), table["model"].to_numpy()
     data["layer"] = table["layer"].to_numpy()
+    # Here, so that those who fit no such model need not wait for it.
+    from statsmodels.regression.mixed_linear_model import MixedLM
+    from statsmodels.tools.sm_exceptions import ConvergenceWarning, SingularMatrixWarning
+
     with warnings.catch_warnings():
         # A variance at its boundary of zero is an answer here, not a failure.
         warnings.simplefilter("ignore", ConvergenceWarning)

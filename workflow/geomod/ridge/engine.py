@@ -214,6 +214,8 @@ def encode(
             r[task][part], r2[task][part], alpha[task][part] = scored
             constant += undefined
             null[task[0]][:, part] += drawn / len(splits)
+        if task[1] == len(splits) - 1:
+            logger.info("%d of %d layers", task[0] + 1, len(x))
 
     encoding = Encoding(
         r=r,
