@@ -69,7 +69,10 @@ def test_weights_are_downloaded_once_whatever_reads_them():
 
 def test_what_gives_out_first_is_named_with_what_it_needs_and_what_there_is():
     small = Estimate(sweep(["6.9b"]), 2, ROOM)
-    assert re.search(r"Breaks first: memory of 2 jobs at once, \d\d.\d GB where 8.0 GB", str(small))
+    assert re.search(
+        r"Breaks first: memory of 2 of the largest jobs at once, \d\d.\d GB where 8.0 GB",
+        str(small),
+    )
     tight = Estimate(sweep(), 2, replace(ROOM, disk=1e7))
     assert re.search(r"Breaks first: disk, .* where 0.0 GB are", str(tight))
     assert "Nothing breaks here" in str(Estimate(sweep(["70m"]), 2, ROOM))

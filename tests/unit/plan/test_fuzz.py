@@ -2,12 +2,15 @@
 
 import copy
 import json
+import os
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geomod.base.errors import InputError
+from geomod.plan.checks import check
+from geomod.plan.datasets import as_files
 from geomod.plan.documents import json_schema
 from geomod.plan.grid import Grid
 from geomod.plan.reading import parse_config
@@ -28,6 +31,9 @@ WHOLE: dict[str, Any] = {
         },
     },
 }
+
+
+FUZZ = int(os.environ.get("GEOMOD_FUZZ", "200"))  # configs to try
 
 
 def keys_of(schema: Any) -> set[str]:
@@ -78,11 +84,13 @@ def configs(draw: st.DrawFn) -> dict[str, Any]:
     return config
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=FUZZ, deadline=None)
 @given(configs() | st.dictionaries(keys, values, max_size=4))
 def test_a_config_is_taken_or_refused_in_words(config: dict[str, Any]) -> None:
     try:
-        Grid(parse_config(config, "mine.yaml"))
+        checked = parse_config(config, "mine.yaml")
+        Grid(checked)
+        check(checked, {k: as_files(told, "world") for k, told in checked.each_dataset.items()})
     except InputError as refused:
         said = str(refused)
         assert said.strip()

@@ -27,7 +27,7 @@ class Machine:
     assumed and can be edited in its file."""
 
     forward: float = 80e9  # flop/s of a forward pass in float32
-    solve: float = 24e9  # flop/s of an encoding model
+    solve: float = 22e9  # flop/s of an encoding model
     pace: float = 1.0  # of everything else, beside the machine that the defaults are of
     network: float = 30e6  # bytes/s of downloads, all together
     gpu: float = 10e12  # flop/s of a forward pass on a GPU
@@ -141,7 +141,7 @@ START = 4.6  # of Python with torch and transformers
 START_TORCH = 2.6  # with torch alone
 START_LIGHT = 0.8  # with pandas
 TRAINED = 0.023  # a step of a toy model's training
-A_LAYER = 5e-5  # a sentence's state and Gram at one layer, kept; and its measures, as much again
+A_LAYER = 5e-5  # a sentence at one layer: its state and its Gram, kept
 HELD = 350.0  # MB that a process holds before it reads anything; 150 without torch
 LIGHT = 150.0
 
@@ -186,8 +186,8 @@ def kept_of(shape: Shape, data: Data) -> float:
 def geometry(machine: Machine, shape: Shape, data: Data, steps: int = 1) -> Cost:
     """Measures of every sentence, and of all of them as a set, at every layer."""
     n, width = data.rows, shape.width
-    sentences = data.units * A_LAYER * (data.variants / 9)
-    seconds = START_LIGHT + steps * (0.2 + shape.layers * (sentences + 1.4 * as_a_set(n, width)))
+    sentences = data.units * 2e-6 * data.variants
+    seconds = START_LIGHT + steps * (0.1 + shape.layers * (sentences + 1.4 * as_a_set(n, width)))
     table = data.units * shape.layers * data.variants
     return Cost(
         seconds / machine.pace,
@@ -206,7 +206,7 @@ def encoding(
 ) -> Cost:
     """Encoding models of `layers` (all) of `steps` checkpoints, with their null and baselines."""
     layers = shape.layers if layers is None else layers
-    seconds = START_TORCH + steps * (0.3 + layers * beside_fits(data))
+    seconds = START_TORCH + steps * (0.2 + layers * beside_fits(data))
     columns = shape.width * data.delays * (1 + data.untrained)
     matrix = 8.0 * data.rows * min(data.rows, columns)
     held = 4.0 * data.rows * layers * shape.width * (1 + data.untrained)
@@ -242,7 +242,7 @@ def _fitting(data: Data, features: int, targets: int) -> float:
     and of the features; an inner fold solves a small system for each penalty."""
     n = data.rows * (1 - 1 / data.folds)
     m, inner = min(n, features), n / data.inner
-    factor = 9 * m**3 + 2 * n * m * features
+    factor = 6 * m**3 + 2 * n * m * features
     choose = data.inner * data.penalties * inner**3 / 3
     return data.folds * (factor + choose + 2 * n * m * targets * data.penalties)
 
@@ -260,7 +260,8 @@ def speed(machine: Machine, shape: Shape, data: Data, steps: int) -> Cost:
 def tables(machine: Machine, stage: str, cells: int) -> Cost:
     """A job that reads tables of `cells` layers of checkpoints, or files that people gave."""
     fixed, slope, memory = TABLES.get(stage, OTHER)
-    return Cost((fixed + slope * cells / 1000) / machine.pace, memory=memory + cells / 20)
+    grows = 0.35 if stage in TABLES else 0.06  # MB a layer of a checkpoint
+    return Cost((fixed + slope * cells / 1000) / machine.pace, memory=memory + grows * cells)
 
 
 # Seconds of such a job, what a thousand layers of checkpoints add, and MB.

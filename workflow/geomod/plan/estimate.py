@@ -311,7 +311,7 @@ class Estimate:
         largest = max((shape.file for shape in self.sweep.shapes.values()), default=0.0)
         memory = self.workers * MEGA * self.whole.memory
         return {
-            f"memory of {self.workers} jobs at once": (memory, self.room.memory),
+            f"memory of {self.workers} of the largest jobs at once": (memory, self.room.memory),
             "disk": (self.disk, self.room.disk),
             "features.max_disk_gb": (largest, limit),
         }
@@ -354,7 +354,8 @@ class Estimate:
         whole, machine = self.whole, self.sweep.machine
         gpu = f", {in_words(whole.gpu)} of a GPU" * bool(whole.gpu)
         yield f"In all {in_words(whole.cpu)} of CPU{gpu}."
-        yield f"Wall time on {self.workers} workers: {in_words(self.wall)}."
+        workers = f"{self.workers} worker{'s' * (self.workers > 1)}"
+        yield f"Wall time on {workers}: {in_words(self.wall)}."
         yield (
             f"Downloads {whole.download / GIGA:.1f} GB"
             f" ({in_words(whole.download / machine.network)} at {machine.network / MEGA:.0f} MB/s)"
