@@ -10,6 +10,8 @@ rule estimate:
     # For as many workers as there are: .venv/bin/snakemake estimate --cores 16
     log:
         PATHS.log("estimate"),
+    conda:
+        CONDA
     params:
         text=lambda wildcards: estimated(workflow.cores or workflow.nodes),
     shell:
