@@ -213,10 +213,10 @@ GALLERY = {
     ),
     "emergence": Plate(
         "When regions emerge",
-        "Score of each region over training, mean over blocks, one panel a model. The vertical "
-        "line is the half-time t50 of a fitted rise, the band its interval (the wider of a "
-        "bootstrap over steps and a jackknife over participants). Curves that never level off have "
-        "none, nor those that rise no more than noise drifts.",
+        "Score of each region over training, mean over blocks, one panel a model. Below, the "
+        "half-time t50 of a fitted rise with its interval (the wider of a bootstrap over steps and "
+        "a jackknife over participants). Curves that never level off have none, nor those that "
+        "rise no more than noise drifts.",
         ("encoding", "emergence"),
         two_steps("a model at two steps or more (five for a half-time)", "encoding", "score"),
         ("rise of a region beyond drift",),
@@ -353,7 +353,8 @@ GALLERY = {
         "Blocks of layers",
         "Debiased linear CKA of each pair of layers at each model's last step. Lines are the cut "
         "into contiguous blocks that a random walk over depth is least likely to have, dotted "
-        "where that, or a smooth gradient, has one as clear (p > .05). A cut can always be drawn.",
+        "where that, or a smooth gradient, has one as clear (p > .05). Below, p of each number of "
+        "blocks: against smooth gradients, and against walks. A cut can always be drawn.",
         ("depth_similarity", "blocks"),
         any_value("a checkpoint with four blocks or more", "blocks", "separation"),
     ),
