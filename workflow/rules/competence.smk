@@ -22,6 +22,8 @@ for block in BLOCKS if TASK_SETS else []:
             PATHS.steps("{model}", block.steps, "competence/items.parquet"),
         log:
             PATHS.log(f"{{model}}/items_{block.label}"),
+        benchmark:
+            PATHS.benchmark("items", f"{{model}}/{block.label}")
         wildcard_constraints:
             model=any_of(GRID.models_of(block.suite)),
         conda:
@@ -51,6 +53,8 @@ rule retaken:
         PATHS.table("retaken"),
     log:
         PATHS.log("retaken"),
+    benchmark:
+        PATHS.benchmark("retaken")
     conda:
         CONDA
     params:
@@ -77,6 +81,8 @@ rule competence:
         PATHS.table("competence"),
     log:
         PATHS.log("competence"),
+    benchmark:
+        PATHS.benchmark("competence")
     conda:
         CONDA
     params:

@@ -18,6 +18,8 @@ rule modules:
         PATHS.table("modules", "{dataset}"),
     log:
         PATHS.log("data/{dataset}/modules"),
+    benchmark:
+        PATHS.benchmark("modules", "{dataset}")
     conda:
         CONDA
     params:
@@ -43,6 +45,8 @@ rule change_points:
         PATHS.table("change_points", "{dataset}"),
     log:
         PATHS.log("data/{dataset}/change_points"),
+    benchmark:
+        PATHS.benchmark("change_points", "{dataset}")
     conda:
         CONDA
     params:
@@ -64,6 +68,8 @@ rule low_high:
         PATHS.table("low_high", "{dataset}"),
     log:
         PATHS.log("data/{dataset}/low_high"),
+    benchmark:
+        PATHS.benchmark("low_high", "{dataset}")
     conda:
         CONDA
     params:
@@ -86,6 +92,8 @@ rule correlations:
         PATHS.table("correlations", "{dataset}"),
     log:
         PATHS.log("data/{dataset}/correlations"),
+    benchmark:
+        PATHS.benchmark("correlations", "{dataset}")
     conda:
         CONDA
     params:
@@ -105,6 +113,8 @@ rule emergence:
         PATHS.table("emergence", "{dataset}"),
     log:
         PATHS.log("data/{dataset}/emergence"),
+    benchmark:
+        PATHS.benchmark("emergence", "{dataset}")
     conda:
         CONDA
     params:
@@ -133,6 +143,8 @@ rule question:
         competence_answers=PATHS.table("competence_answers", "{dataset}"),
     log:
         PATHS.log("data/{dataset}/question"),
+    benchmark:
+        PATHS.benchmark("question", "{dataset}")
     conda:
         CONDA
     params:
@@ -155,6 +167,8 @@ rule contrasts:
         PATHS.table("contrasts", "{dataset}"),
     log:
         PATHS.log("data/{dataset}/contrasts"),
+    benchmark:
+        PATHS.benchmark("contrasts", "{dataset}")
     conda:
         CONDA
     params:
@@ -185,6 +199,8 @@ rule judge:
         PATHS.data("{dataset}", "claims.json"),
     log:
         PATHS.log("data/{dataset}/judge"),
+    benchmark:
+        PATHS.benchmark("judge", "{dataset}")
     conda:
         CONDA
     params:
@@ -210,6 +226,8 @@ rule calibrate:
         PATHS.table("calibration", "{dataset}"),
     log:
         PATHS.log("data/{dataset}/calibration"),
+    benchmark:
+        PATHS.benchmark("calibrate", "{dataset}")
     conda:
         CONDA
     threads: workflow.cores
@@ -237,6 +255,8 @@ rule multiverse:
         survival=PATHS.table("survival", "{dataset}"),
     log:
         PATHS.log("data/{dataset}/multiverse"),
+    benchmark:
+        PATHS.benchmark("multiverse", "{dataset}")
     conda:
         CONDA
     params:
@@ -269,6 +289,8 @@ rule recovery:
         PATHS.table("recovery", "{dataset}"),
     log:
         PATHS.log("data/{dataset}/recovery"),
+    benchmark:
+        PATHS.benchmark("recovery", "{dataset}")
     conda:
         CONDA
     params:

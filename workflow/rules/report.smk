@@ -24,6 +24,8 @@ rule figures:
         png=figure_files("png"),
     log:
         PATHS.log("figures"),
+    benchmark:
+        PATHS.benchmark("figures")
     conda:
         CONDA
     params:
@@ -72,6 +74,8 @@ rule report:
         PATHS.at("report.html"),
     log:
         PATHS.log("report"),
+    benchmark:
+        PATHS.benchmark("report")
     conda:
         CONDA
     params:

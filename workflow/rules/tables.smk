@@ -44,6 +44,8 @@ rule tables:
         **{kind: PATHS.table(kind) for kind in STACKED},
     log:
         PATHS.log("tables"),
+    benchmark:
+        PATHS.benchmark("tables")
     conda:
         CONDA
     params:
@@ -60,6 +62,8 @@ rule calibration:
         calibration=PATHS.table("calibration"),
     log:
         PATHS.log("calibration"),
+    benchmark:
+        PATHS.benchmark("calibration")
     conda:
         CONDA
     params:
@@ -76,6 +80,8 @@ rule claims:
         PATHS.at("claims.json"),
     log:
         PATHS.log("claims"),
+    benchmark:
+        PATHS.benchmark("claims")
     conda:
         CONDA
     params:
