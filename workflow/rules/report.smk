@@ -1,6 +1,8 @@
 # Figures are drawn from the tables alone; the report puts them beside the claims.
 
-SHOWN = sorted({name for plate in GALLERY.values() for name in plate.tables})
+# Some tables only some runs have.
+HERE = {*STACKED, *(["competence"] if CONFIG.competence else [])}
+SHOWN = sorted({name for plate in GALLERY.values() for name in plate.tables} & HERE)
 
 
 rule figures:

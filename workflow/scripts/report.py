@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from geomod.base.benchmarks import read_benchmarks
 from geomod.base.files import whole
 from geomod.base.jobs import job
 from geomod.base.seals import read_json, read_svg
@@ -45,6 +46,7 @@ with job(snakemake.log[0], snakemake.threads):
         parts=parts,
         tables=tables,
         checkpoints=read_table(inputs.listed),
+        took=read_benchmarks(Path(snakemake.output[0]).parent),
     )
     with whole(snakemake.output[0]) as temporary:
         temporary.write_text(page, encoding="utf-8")

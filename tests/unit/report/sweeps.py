@@ -44,6 +44,10 @@ VARIANTS = {
 }
 SETS = (("rankme", "eigenvalues"), ("twonn", "raw"), *(("gride", f"k{2**i}") for i in range(4)))
 PHASES = ("warm-up", "entropy-seeking", "compression-seeking")
+TASKS = {
+    **{f"grammar{k}": "formal" for k in range(12)},
+    **{f"facts{k}": "functional" for k in range(4)},
+}
 FACTS = ("noise ceiling", "null region", "t50", "frontal − temporal t50")
 MEASURES = ("cka_debiased", "procrustes", "procrustes_shuffled", "flow")
 
@@ -200,6 +204,31 @@ def _tables(dataset: str, seed: int) -> dict[str, pd.DataFrame]:
     order["rho"] = np.clip(np.log10(order["step"] + 1) / 6, -1, 1)
     order["p"] = np.where(order["step"] > 1000, 0.02, 0.4)
 
+    known = table("competence", **sweep, task=tuple(TASKS))
+    known["family"] = known["task"].map(TASKS)
+    late = known["family"] == "functional"
+    gain = 1 / (1 + np.exp((np.where(late, 4, 3) - np.log10(known["step"] + 1)) / 0.4))
+    known["chance"] = np.where(late, 0.25, 0.5)
+    known["score"] = known["chance"] + (0.95 - known["chance"]) * gain
+    known["se"], known["ceiling"] = 0.02, 1.0
+    earlier = table("contrasts", contrast=("temporal first", "posterior first", "orbital last"))
+    earlier["first"], earlier["later"] = "AntTemp,PostTemp", "IFGorb,IFG,MFG"
+    earlier["estimate"], earlier["verdict"] = [-0.4, -0.1, 0.1], "undecided"
+    earlier["low"], earlier["high"] = earlier["estimate"] - 0.3, earlier["estimate"] + 0.3
+
+    seconds = {"region": REGIONS, "participant": people, "lag": tuple(range(-10, 11))}
+    heard = table("lags", **seconds)
+    heard["seconds"] = 2.0 * heard["lag"]
+    heard["r"] = 0.3 * np.exp(-(((heard["seconds"] - 5) / 4) ** 2))
+    checked = table("lag_check", region=REGIONS, participant=people)
+    checked["peak"], checked["threshold"], checked["verdict"] = 5.0, 0.1, "plausible"
+    answer = heard[heard["lag"] >= 0]
+    impulse = answer.assign(weight=answer["r"], planted=answer["r"] * 1.1).drop(columns="r")
+    shuffled = table("shuffling", model=(*BLOCKS, "time"), layer=tuple(range(25)), region=REGIONS)
+    deepest = shuffled["model"].map({**BLOCKS, "time": 0})
+    shuffled = shuffled[shuffled["layer"] <= deepest].assign(step=STEPS[-1])
+    shuffled["shuffled"] = shuffled["stories"] + 0.3
+
     facts = table("recovery", fact=FACTS, where=REGIONS)
     facts["planted"] = rng.uniform(0.2, 0.8, len(facts))
     facts["recovered"] = facts["planted"] + rng.normal(0, 0.05, len(facts))
@@ -243,6 +272,12 @@ def _tables(dataset: str, seed: int) -> dict[str, pd.DataFrame]:
         "depth_similarity": depths,
         "specification_curve": curve,
         "speed": speed,
+        "competence": known,
+        "contrasts": earlier,
+        "lags": heard,
+        "lag_check": checked,
+        "impulse": impulse,
+        "shuffling": shuffled,
         "lens": lens,
         "alignment": likeness,
         "phases": phases,

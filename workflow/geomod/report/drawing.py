@@ -81,10 +81,10 @@ def panels(
 ) -> tuple[Figure, np.ndarray]:
     """Rows × columns of axes, as wide as two columns of a page at most, and as high as one.
 
-    More than five panels in a row would be too narrow to read, more than nine rows too low: the
+    More than six panels in a row would be too narrow to read, more than nine rows too low: the
     figure grows instead.
     """
-    widest, highest = max(TWO_COLUMNS, 1.25 * columns + 0.8), max(PAGE, float(rows))
+    widest, highest = max(TWO_COLUMNS, 1.05 * columns + 0.8), max(PAGE, float(rows))
     size = min(width * columns + 0.8, widest), min(height * rows, highest)
     figure = Figure(figsize=size)
     figure.set_layout_engine("constrained")

@@ -100,6 +100,24 @@ MEASURES: Mapping[str, Measure] = {
         "mean of −ln p of the sentences' own tokens under the model: how unexpected they are to it",
         "nats a token",
     ),
+    "task_score": Measure(
+        "score of a task",
+        "share of right answers, ties counting half; of reading times, what the model's surprisal "
+        "adds to their prediction",
+    ),
+    "lens_surprisal": Measure(
+        "surprisal by the lens",
+        "how unexpected the next token is to a layer, if the model's own head is put on it",
+        "nats a token",
+    ),
+    "lens_entropy": Measure("entropy by the lens", "entropy of what a layer expects", "nats"),
+    "lens_kl": Measure(
+        "divergence by the lens", "of the model's output from what a layer expects", "nats"
+    ),
+    "lens_top1": Measure(
+        "agreement by the lens",
+        "share of positions at which a layer and the model's output find the same token likeliest",
+    ),
     "predictive_entropy": Measure(
         "predictive entropy", "mean entropy of the model's next-token distribution", "nats"
     ),
