@@ -12,7 +12,8 @@ from geomod.claims.registry import CLAIMS
 from geomod.report.findings import POOLED, TOLD
 from geomod.report.gallery import GALLERY
 from geomod.report.page import Part, by_stage, render
-from geomod.report.templates import duration, number, three_decimals
+from geomod.report.templates import number, three_decimals
+from geomod.report.words import duration
 from tests.unit.report.test_figures import made_up
 
 CLAIM: dict[str, Any] = {

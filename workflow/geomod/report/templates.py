@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from geomod.base.extras import extra
+from geomod.report.words import duration
 
 with extra("report"):
     import jinja2
@@ -59,17 +60,6 @@ def three_decimals(value: float) -> str:
 def percent(share: float) -> str:
     """A share in whole percents; nothing where there is none."""
     return "" if share != share else f"{share:.0%}"
-
-
-def duration(seconds: float) -> str:
-    """12 s, 3 min 20 s, 5 h 7 min: the two largest units that say something."""
-    if seconds != seconds:
-        return "–"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    parts = [(hours, "h"), (minutes, "min"), (rest, "s")]
-    told = [f"{count} {unit}" for count, unit in (parts[:2] if hours else parts[1:]) if count]
-    return " ".join(told) or "0 s"
 
 
 def data_uri(svg: str) -> str:

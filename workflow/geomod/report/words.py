@@ -127,3 +127,14 @@ MEASURES: Mapping[str, Measure] = {
 def measure(name: str) -> Measure:
     """A measure of this name; of one that is not known here, the name is all there is to say."""
     return MEASURES.get(name) or Measure(name.replace("_", " "), "")
+
+
+def duration(seconds: float) -> str:
+    """12 s, 3 min 20 s, 5 h 7 min: the two largest units that say something."""
+    if seconds != seconds:
+        return "–"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [(hours, "h"), (minutes, "min"), (rest, "s")]
+    told = [f"{count} {unit}" for count, unit in (parts[:2] if hours else parts[1:]) if count]
+    return " ".join(told) or "0 s"
