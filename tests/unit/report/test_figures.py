@@ -136,7 +136,8 @@ def test_a_figure_is_whole_and_repeats_itself(name: str, tmp_path: Path) -> None
     text = {element.text for element in ET.fromstring(drawn).iter() if element.text}
     titles = {f"{model}, step {short(step)}" for model in MODELS for step in STEPS}
     named = {*MODELS, *titles, "PostTemp", "entropy centred", "x", "noise ceiling"}
-    assert text & named, "no model, region or variant is named"
+    named |= {"temporal first", "IFG: plausible"}
+    assert text & named, "no model, region, contrast or variant is named"
     assert drawn == svg(name, tmp_path)
 
 

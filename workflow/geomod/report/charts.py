@@ -121,7 +121,7 @@ def _curve(field: str, x: Spec, *more: Spec) -> Spec:
 
 def course() -> Spec:
     """One layer over training, on the axis log(step + 1), and what guessing gives."""
-    chance = {
+    chance: Spec = {
         "data": {"name": "chance"},
         "mark": {"type": "rule", "strokeWidth": 1.2, "strokeDash": [1, 3]},
         "encoding": {"y": {"field": "chance", "type": "quantitative"}, "color": SIDES},

@@ -84,7 +84,7 @@ def panels(
     More than six panels in a row would be too narrow to read, more than nine rows too low: the
     figure grows instead.
     """
-    widest, highest = max(TWO_COLUMNS, 1.05 * columns + 0.8), max(PAGE, float(rows))
+    widest, highest = max(TWO_COLUMNS, 1.04 * columns + 0.8), max(PAGE, float(rows))
     size = min(width * columns + 0.8, widest), min(height * rows, highest)
     figure = Figure(figsize=size)
     figure.set_layout_engine("constrained")

@@ -106,7 +106,7 @@ def _surface(axis: Axes, corners: np.ndarray, values: pd.Series, column: str) ->
     colour = colour * (1 - shade * (1 - facing))[:, None]
     flat = corners[..., 1:3] * [-1, 1]  # the front is on the left
     how: Any = {"edgecolors": "face", "linewidths": 0.1, "rasterized": True}
-    axis.add_collection(mpl.collections.PolyCollection(flat, facecolors=colour, **how))
+    axis.add_collection(mpl.collections.PolyCollection(list(flat), facecolors=colour, **how))
     for place, region in enumerate(regions):
         y, z = flat[inside == place].reshape(-1, 2).mean(axis=0)
         plate = {"fc": "white", "ec": "none", "alpha": 0.8, "pad": 0.8}
