@@ -37,6 +37,7 @@ OTHER = "#9a9a9a"
 INK = "#2b2b2b"
 BASELINE_COLOURS = {
     "length": "#8c6bb1",
+    "word_rate": "#56b4e9",
     "position": "#cc79a7",
     "smooth": "#e6ab02",
     "untrained": "#009e73",
