@@ -48,6 +48,8 @@ TASKS = {
     **{f"grammar{k}": "formal" for k in range(12)},
     **{f"facts{k}": "functional" for k in range(4)},
 }
+FAMILIES = ("formal", "functional", "behaviour")
+CONTROLS = ("smooth", "rough", "length", "null")
 FACTS = ("noise ceiling", "null region", "t50", "frontal − temporal t50")
 MEASURES = ("cka_debiased", "procrustes", "procrustes_shuffled", "flow")
 
@@ -211,6 +213,12 @@ def _tables(dataset: str, seed: int) -> dict[str, pd.DataFrame]:
     known["chance"] = np.where(late, 0.25, 0.5)
     known["score"] = known["chance"] + (0.95 - known["chance"]) * gain
     known["se"], known["ceiling"] = 0.02, 1.0
+    lag = table("competence_lags", model=(*BLOCKS, "all"), region=REGIONS, family=FAMILIES)
+    lag["lag"] = np.where(lag["family"] == "formal", 0.1, -0.6)
+    lag["low"], lag["high"] = lag["lag"] - 0.3, lag["lag"] + 0.3
+    drawn = table("controls", control=CONTROLS, draw=tuple(range(20)), claim=(1, 2, 3, 4))
+    drawn["verdict"] = np.where(drawn["draw"] < 12, "supported", "undecided")
+
     earlier = table("contrasts", contrast=("temporal first", "posterior first", "orbital last"))
     earlier["first"], earlier["later"] = "AntTemp,PostTemp", "IFGorb,IFG,MFG"
     earlier["estimate"], earlier["verdict"] = [-0.4, -0.1, 0.1], "undecided"
@@ -274,6 +282,8 @@ def _tables(dataset: str, seed: int) -> dict[str, pd.DataFrame]:
         "speed": speed,
         "competence": known,
         "contrasts": earlier,
+        "competence_lags": lag,
+        "controls": drawn,
         "lags": heard,
         "lag_check": checked,
         "impulse": impulse,
