@@ -127,7 +127,7 @@ def course() -> Spec:
         "encoding": {"y": {"field": "chance", "type": "quantitative"}, "color": SIDES},
     }
     axis = {"values": {"expr": "ticks"}, "labelExpr": SHORT, "labelOverlap": "greedy"}
-    x = {"field": "step", "type": "quantitative", "title": "training step"}
+    x: Spec = {"field": "step", "type": "quantitative", "title": "training step"}
     x = {**x, "scale": {"type": "symlog", "constant": 1}, "axis": axis}
     return _curve("step", x, chance)
 
