@@ -33,6 +33,11 @@ if CONFIG.controls:
 CONTRASTED = [name for name in SECTIONS if CONFIG.contrasts_of(name)]
 if CONTRASTED:
     STACKED["contrasts"] = of_datasets("contrasts", CONTRASTED)
+if STORIES:
+    STACKED |= {
+        kind: [PATHS.data(name, f"{kind}.parquet") for name in STORIES]
+        for kind in ("lags", "lag_check", "impulse", "shuffling")
+    }
 CALIBRATION = [PATHS.table("calibration")] if CONFIG.inference.calibration_draws else []
 
 
