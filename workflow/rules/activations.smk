@@ -53,7 +53,7 @@ for block, load in [(block, load) for block in BLOCKS for load in LOADS]:
         benchmark:
             PATHS.benchmark(
                 "activations",
-                "/".join([f"{{model}}/{block.label}", *load_label(load)]),
+                "_".join([f"{{model}}/{block.label}", *load_label(load)]),
             )
         wildcard_constraints:
             model=any_of(GRID.models_of(block.suite)),
