@@ -180,6 +180,7 @@ rule judge:
         competence=COMPETENCE,
         retaken=RETAKEN,
         truth=planted_in,
+        recovery=recovered_in if CONFIG.competence else [],
         calibration=CALIBRATED,
     output:
         PATHS.data("{dataset}", "claims.json"),
@@ -265,6 +266,10 @@ rule recovery:
         ceiling=PATHS.data("{dataset}", "ceiling.parquet"),
         encoding=PATHS.table("encoding", "{dataset}"),
         emergence=PATHS.table("emergence", "{dataset}"),
+        tokens=PATHS.table("tokens", "{dataset}"),
+        competence=COMPETENCE,
+        retaken=RETAKEN,
+        answers=[PATHS.table("competence_answers", "{dataset}") for _ in COMPETENCE],
     output:
         PATHS.table("recovery", "{dataset}"),
     log:
@@ -273,6 +278,8 @@ rule recovery:
         CONDA
     params:
         checkpoints=list(GRID.checkpoints()),
+        settings=inference_settings,
+        reader=reader_of_made_up_times(),
         seed=SEED,
         code=code("recovery.py"),
         provenance=provenance("recovery.py"),

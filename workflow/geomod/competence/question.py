@@ -18,6 +18,7 @@ from geomod.curves.curves import FORMAL, FUNCTIONAL, LOSS, Curves
 from geomod.curves.estimates import network_of, rng_of, t_interval
 from geomod.curves.settings import Settings
 
+POSITION, MARGIN = "position between formal and functional", "margin of saturation"
 ALL = "all"  # in the column `model`: the mean over models
 
 LAGS = [
@@ -109,7 +110,7 @@ def answers(
 
 
 def _positions(times: Sequence[Times], region: str, settings: Settings) -> Iterator[Answer]:
-    asked = {"position between formal and functional": (FORMAL, FUNCTIONAL)}
+    asked = {POSITION: (FORMAL, FUNCTIONAL)}
     if LOSS in times[0].read:
         asked |= {
             "position between loss and functional": (LOSS, FUNCTIONAL),
@@ -140,7 +141,7 @@ def _slopes(
         value, se = slopes.along(weights)
         yield name, value, *t_interval(value, se, slopes.freedom, settings.alpha), np.nan, len(late)
     found = margin(slopes, settings.alpha)
-    yield "margin of saturation", found.value, found.low, found.high, found.p, len(late)
+    yield MARGIN, found.value, found.low, found.high, found.p, len(late)
 
 
 def _beside(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from geomod.plan.config.competence import TaskSet
+from geomod.plan.config.competence import Reader, TaskSet
 from geomod.plan.config.controls import Controls, Power
 from geomod.plan.config.dataset import Dataset, Download, Nifti, Simulation
 from geomod.plan.config.encoding import Alphas, Encoding
@@ -41,6 +41,7 @@ def readme_tables() -> str:
         "dataset.simulate": Simulation,
         "dataset.download": Download,
         "competence.*": TaskSet,
+        "competence.*.reader": Reader,
         "dataset.story": Story,
         "dataset.scans": Scans,
         "features": Features,
