@@ -145,6 +145,38 @@ rule question:
         "../scripts/question.py"
 
 
+# Models and their tuned versions, each at its last step.
+TUNED = [(pair.base, pair.tuned) for pair in CONFIG.pairs_of_models]
+LAST = [
+    (model, GRID.model(model).steps[-1])
+    for model in dict.fromkeys(name for pair in TUNED for name in pair)
+]
+
+
+rule tuned:
+    input:
+        encoding=PATHS.table("encoding", "{dataset}"),
+        geometry=[PATHS.step(*at, "geometry.parquet", "{dataset}") for at in LAST],
+        tokens=[PATHS.step(*at, "tokens.parquet", "{dataset}") for at in LAST],
+        items=[PATHS.step(*at, "competence/items.parquet") for at in LAST if TASK_SETS],
+        competence=COMPETENCE,
+    output:
+        PATHS.table("tuned", "{dataset}"),
+    log:
+        PATHS.log("data/{dataset}/tuned"),
+    conda:
+        CONDA
+    params:
+        pairs=TUNED,
+        last=LAST,
+        headline=HEADLINE,
+        alpha=CONFIG.inference.alpha,
+        code=code("tuned.py"),
+        provenance=provenance("tuned.py"),
+    script:
+        "../scripts/tuned.py"
+
+
 rule contrasts:
     input:
         checkpoints=PATHS.table("continuity"),

@@ -26,6 +26,8 @@ if CONFIG.competence:
     STACKED |= {
         kind: of_datasets(kind) for kind in ("competence_lags", "competence_answers")
     }
+if CONFIG.pairs_of_models:
+    STACKED["tuned"] = of_datasets("tuned")
 if SIMULATED:
     STACKED["recovery"] = of_datasets("recovery", SIMULATED)
 if CONFIG.controls:

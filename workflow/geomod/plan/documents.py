@@ -20,7 +20,7 @@ from geomod.plan.config.jobs import Jobs
 from geomod.plan.config.maps import Maps
 from geomod.plan.config.modules import Modules
 from geomod.plan.config.story import Scans, Story
-from geomod.plan.config.suites import FolderSuite, HubSuite, TrainSuite
+from geomod.plan.config.suites import FolderSuite, HubSuite, ModelPair, TrainSuite
 from geomod.plan.config.whole import Config
 
 
@@ -36,6 +36,7 @@ def readme_tables() -> str:
         "suites.*, provider train": TrainSuite,
         "suites.*, provider hub": HubSuite,
         "suites.*, provider folder": FolderSuite,
+        "pairs_of_models.*": ModelPair,
         "dataset": Dataset,
         "dataset.nifti": Nifti,
         "dataset.simulate": Simulation,

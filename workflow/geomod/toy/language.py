@@ -31,7 +31,7 @@ ADVERBS = 6
 # A content word comes from the topic of its text with this probability, else from any topic.
 ON_TOPIC = 0.8
 # A noun with "of" beside it is followed by the substance that is its own with this probability.
-FACTS = 0.25
+FACTS = 0.5
 # Parts of a sentence that are there half of the time; they make it 6 to 12 words long.
 OPTIONAL = 0.5
 PREPOSITIONS = ("near", "behind", "under", "beside")

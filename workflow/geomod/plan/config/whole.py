@@ -16,7 +16,7 @@ from geomod.plan.config.jobs import Jobs
 from geomod.plan.config.maps import Maps
 from geomod.plan.config.modules import Modules
 from geomod.plan.config.section import Name, Section
-from geomod.plan.config.suites import AnySuite, TrainSuite
+from geomod.plan.config.suites import AnySuite, ModelPair, TrainSuite
 
 # What stands beside datasets in the folder of a checkpoint, or in their column of a table.
 TAKEN = re.compile(r"competence|layers|pooled|step\d+")
@@ -40,6 +40,9 @@ class Config(Section):
     competence: dict[Name, TaskSet] = Field(
         default_factory=dict,
         description="sets of tasks by their names, scored from the same load of each checkpoint",
+    )
+    pairs_of_models: list[ModelPair] = Field(
+        [], description="models to hold against their tuned versions (docs/tuned.md)"
     )
     features: Features = Field(Features(), description="what is kept of a forward pass")
     geometry: Geometry = Field(
@@ -221,4 +224,19 @@ class Config(Section):
                         "rename one of them"
                     )
                 owner[model] = suite_name
+        return self
+
+    @model_validator(mode="after")
+    def _pairs_are_of_two_models_each(self) -> Self:
+        known = [model for name, suite in self.suites.items() for model in suite.models(name)]
+        for pair in self.pairs_of_models:
+            for model in (pair.base, pair.tuned):
+                if model not in known:
+                    raise ValueError(
+                        f"`pairs_of_models` names a model {model!r}; there are {', '.join(known)}"
+                    )
+            if pair.base == pair.tuned:
+                raise ValueError(f"`pairs_of_models` holds {pair.base} against itself")
+            if self.pairs_of_models.count(pair) > 1:
+                raise ValueError(f"`pairs_of_models` has {pair.base} and {pair.tuned} twice")
         return self
