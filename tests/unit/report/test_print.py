@@ -37,8 +37,10 @@ from tests.unit.report.test_figures import made_up
 pytestmark = pytest.mark.xdist_group("print")
 
 DATASETS = ("tuckute2024", "lebel")
-# What the paper's sweep has no tables of: a simulated brain, and what is drawn in `plates/ways.py`.
-ELSEWHERE = {"planted", "alignment", "phases", "lens", "depth", "blocks", "hierarchy"}
+# What the paper's sweep has no tables of: a simulated brain, competence, and what is drawn in
+# `plates/ways.py`.
+ELSEWHERE = {"planted", "competence_lags", "alignment", "phases", "lens", "depth", "blocks"}
+ELSEWHERE |= {"hierarchy"}
 PRINTED = [name for name in FIGURES if name not in ELSEWHERE]
 
 

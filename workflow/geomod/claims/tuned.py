@@ -103,8 +103,8 @@ def _check_tokens(
             raise InputError(
                 f"`pairs_of_models`: {what} {row['item_id']!r} is {row[name]} tokens to "
                 f"{base.model} and {row[f'{name}_tuned']} to {tuned.model}; "
-                f"{len(differ)} of {len(both)} differ. What comes out would be about their tokenizers. "
-                "Give both suites one `tokenizer`, or take the pair out"
+                f"{len(differ)} of {len(both)} differ. What comes out would be about tokenizers: "
+                "give both suites one `tokenizer`, or take the pair out"
             )
 
 

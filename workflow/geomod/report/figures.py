@@ -13,6 +13,7 @@ from geomod.report.drawing import OTHER, STYLE, VERDICT_COLOURS, declutter
 from geomod.report.gallery import GALLERY, Tables
 from geomod.report.plates import ways
 from geomod.report.plates.brain import brain
+from geomod.report.plates.competence import competence_lags
 from geomod.report.plates.judged import forest, multiverse
 from geomod.report.plates.known import planted
 from geomod.report.plates.layers import low_high, modules
@@ -56,6 +57,7 @@ FIGURES: Mapping[str, Callable[[Tables], Figure]] = {
     "depth": ways.depth,
     "blocks": ways.blocks,
     "hierarchy": ways.hierarchy,
+    "competence_lags": competence_lags,
     "planted": planted,
 }
 # Those that show entropy and curvature say where the first token decides them.
