@@ -158,7 +158,9 @@ rule tuned:
         encoding=PATHS.table("encoding", "{dataset}"),
         geometry=[PATHS.step(*at, "geometry.parquet", "{dataset}") for at in LAST],
         tokens=[PATHS.step(*at, "tokens.parquet", "{dataset}") for at in LAST],
-        items=[PATHS.step(*at, "competence/items.parquet") for at in LAST if TASK_SETS],
+        of_items=[
+            PATHS.step(*at, "competence/items.parquet") for at in LAST if TASK_SETS
+        ],
         competence=COMPETENCE,
     output:
         PATHS.table("tuned", "{dataset}"),

@@ -20,7 +20,7 @@ with job(snakemake.log[0], snakemake.threads):
             of_it(encoding),
             read_table(inputs.geometry[place]),
             read_table(inputs.tokens[place]),
-            read_table(inputs.items[place]) if inputs.items else None,
+            read_table(inputs.of_items[place]) if inputs.of_items else None,
             of_it(competence[0]) if competence else None,
         )
     pairs = [(measured[base], measured[tuned]) for base, tuned in params.pairs]
