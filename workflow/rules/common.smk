@@ -438,7 +438,9 @@ def planted_in(wildcards):
 
 def recovered_in(wildcards):
     """What came back of what is planted in a dataset, where it is simulated."""
-    return [PATHS.table("recovery", name) for name in SIMULATED if name == wildcards.dataset]
+    return [
+        PATHS.table("recovery", name) for name in SIMULATED if name == wildcards.dataset
+    ]
 
 
 def reader_of_made_up_times():

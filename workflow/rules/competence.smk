@@ -13,9 +13,11 @@ if MADE_UP_TASKS:
         output:
             here(
                 [
-                    TO_READ
-                    if kind == "reading_times"
-                    else MOVED.at(f"world/{kind}.csv")
+                    (
+                        TO_READ
+                        if kind == "reading_times"
+                        else MOVED.at(f"world/{kind}.csv")
+                    )
                     for kind in MADE_UP_TASKS
                 ]
             ),
