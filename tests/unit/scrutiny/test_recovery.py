@@ -136,14 +136,15 @@ def test_a_region_lies_where_its_noise_free_signal_lies_between_the_competences(
 
 def test_the_network_says_whether_claim_6_is_true() -> None:
     table = of_competence(answered(netw=(0.8, 0.65, 0.9), noise=(0.5, 0.4, 0.6)))
-    row = table.loc[("claim 6", "netw")]
-    assert row["planted"] == pytest.approx(0.5 - 0.75, abs=0.02)
-    assert (row["recovered"], row["low"], row["high"]) == pytest.approx((-0.3, -0.4, -0.15))
+    row = table.loc[("position λ", "netw")]
+    assert row["planted"] == pytest.approx(0.75, abs=0.02)
     assert row["agrees"]
     assert "noise" not in table.index.get_level_values("where"), "nothing is planted there"
     assert planted_claims(table.reset_index()) == {6: False}
-    turned = table.assign(planted=-table["planted"]).reset_index()
-    assert planted_claims(turned) == {6: True}
+    for planted, truth in ((0.45, False), (0.3, True)):  # what is below .1 counts as none
+        assert planted_claims(table.assign(planted=planted).reset_index()) == {6: truth}
+    unknown = table.assign(planted=np.nan).reset_index()
+    assert planted_claims(unknown) == {}
 
 
 def test_readers_are_foretold_best_by_whom_they_are_like() -> None:

@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from geomod.claims.registry import CLAIMS
+from geomod.claims.follows_formal import FOLLOWS_FORMAL
+from geomod.claims.saturates import SATURATES
 from geomod.competence.question import MARGIN, POSITION, answers, half_times
 from geomod.competence.shares import families, of_own_range
 from geomod.competence.times import Courses, Times
@@ -101,8 +102,8 @@ def compare_competence(
     """Rows as those of `compare`: what is known of alignment and competence together.
 
     The noise-free signals are asked what the brain was, with the same competences: where between
-    formal and functional each lies (λ), which for the network is claim 6 (½ − λ), and whether that
-    saturates (claim 7). Reading times must be foretold best by the checkpoint that made them.
+    formal and functional each lies (λ), and by how much it saturates. Reading times must be
+    foretold best by the checkpoint that made them.
     """
     shapes = probes[["model", "step", "layer"]].assign(metric="", variant="", mean=np.nan)
     curves = gather(
@@ -121,26 +122,28 @@ def compare_competence(
     possible = _positions(courses, times) if len(positions) else (np.nan, np.nan)
     rows = [
         *_answered("position λ", positions, possible),
-        *_answered("claim 6", _midway_less(_of_network(positions)), possible),
-        *_answered("claim 7", _of_network(margins), (np.nan, np.nan)),
+        *_answered("margin of saturation", margins, (np.nan, np.nan)),
         *_peak(competence),
     ]
     return pd.DataFrame(rows)
 
 
 def planted_claims(recovery: pd.DataFrame) -> dict[int, bool]:
-    """Which claims about competence the world makes true: those whose planted effect counts."""
-    smallest = {f"claim {claim.number}": claim for claim in CLAIMS if claim.families}
-    rows = recovery[recovery["fact"].isin(smallest)].dropna(subset="planted")
-    return {
-        smallest[fact].number: bool(planted > smallest[fact].smallest)
-        for fact, planted in zip(rows["fact"], rows["planted"], strict=True)
+    """Which claims about competence the world makes true, by what its network has planted.
+
+    An effect that is smaller than what the claim counts is none. Where the network was not
+    measured, the mean over regions stands for it, as in the claims.
+    """
+    rows = recovery[recovery["where"].isin([NETWORK, "mean"])].set_index("fact")["planted"]
+    effects = {
+        FOLLOWS_FORMAL: 0.5 - rows[rows.index == "position λ"],
+        SATURATES: rows[rows.index == "margin of saturation"],
     }
-
-
-def _of_network(rows: pd.DataFrame) -> pd.DataFrame:
-    """What is said of the network; where that was not measured, of the mean over regions."""
-    return rows[rows["region"].isin([NETWORK, "mean"])].tail(1)
+    return {
+        claim.number: bool(planted.iloc[-1] > claim.smallest)
+        for claim, planted in effects.items()
+        if planted.notna().any()
+    }
 
 
 def _answered(fact: str, rows: pd.DataFrame, possible: Range) -> Iterator[dict[str, Any]]:
@@ -150,16 +153,6 @@ def _answered(fact: str, rows: pd.DataFrame, possible: Range) -> Iterator[dict[s
         agrees = row.low <= row.estimate_planted <= row.high
         values = (row.estimate_planted, row.estimate)
         yield _row(fact, row.region, *values, WITHIN, agrees, ends, possible)
-
-
-def _midway_less(rows: pd.DataFrame) -> pd.DataFrame:
-    """½ − λ, as claim 6 has it."""
-    return rows.assign(
-        estimate_planted=0.5 - rows["estimate_planted"],
-        estimate=0.5 - rows["estimate"],
-        low=0.5 - rows["high"],
-        high=0.5 - rows["low"],
-    )
 
 
 def _positions(courses: Sequence[Courses], times: Sequence[Times]) -> Range:
