@@ -119,7 +119,7 @@ def compare_competence(
     both = known.merge(competence.answers, on=["region", "quantity"], suffixes=("_planted", ""))
     both = both[both["region"] != truth["null"]]
     positions, margins = (both[both["quantity"] == each] for each in (POSITION, MARGIN))
-    possible = _positions(courses, times) if len(positions) else (np.nan, np.nan)
+    possible = _positions(courses, times)
     rows = [
         *_answered("position λ", positions, possible),
         *_answered("margin of saturation", margins, (np.nan, np.nan)),
@@ -157,8 +157,11 @@ def _answered(fact: str, rows: pd.DataFrame, possible: Range) -> Iterator[dict[s
 
 def _positions(courses: Sequence[Courses], times: Sequence[Times]) -> Range:
     """λ of a curve that is half-way at the first, and at the last step."""
-    at = np.array([each.of(FORMAL, FUNCTIONAL) for each in times])
-    formal, functional = at[np.isfinite(at).all(axis=1)].mean(axis=0)
+    at = [each.of(FORMAL, FUNCTIONAL) for each in times if {FORMAL, FUNCTIONAL} <= set(each.read)]
+    known = [both for both in at if np.isfinite(both).all()]
+    if not known:
+        return np.nan, np.nan
+    formal, functional = np.mean(known, axis=0)
     first, last = sorted((courses[0].time[[0, -1]] - formal) / (functional - formal))
     return float(first), float(last)
 

@@ -1,8 +1,7 @@
 """What the made-up language lets one ask of a model, and the best answers that are possible.
 
 Minimal pairs differ in their last word, which is one token in both sentences, so that they differ
-in nothing but what is asked. A model to which all tokens are equally likely, and a bag of words,
-come out at ½ in each task but `topics`, which a bag of words can answer:
+in nothing but what is asked. A model to which all tokens are equally likely comes out at ½ exactly:
 
 - `agreement`: which linking word follows a sentence. In its task `agreement` the second noun has
   the other number, as in all text that was trained on; in `same_number` both nouns have one, which
@@ -74,9 +73,8 @@ def topics(language: Language, rng: np.random.Generator) -> pd.DataFrame:
 
 def facts(language: Language, rng: np.random.Generator) -> pd.DataFrame:
     """Sentences up to the substance of the second noun, or that of another noun of its topic."""
-    slots = sample_slots(
-        language, rng.integers(TOPICS, size=PAIRS), rng.integers(2, size=PAIRS), rng
-    )
+    said, number = rng.integers(TOPICS, size=PAIRS), rng.integers(2, size=PAIRS)
+    slots = sample_slots(language, said, number, rng)
     own = np.array([np.argwhere(language.nouns == noun)[0, :2] for noun in slots["attractor"]])
     topic, stem = own.T
     other = (stem + rng.integers(1, NOUN_STEMS, size=PAIRS)) % NOUN_STEMS
