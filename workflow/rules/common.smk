@@ -83,7 +83,7 @@ try:
         name: as_files(section, MOVED.data(name, "world"))
         for name, section in SECTIONS.items()
     }
-    TASK_SETS = task_sources(CONFIG)
+    TASK_SETS = task_sources(CONFIG, MOVED.at("world"))
     PUBLISHED = published_sources(CONFIG)
     RECORD = runs.read_record(MOVED.root)
     if workflow.is_main_process:  # jobs parse this file too, and need not check again
@@ -473,6 +473,20 @@ def planted_in(wildcards):
     """What is planted in a dataset, where it is simulated."""
     names = [name for name in SIMULATED if name == wildcards.dataset]
     return [PATHS.data(name, "world/truth.json") for name in names]
+
+
+def recovered_in(wildcards):
+    """What came back of what is planted in a dataset, where it is simulated."""
+    return [
+        PATHS.table("recovery", name) for name in SIMULATED if name == wildcards.dataset
+    ]
+
+
+def reader_of_made_up_times():
+    """The task set of made-up reading times, and the model and step that readers are like."""
+    for name, section in CONFIG.competence.items():
+        if section.reader:
+            return name, section.reader.model, section.reader.step
 
 
 # Figures of the headline lie in figures/ itself, those of any other dataset in a folder there.

@@ -169,6 +169,40 @@ rule question:
         "../scripts/question.py"
 
 
+# Models and their tuned versions, each at its last step.
+TUNED = [(pair.base, pair.tuned) for pair in CONFIG.pairs_of_models]
+LAST = [
+    (model, GRID.model(model).steps[-1])
+    for model in dict.fromkeys(name for pair in TUNED for name in pair)
+]
+
+
+rule tuned:
+    input:
+        encoding=PATHS.table("encoding", "{dataset}"),
+        geometry=[PATHS.step(*at, "geometry.parquet", "{dataset}") for at in LAST],
+        tokens=[PATHS.step(*at, "tokens.parquet", "{dataset}") for at in LAST],
+        of_items=[
+            PATHS.step(*at, "competence/items.parquet") for at in LAST if TASK_SETS
+        ],
+        competence=COMPETENCE,
+    output:
+        PATHS.table("tuned", "{dataset}"),
+    log:
+        PATHS.log("data/{dataset}/tuned"),
+    conda:
+        CONDA
+    params:
+        pairs=TUNED,
+        last=LAST,
+        headline=HEADLINE,
+        alpha=CONFIG.inference.alpha,
+        code=code("tuned.py"),
+        provenance=provenance("tuned.py"),
+    script:
+        "../scripts/tuned.py"
+
+
 rule contrasts:
     input:
         checkpoints=PATHS.table("continuity"),
@@ -208,6 +242,7 @@ rule judge:
         competence=COMPETENCE,
         retaken=RETAKEN,
         truth=planted_in,
+        recovery=recovered_in if CONFIG.competence else [],
         calibration=CALIBRATED,
     output:
         PATHS.data("{dataset}", "claims.json"),
@@ -305,6 +340,10 @@ rule recovery:
         ceiling=PATHS.data("{dataset}", "ceiling.parquet"),
         encoding=PATHS.table("encoding", "{dataset}"),
         emergence=PATHS.table("emergence", "{dataset}"),
+        tokens=PATHS.table("tokens", "{dataset}"),
+        competence=COMPETENCE,
+        retaken=RETAKEN,
+        answers=[PATHS.table("competence_answers", "{dataset}") for _ in COMPETENCE],
     output:
         PATHS.table("recovery", "{dataset}"),
     log:
@@ -317,6 +356,8 @@ rule recovery:
         **needs("recovery"),
     params:
         checkpoints=list(GRID.checkpoints()),
+        settings=inference_settings,
+        reader=reader_of_made_up_times(),
         seed=SEED,
         code=code("recovery.py"),
         provenance=provenance("recovery.py"),

@@ -20,12 +20,13 @@ STACKED = {
     "hierarchy": of_datasets(
         "hierarchy", [name for name in SECTIONS if SECTIONS[name].hierarchy]
     ),
+    "competence_lags": of_datasets("competence_lags") if CONFIG.competence else [],
     "ceiling": [PATHS.data(name, "ceiling.parquet") for name in SECTIONS],
 }
 if CONFIG.competence:
-    STACKED |= {
-        kind: of_datasets(kind) for kind in ("competence_lags", "competence_answers")
-    }
+    STACKED["competence_answers"] = of_datasets("competence_answers")
+if CONFIG.pairs_of_models:
+    STACKED["tuned"] = of_datasets("tuned")
 if SIMULATED:
     STACKED["recovery"] = of_datasets("recovery", SIMULATED)
 if CONFIG.controls:

@@ -90,6 +90,12 @@ def made_up(models: tuple = MODELS, steps: tuple = STEPS) -> dict[str, pd.DataFr
         "phases": phases.assign(found=True),
         "lens": table("lens", **sweep, layer=LAYERS),
         "hierarchy": table("hierarchy", **sweep, quantity=("best_layer", "mean_layer")),
+        "competence_lags": table(
+            "competence_lags",
+            model=(*models, "all"),
+            region=(*REGIONS, "netw"),
+            family=("behaviour", "formal", "functional"),
+        ),
         "alignment": table("alignment", **sweep, layer=LAYERS, measure=("rsa", "cka")),
         "depth": table("depth", **sweep, layer=LAYERS, measure=walk),
         "blocks": blocks,

@@ -17,7 +17,7 @@ from geomod.report.plates import ways
 from geomod.report.plates.brain import brain
 from geomod.report.plates.judged import contrasts, forest, multiverse
 from geomod.report.plates.known import planted
-from geomod.report.plates.language import competence
+from geomod.report.plates.language import competence, competence_lags
 from geomod.report.plates.layers import low_high, modules
 from geomod.report.plates.link import coupling, scale
 from geomod.report.plates.scores import (
@@ -63,6 +63,7 @@ FIGURES: Mapping[str, Callable[[Tables], Figure]] = {
     "contrasts": contrasts,
     "lags": lags,
     "in_time": in_time,
+    "competence_lags": competence_lags,
     "planted": planted,
 }
 # Those that show entropy and curvature say where the first token decides them.

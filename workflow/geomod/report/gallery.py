@@ -412,6 +412,19 @@ GALLERY = {
         ("impulse", "shuffling"),
         nonempty("a dataset of stories with checkpoints", "impulse"),
     ),
+    "competence_lags": Plate(
+        "When alignment comes, beside competence",
+        "Half-time of each region's alignment less that of each family of competence, in decades "
+        "of training: mean over models with its interval, and single models as grey dots. Right "
+        "of the line alignment comes later. A region, or a family, that is not half-way by the "
+        "last step has none.",
+        ("competence_lags",),
+        any_value(
+            "a section `competence`, and a region and a family that are half-way within the steps",
+            "competence_lags",
+            "lag",
+        ),
+    ),
     "planted": Plate(
         "What was planted, and what came back",
         "What was planted in the simulated brain and what came back, with its interval where there "

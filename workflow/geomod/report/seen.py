@@ -360,6 +360,17 @@ def _in_time(tables: Tables) -> str:
     return f"{'; '.join(told)}."
 
 
+def _competence_lags(tables: Tables) -> str:
+    table = tables["competence_lags"]
+    means = table[table["model"] == "all"].dropna(subset=["low", "high"])
+    apart = means[(means["low"] > 0) | (means["high"] < 0)]
+    words = [
+        f"{row.region} {_number(abs(row.lag))} {'after' if row.lag > 0 else 'before'} {row.family}"
+        for row in apart.itertuples()
+    ]
+    return f"Apart by more than their interval, in decades: {', '.join(words) or 'none'}."
+
+
 def _planted(tables: Tables) -> str:
     agrees = tables["recovery"]["agrees"].astype("boolean").dropna()
     return f"{int(agrees.sum())} of {len(agrees)} facts that can be judged came back."
@@ -392,5 +403,6 @@ SEEN: Mapping[str, Callable[[Tables], str]] = {
     "contrasts": _contrasts,
     "lags": _lags,
     "in_time": _in_time,
+    "competence_lags": _competence_lags,
     "planted": _planted,
 }

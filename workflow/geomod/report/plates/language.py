@@ -11,6 +11,7 @@ from geomod.report.drawing import (
     OTHER,
     network_score,
     panels,
+    region_colours,
     time_axis,
     time_of,
     varying,
@@ -20,6 +21,9 @@ from geomod.report.gallery import Tables
 with extra("report"):
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+MEAN = "all"  # what the mean over models is called
+FIRST = ("formal", "functional")  # families that claims are about
 
 
 def competence(tables: Tables) -> Figure:
@@ -72,3 +76,31 @@ def _tasks(axis: Axes, rows: pd.DataFrame) -> None:
     axis.plot(time, mean["score"], color=INK, **MARKED)
     ends = (mean["score"] + sign * 1.96 * mean["se"] for sign in (-1, 1))
     axis.fill_between(time, *ends, color=INK, alpha=0.15, lw=0)
+
+
+def competence_lags(tables: Tables) -> Figure:
+    """How long after each family of competence each region is half-way, a panel a family."""
+    table = tables["competence_lags"].dropna(subset="lag")
+    regions, others = list(table["region"].unique()), table["family"].unique()
+    known = [family for family in FIRST if family in others]
+    names = [*known, *(family for family in others if family not in known)]
+    colours = region_colours(table["region"])
+    figure, axes = panels(1, len(names), height=0.5 + 0.22 * len(regions), sharey=True)
+    for axis, family in zip(axes[0], names, strict=True):
+        rows = table[table["family"] == family]
+        axis.axvline(0, color=OTHER, lw=0.8)
+        for row in rows.itertuples():
+            place = regions.index(row.region)
+            if row.model != MEAN:
+                axis.plot(row.lag, place + 0.22, "o", ms=2, color=OTHER)
+                continue
+            colour = colours[row.region]
+            if np.isfinite([row.low, row.high]).all():
+                axis.plot([row.low, row.high], [place] * 2, color=colour, lw=1.5)
+            axis.plot(row.lag, place, "o", ms=4.5, color=colour)
+        axis.set_title(family)
+        axis.locator_params(axis="x", nbins=5)
+    figure.supxlabel("alignment comes later by (decades of training)")
+    axes[0, 0].set_yticks(range(len(regions)), regions)
+    axes[0, 0].set_ylim(len(regions) - 0.4, -0.6)
+    return figure
