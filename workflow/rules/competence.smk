@@ -23,8 +23,12 @@ if MADE_UP_TASKS:
             ),
         log:
             PATHS.log("made_up_tasks"),
+        benchmark:
+            PATHS.benchmark("made_up_tasks")
         conda:
             CONDA
+        resources:
+            **needs("made_up_tasks"),
         params:
             kinds=MADE_UP_TASKS,
             seed=SEED,
@@ -44,9 +48,13 @@ for reader in READERS:
             here(MOVED.at("world/reading_times.csv")),
         log:
             PATHS.log("made_up_readers"),
+        benchmark:
+            PATHS.benchmark("made_up_readers")
         conda:
             CONDA
         threads: CONFIG.jobs.threads
+        resources:
+            **needs("made_up_readers"),
         params:
             source=source(reader.model),
             step=reader.step,

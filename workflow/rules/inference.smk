@@ -190,8 +190,12 @@ rule tuned:
         PATHS.table("tuned", "{dataset}"),
     log:
         PATHS.log("data/{dataset}/tuned"),
+    benchmark:
+        PATHS.benchmark("tuned", "{dataset}")
     conda:
         CONDA
+    resources:
+        **needs("tuned"),
     params:
         pairs=TUNED,
         last=LAST,

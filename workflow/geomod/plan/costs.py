@@ -288,6 +288,7 @@ TABLES: dict[str, tuple[float, float, float]] = {
     "listeners": (5.0, 0.0, 1000),
     "voxel_map": (60.0, 0.0, 4000),
     "in_time": (20.0, 0.0, 1000),
+    "made_up_readers": (8.0, 0.0, 800),
     "claims": (1.7, 0.0, 250),
     "figures": (10.0, 97.0, 650),
     "report": (3.0, 6.0, 350),

@@ -72,7 +72,7 @@ class Sweep:
     loads: Sequence[Load]
     paths: Paths  # where datasets lie that are there already
     machine: Machine
-    scored: float = 0.0  # tokens of the task sets
+    scored: float = 0.0  # tokens of the task sets that are here
     on_gpu: bool = False
 
     @cached_property
@@ -132,7 +132,7 @@ class Sweep:
                 for load in self.loads:
                     cost = self.job("activations", name, steps=steps, load=load.number)
                     yield Jobs("activations", count, cost)
-                if self.scored:
+                if config.competence:
                     yield Jobs("items", count, self.job("items", name))
                 for dataset in names:
                     yield Jobs("geometry", count, self.job("geometry", name, dataset, steps))
@@ -164,7 +164,6 @@ class Sweep:
             "control_responses": self.config.controls,
             "controls": self.config.controls,
             "calibrate": self.config.inference.calibration_draws,
-            "question": self.scored,
         }
         return bool(asked.get(stage, True))
 
