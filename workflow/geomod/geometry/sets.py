@@ -344,8 +344,8 @@ def debiased(products: Floats, squares: Floats) -> Floats:
     """n (n − 3) times the unbiased HSIC of centred Grams K, L, from their inner products ⟨K, L⟩ and
     their diagonals [Grams, n].
 
-    ⟨K°, L°⟩ + 1ᵀK°1 1ᵀL°1 / (n − 1)(n − 2) − 2/(n − 2) 1ᵀK°L°1, where ° takes the diagonal away: as
-    each row of a centred Gram sums to 0, each row of K° sums to less what was taken. NaN up to n = 3.
+    ⟨K°, L°⟩ + 1ᵀK°1 1ᵀL°1 / (n − 1)(n − 2) − 2/(n − 2) 1ᵀK°L°1, where ° takes the diagonal away.
+    Rows of a centred Gram sum to 0, so that row i of K° sums to −K_ii. NaN up to n = 3.
     """
     n = squares.shape[1]
     if n <= 3:

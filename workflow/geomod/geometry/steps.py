@@ -46,7 +46,7 @@ class Shape:
 
     @classmethod
     def of(cls, features: Rows) -> "Shape":
-        whole = np.isfinite(features).all(axis=1)
+        whole = np.asarray(np.isfinite(features).all(axis=1))
         return cls._of(unit(np.asarray(features[whole], dtype=np.float64)), whole)
 
     @classmethod
