@@ -41,8 +41,8 @@ NEAR = 1e-2
 class Lens(Reading):
     """Surprisal, entropy, KL to the output and top-1 agreement of every unit at every layer.
 
-    `stimuli` and `settings` are those of `units`, the reading whose units these are: `Sentences` or
-    `Passages`. Read together with it the inputs pass through the model once. After a pass `values`
+    `stimuli` and `settings` are those of `units`, which makes the reading whose units these are:
+    `Sentences`, `Passages`, or a `Story` that knows its words and rows. Read together with it the inputs pass through the model once. After a pass `values`
     [layers, units, 4] holds the means over a unit's predicted tokens, and `table` those over units.
     """
 
@@ -53,7 +53,7 @@ class Lens(Reading):
         self,
         stimuli: pd.DataFrame,
         settings: Settings = Settings(),  # noqa: B008
-        units: type[Sentences] = Sentences,
+        units: Callable[[pd.DataFrame, Settings], Sentences] = Sentences,
     ) -> None:
         self.units = units(stimuli, settings)
 

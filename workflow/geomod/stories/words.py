@@ -226,8 +226,8 @@ def _of_petit_prince(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     sections = labels(table, path, "section").str.removesuffix(".0")
     table = table.drop(columns="section").assign(story=sections).reset_index(drop=True)
     for row, wrong, right in MISTAKEN.get(path.name, ()):
-        if row < len(table) and table.at[row, "word"].strip("'’ ") == wrong:
-            table.at[row, "word"] = table.at[row, "word"].replace(wrong, right)
+        if row < len(table) and table.loc[row, "word"].strip("'’ ") == wrong:
+            table.loc[row, "word"] = table.loc[row, "word"].replace(wrong, right)
     broken = [row for row in BROKEN.get(path.name, ()) if row < len(table)]
     again = (
         table[["story", "onset", "offset"]] == table[["story", "onset", "offset"]].shift()
