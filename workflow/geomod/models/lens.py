@@ -42,8 +42,9 @@ class Lens(Reading):
     """Surprisal, entropy, KL to the output and top-1 agreement of every unit at every layer.
 
     `stimuli` and `settings` are those of `units`, which makes the reading whose units these are:
-    `Sentences`, `Passages`, or a `Story` that knows its words and rows. Read together with it the inputs pass through the model once. After a pass `values`
-    [layers, units, 4] holds the means over a unit's predicted tokens, and `table` those over units.
+    `Sentences`, `Passages`, or a `Story` that knows its words and rows. Read together with it the
+    inputs pass through the model once. After a pass `values` [layers, units, 4] holds the means
+    over a unit's predicted tokens, and `table` those over units.
     """
 
     files = ("lens.parquet",)
