@@ -17,7 +17,6 @@ from geomod.brain import streams
 from geomod.brain.dataset import Dataset
 from geomod.brain.scans import Scan, Scans, entities, find_scans, scan_files
 from geomod.brain.story import (
-    find_runs,
     read_band,
     read_repeats,
     read_story_responses,
@@ -25,6 +24,7 @@ from geomod.brain.story import (
     residuals,
     zscored,
 )
+from geomod.brain.story_runs import find_runs
 from geomod.brain.telling import check_telling, read_telling
 
 PLACES, ROWS, TR = 12, 60, 2.0
