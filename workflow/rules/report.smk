@@ -1,6 +1,8 @@
 # Figures are drawn from the tables alone; the report puts them beside the claims.
 
-SHOWN = sorted({name for plate in GALLERY.values() for name in plate.tables})
+# Some tables only some runs have.
+HERE = {*STACKED, *(["competence"] if CONFIG.competence else [])}
+SHOWN = sorted({name for plate in GALLERY.values() for name in plate.tables} & HERE)
 
 
 rule figures:
@@ -14,16 +16,20 @@ rule figures:
         svg=[
             report(
                 path,
-                caption="../report/figure.rst",
+                caption=caption,
                 category="Figures",
-                labels={"dataset": dataset, "figure": name},
+                labels={"dataset": dataset, "figure": GALLERY[name].title},
             )
-            for (dataset, name), path in zip(PLATES, figure_files("svg"))
+            for (dataset, name), path, caption in zip(
+                PLATES, figure_files("svg"), captions()
+            )
         ],
         pdf=figure_files("pdf"),
         png=figure_files("png"),
     log:
         PATHS.log("figures"),
+    benchmark:
+        PATHS.benchmark("figures")
     conda:
         CONDA
     params:
@@ -69,9 +75,17 @@ rule report:
         listed=PATHS.table("checkpoints"),
         template=here(TEMPLATES),
     output:
-        PATHS.at("report.html"),
+        page=report(
+            PATHS.at("report.html"),
+            caption="../report/page.rst",
+            category="The page",
+            labels={"dataset": "all", "figure": "all that was found, to be explored"},
+        ),
+        captions=figure_files("rst"),
     log:
         PATHS.log("report"),
+    benchmark:
+        PATHS.benchmark("report")
     conda:
         CONDA
     params:
