@@ -19,6 +19,7 @@ import xarray as xr
 from nilearn import image
 
 from geomod.base.layers import read_features
+from geomod.brain.moran import moran, neighbours
 from geomod.ridge.engine import encode
 from tests.conftest import ROOT
 from tests.workflow.conftest import SMALL, Workflow, environment
@@ -235,6 +236,8 @@ def test_maps_of_voxels_lie_where_the_betas_lie(like_finished: Workflow) -> None
     assert like_finished.planned("voxel_maps") == {
         "voxel_map": 1,
         "voxel_figure": 1,
+        "moran": 1,
+        "moran_table": 1,
         "voxel_maps": 1,
     }
     like_finished.run("voxel_maps")
@@ -252,6 +255,11 @@ def test_maps_of_voxels_lie_where_the_betas_lie(like_finished: Workflow) -> None
         response = np.asarray(betas.dataobj[x, y, z, :], dtype=np.float32)
         expected = encode(features, response[:, None], alphas=ALPHAS).score.item()
         assert scores[x, y, z] == pytest.approx(expected, abs=1e-5)
+    table = pd.read_parquet(results / "data/toy-world/tables/moran.parquet")
+    places = np.flatnonzero(inside.ravel(order="F"))
+    weights = neighbours(places, inside.shape)
+    assert table["map"].tolist() == ["score"]
+    assert table["i"].item() == pytest.approx(moran(scores.ravel(order="F")[places], weights))
     picture = results / "maps/toy-s/step128/toy-world/sub-02_layer02.png"
     assert picture.read_bytes().startswith(b"\x89PNG")
 

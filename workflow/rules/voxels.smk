@@ -66,7 +66,7 @@ if MAPS:
         benchmark:
             PATHS.benchmark("voxel_figure", "{model}/{dataset}/{step}_{label}")
         wildcard_constraints:
-            label="sub-[^/]+_layer[0-9]+",
+            label=r"sub-[^/]+_layer[0-9]+(\.change|\.selectivity)?",
         conda:
             CONDA
         resources:
@@ -75,6 +75,52 @@ if MAPS:
             code=code("voxel_figure.py"),
         script:
             "../scripts/voxel_figure.py"
+
+    rule moran:
+        input:
+            maps_of("{model}", "{participant}", "nii.gz"),
+        output:
+            table=PATHS.at(
+                f"maps/{{model}}/{CONFIG.mapped}/sub-{{participant}}_moran.parquet"
+            ),
+            changes=maps_of("{model}", "{participant}", "change.nii.gz"),
+            prefer=maps_of("{model}", "{participant}", "selectivity.nii.gz"),
+        log:
+            PATHS.log("{model}/moran_{participant}"),
+        wildcard_constraints:
+            participant=any_of(MAPS.participants),
+        conda:
+            CONDA
+        params:
+            dataset=CONFIG.mapped,
+            steps=MAPS.steps,
+            layers=MAPS.layers,
+            draws=CONFIG.inference.null_draws,
+            seed=SEED,
+            code=code("moran.py"),
+            provenance=provenance("moran.py"),
+        script:
+            "../scripts/moran.py"
+
+    rule moran_table:
+        input:
+            [
+                PATHS.at(f"maps/{model}/{CONFIG.mapped}/sub-{name}_moran.parquet")
+                for model in MAPS.models
+                for name in MAPS.participants
+            ],
+        output:
+            PATHS.table("moran", CONFIG.mapped),
+        log:
+            PATHS.log(f"data/{CONFIG.mapped}/moran_table"),
+        conda:
+            CONDA
+        params:
+            kind="moran",
+            code=code("stack.py"),
+            provenance=provenance("stack.py"),
+        script:
+            "../scripts/stack.py"
 
 
 rule voxel_maps:

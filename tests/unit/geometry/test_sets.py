@@ -317,3 +317,14 @@ class TestDepthSimilarity:
 
     def test_a_constant_layer_has_no_similarity(self):
         assert np.isnan(self.cka(features(30, 4), np.ones((30, 4))))
+
+
+@pytest.mark.parametrize(
+    ("power", "of_eigenvalues", "of_singular", "share"),
+    [(1, 117.2, 409.6, 28.3), (2, 5.06, 117.2, 2.49)],
+)
+def test_dimensions_of_power_laws(power, of_eigenvalues, of_singular, share):
+    spectrum = np.arange(1, 513.0) ** -power
+    assert rankme(spectrum) == pytest.approx(of_eigenvalues, rel=2e-3)
+    assert rankme(np.sqrt(spectrum)) == pytest.approx(of_singular, rel=2e-3)
+    assert participation(spectrum) == pytest.approx(share, rel=2e-3)

@@ -65,6 +65,16 @@ def test_rotation_scale_and_shift_of_either_step_change_nothing(seed, scale, wid
     assert still["cka_debiased"] == pytest.approx(1, abs=1e-9)
 
 
+def test_few_strong_directions_hide_no_angle_and_make_none():
+    strong = np.arange(1, 81) ** -1.5 * np.r_[50, np.ones(79)]
+    x = features(40, 80) * strong
+    assert between(x, turned(x))["procrustes"] == pytest.approx(0, abs=1e-5)
+    y = turned(x) + 0.1 * features(40, 80, 2) * strong
+    a, b = (z - z.mean(axis=0) for z in (x, y))
+    overlap = np.linalg.norm(a.T @ b, "nuc") / np.linalg.norm(a) / np.linalg.norm(b)
+    assert between(x, y)["procrustes"] == pytest.approx(np.arccos(overlap), abs=1e-5)
+
+
 @pytest.mark.parametrize("angle", [0.1, 0.7, 1.4])
 def test_a_planted_angle_comes_back(angle):
     # Two directions with sentence scores that are orthogonal: cos of one becomes the overlap.

@@ -1,5 +1,7 @@
 """The lens against the model's own norm and head, one sentence at a time."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,6 +16,10 @@ from geomod.models.loading import load_model
 from geomod.models.passages import Passages
 from geomod.models.reading import Settings
 from geomod.models.sentences import Sentences
+from geomod.models.story import Story
+from geomod.stories.settings import Settings as Told
+from geomod.stories.timing import Timing, rows_of
+from geomod.stories.words import cut
 from tests.unit.models.small_models import DECODERS, DEPTH, SENTENCES, one_by_one
 
 NORMS = {
@@ -120,6 +126,32 @@ def test_units_of_a_passage_are_looked_at_in_their_context(folders):
     for unit, (start, stop) in enumerate(zip(starts, stops, strict=True)):
         expected = every[:, start:stop].mean(axis=1)
         np.testing.assert_allclose(found.values[:, unit], expected, atol=2e-5)
+
+
+def test_units_of_a_story_are_looked_at_in_its_windows(folders):
+    """A story of one window is a passage; in several, its last layer is its own surprisal."""
+    model, tokenizer = load_model(folders / "gpt-neox")
+    said = " ".join(SENTENCES[:3]).split()
+    onset = np.arange(len(said)) / 2
+    words = pd.DataFrame({"story": "a", "word": said, "onset": onset, "offset": onset + 0.4})
+    units = cut(words, span_words=4)
+    rows = rows_of({"a": Timing(2.0, len(said) // 4 + 2)})
+
+    def told(size):
+        how = Told(tr=2.0, context_tokens=size)
+        return partial(Story, words=words, rows=rows, how=how)
+
+    whole = Lens(units, units=told(512))
+    passage = Lens(units.assign(group="a"), units=Passages)
+    story, parts = told(6)(units, Settings()), Lens(units, units=told(6))
+    read(model, tokenizer, [whole, passage, story, parts])
+    np.testing.assert_allclose(whole.values, passage.values, atol=1e-5)
+    np.testing.assert_allclose(parts.values[DEPTH, :, 0], story.tokens["surprisal"], atol=1e-5)
+    assert np.abs(parts.values - whole.values)[:, 1:].max() > 1e-4
+    alone = told(6)(units, Settings())
+    read(model, tokenizer, [alone])
+    for layer, features in alone.features.items():
+        np.testing.assert_array_equal(story.features[layer], features)
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from geomod.base.errors import InputError
 from geomod.stories.names import story_names, word_files
 from geomod.stories.settings import Settings
-from geomod.stories.words import BROKEN, cut, read_words
+from geomod.stories.words import BROKEN, MISTAKEN, cut, read_words
 from tests.unit.stories.test_textgrids import FORMS, written
 
 TABLE = "story,word,onset,offset\nb,Once,0.5,0.7\nb,upon,0.7,0.9\na,Then,0.1,0.4\n"
@@ -187,6 +187,21 @@ def test_rows_that_are_known_to_be_broken_go(tmp_path):
         assert left == set(broken)
         kept = of_table(tmp_path, petit_prince(rows), "own.csv")
         assert len(kept.words) == len(rows)
+
+
+def test_words_that_are_known_to_be_mistaken_are_set_right_where_they_stand(tmp_path):
+    for name, mistaken in MISTAKEN.items():
+        said = {row: wrong for row, wrong, _ in mistaken}
+        elided = {row: f"{word}'" if word == "d" else word for row, word in said.items()}
+        rows = [(elided.get(k, f"w{k}"), k, k + 0.1, 1) for k in range(max(said) + 2)]
+        words = of_table(tmp_path, petit_prince(rows), name).words.set_index("onset")["word"]
+        assert words[4587] == "l'"
+        assert all(words[row].strip("'") == right for row, _, right in mistaken)
+        rows[3332] = ("des", 3332, 3332.1, 1)  # another edition of the table
+        words = of_table(tmp_path, petit_prince(rows), name).words.set_index("onset")["word"]
+        assert words[3332] == "des"
+        kept = of_table(tmp_path, petit_prince(rows), "own.csv").words
+        assert "première" not in set(kept["word"])
 
 
 CELLS = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)

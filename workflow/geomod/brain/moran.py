@@ -62,36 +62,46 @@ def variance(weights: csr_array) -> float:
     return float((n**2 * s1 - n * s2 + 3 * s0**2) / ((n**2 - 1) * s0**2) - expected(n) ** 2)
 
 
-def spectral_draws(
-    values: Array, weights: csr_array, draws: int, rng: np.random.Generator
-) -> Array:
-    """Maps [draws, voxels] with the mean, the variance and the I of `values`, else at random.
+def basis(weights: csr_array) -> Array:
+    """Eigenvectors [voxels, voxels − 1] of H W H, H = I − 1/n: all maps of mean 0 by how smooth
+    they are.
 
-    Moran spectral randomization (Wagner and Dray 2015): the map's coordinates along the
-    eigenvectors of H W H keep their size and get random signs. The cost is that of these vectors,
-    n³ once for all maps of one mask: 2,000 voxels take seconds, more than 10,000 are too many.
-    Weights must be symmetric.
+    The cost is n³, once for all maps of one mask: 2,000 voxels take seconds, more than 10,000 are
+    too many. Weights must be symmetric.
     """
-    z = values - values.mean()
     dense = weights.toarray()
     means = dense.mean(axis=0)
     centred = dense - means[:, None] - means[None, :] + means.mean()
     # The constant map is an eigenvector, and with an eigenvalue above all others the last one.
     beyond = 1 + np.abs(centred).sum(axis=1).max()
-    vectors = np.linalg.eigh(centred + beyond / len(z))[1][:, :-1]
-    along = vectors.T @ z
+    vectors: Array = np.linalg.eigh(centred + beyond / len(dense))[1][:, :-1]
+    return vectors
+
+
+def spectral_draws(values: Array, vectors: Array, draws: int, rng: np.random.Generator) -> Array:
+    """Maps [draws, voxels] with the mean, the variance and the I of `values`, else at random.
+
+    Moran spectral randomization (Wagner and Dray 2015): the map's coordinates along the
+    eigenvectors of H W H, the `basis`, keep their size and get random signs.
+    """
+    along = vectors.T @ (values - values.mean())
     signs = rng.choice([-1.0, 1.0], size=(draws, len(along)))
     return values.mean() + (signs * along) @ vectors.T
 
 
 def correlation_p(
-    x: Array, y: Array, weights: csr_array, draws: int, rng: np.random.Generator
+    x: Array, y: Array, vectors: Array | None, draws: int, rng: np.random.Generator
 ) -> tuple[float, float]:
-    """Pearson's r of two maps, and its two-sided p where x is as smooth but unrelated to y."""
+    """Pearson's r of two maps, and its two-sided p where x is as smooth but unrelated to y.
+
+    NaN of maps that are constant or not finite everywhere; without a basis p alone is.
+    """
     if not (np.ptp(x) > 0 and np.ptp(y) > 0):
         return np.nan, np.nan
     r = float(np.corrcoef(x, y)[0, 1])
-    drawn = spectral_draws(x, weights, draws, rng)
+    if vectors is None:
+        return r, np.nan
+    drawn = spectral_draws(x, vectors, draws, rng)
     drawn = drawn - drawn.mean(axis=1, keepdims=True)
     other = y - y.mean()
     null = drawn @ other / np.sqrt((drawn**2).sum(axis=1) * (other @ other))

@@ -8,7 +8,7 @@ voxels that some region asks for are kept.
 import gzip
 import logging
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
@@ -190,3 +190,12 @@ def write_voxel_map(values: np.ndarray, positions: np.ndarray, space: Path, path
     image.header.set_xyzt_units("mm")
     with whole(path) as temporary:
         nib.save(image, temporary)
+
+
+def read_voxel_maps(paths: Sequence[str | Path]) -> tuple[np.ndarray, np.ndarray, tuple[int, ...]]:
+    """Maps that `write_voxel_map` wrote, [maps, voxels] in float64, of the voxels that have a value
+    in one of them; the positions of these, and the shape of the images."""
+    images: list[Any] = [nib.load(path) for path in paths]
+    flat = np.stack([np.asarray(image.dataobj, np.float64).ravel(order="F") for image in images])
+    positions = np.flatnonzero(np.isfinite(flat).any(axis=0))
+    return flat[:, positions], positions, images[0].shape

@@ -118,7 +118,8 @@ def read_voxels(dataset: Dataset, stimuli: pd.DataFrame, participant: str) -> Vo
 
         return read_assembly_voxels(dataset, stimuli, participant)
     if dataset.scans:
-        from geomod.brain.story import find_runs, read_story_voxels
+        from geomod.brain.story import read_story_voxels
+        from geomod.brain.story_runs import find_runs
         from geomod.stories.names import story_names
 
         told = find_runs(dataset, story_names(dataset.told), every_story(dataset))

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from geomod.brain.dataset import Dataset
 from geomod.brain.inputs import every_story
-from geomod.brain.story import Told, find_runs
+from geomod.brain.story_runs import Told, find_runs
 from geomod.stories.downsampling import word_rate, word_times
 from geomod.stories.lags import check_lags
 from geomod.stories.timing import words_in_scan

@@ -65,32 +65,31 @@ def rankme(features: Any, variant: Literal["singular", "eigenvalues"] = "singula
     `eigenvalues` takes those of the covariance in place of the singular values. Here and below,
     sentences that are not finite are left out, as in the tables, and NaN says there are too few.
     """
-    rows = _finite_rows(features)
+    those = _sentences(features)
     if variant == "singular":
-        return sets.rankme(np.sqrt(sets.eigenvalues(sets.smaller_product(rows))))
+        return sets.rankme(np.sqrt(those.spectrum))
     if variant == "eigenvalues":
-        return sets.rankme(sets.covariance_spectrum(rows))
+        return sets.rankme(those.covariance)
     raise InputError(f"no variant `{variant}` of `rankme`; there are `singular`, `eigenvalues`")
 
 
 def alpha_req(features: Any) -> float:
     """Exponent α of the power law that the eigenvalues of the covariance follow (α-ReQ)."""
-    return sets.alpha_req(sets.covariance_spectrum(_finite_rows(features)))[0]
+    return sets.alpha_req(_sentences(features).covariance)[0]
 
 
 def set_participation_ratio(features: Any) -> float:
     """(Σλ)² / Σλ² of the eigenvalues of the covariance, in dimensions."""
-    return sets.participation(sets.covariance_spectrum(_finite_rows(features)))
+    return sets.participation(_sentences(features).covariance)
 
 
 def twonn(features: Any) -> float:
     """Intrinsic dimension, by the two nearest neighbours of each sentence."""
-    rows = _finite_rows(features)
-    return sets.two_nn(sets.nearest(rows @ rows.T))[0]
+    return sets.two_nn(_sentences(features).neighbours)[0]
 
 
-def _finite_rows(features: Any) -> Floats:
+def _sentences(features: Any) -> sets.Sentences:
     x = as_array(features)
     if x.ndim != 2:
         raise InputError(f"features [sentences, width] are needed, but the shape is {x.shape}")
-    return x[np.isfinite(x).all(axis=1)].astype(np.float64)
+    return sets.Sentences(x[np.isfinite(x).all(axis=1)].astype(np.float64))

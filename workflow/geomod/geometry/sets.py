@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import brentq
+from scipy.spatial.distance import squareform
 
 from geomod.geometry import registry
 from geomod.geometry.grams import Floats
@@ -27,9 +28,8 @@ FEWEST_RANKS = 10
 DISCARDED = 0.1
 # GRIDE compares the distances to neighbour k and 2k, so that k is the scale at which it looks.
 SCALES = (1, 2, 4, 8, 16, 32)
-# Rows of the sentences' Gram that are held at once when layers are compared: 25 layers of 1,000
-# sentences take 50 MB.
-BLOCK = 256
+# Elements of the layers' Grams that are held at once when layers are compared: 160 MB.
+STACK = 20_000_000
 
 
 @dataclass(frozen=True)
@@ -39,19 +39,43 @@ class Sentences:
     rows: Floats
 
     @cached_property
+    def moved(self) -> Floats:
+        """The rows less their mean."""
+        return centred(self.rows)
+
+    @cached_property
+    def gram(self) -> Floats:
+        """Inner products [n, n] among the rows less their mean."""
+        return self.moved @ self.moved.T
+
+    @cached_property
+    def product(self) -> Floats:
+        """X Xᵀ or XᵀX of these, which share their eigenvalues: whichever has fewer to find."""
+        n, width = self.rows.shape
+        return self.moved.T @ self.moved if width < n else self.gram
+
+    @cached_property
     def spectrum(self) -> Floats:
-        """The squared singular values of the features as they are, largest first."""
-        return eigenvalues(smaller_product(self.rows))
+        """The squared singular values of the features as they are, largest first.
+
+        Their product is that of the rows less their mean, and what the mean adds to it.
+        """
+        n, width = self.rows.shape
+        mean = self.rows.sum(axis=0) / max(1, n)
+        if width < n:
+            return eigenvalues(self.product + n * np.outer(mean, mean))
+        along = self.moved @ mean + mean @ mean / 2
+        return eigenvalues(self.product + along[:, None] + along)
 
     @cached_property
     def covariance(self) -> Floats:
         """The eigenvalues of n times the covariance, largest first."""
-        return covariance_spectrum(self.rows)
+        return eigenvalues(self.product)
 
     @cached_property
     def distances(self) -> Floats:
         """Squared distances among the distinct sentences."""
-        return apart(self.rows @ self.rows.T)
+        return apart(self.gram, squared_lengths(self.rows).sum() / max(1, len(self.rows)))
 
     @cached_property
     def neighbours(self) -> Floats:
@@ -88,22 +112,18 @@ def eigenvalues(gram: Floats) -> Floats:
     return values[values > NOISE * values.max(initial=0)]
 
 
-def smaller_product(rows: Floats) -> Floats:
-    """X Xᵀ or XᵀX, which share their eigenvalues: whichever has fewer of them to find."""
-    return rows.T @ rows if rows.shape[1] < len(rows) else rows @ rows.T
-
-
 def centred(rows: Floats) -> Floats:
     """The rows less their mean; one within rounding noise of the mean is 0."""
     n = max(1, len(rows))
     moved = rows - rows.sum(axis=0) / n
-    distinct = np.square(moved).sum(axis=1) > NOISE * np.square(rows).sum() / n
-    return np.where(distinct[:, None], moved, 0)
+    distinct = squared_lengths(moved) > NOISE * squared_lengths(rows).sum() / n
+    moved[~distinct] = 0
+    return moved
 
 
-def covariance_spectrum(rows: Floats) -> Floats:
-    """The eigenvalues of n times the covariance."""
-    return eigenvalues(smaller_product(centred(rows)))
+def squared_lengths(rows: Floats) -> Floats:
+    """|x_i|² of each row, without a copy of them."""
+    return np.einsum("ij,ij->i", rows, rows)
 
 
 def rankme(spectrum: Floats) -> float:
@@ -140,12 +160,16 @@ def alpha_req(spectrum: Floats, first: int = FIRST_RANK) -> tuple[float, float]:
     return -xy / xx, xy**2 / (xx * yy) if yy > 0 else np.nan
 
 
-def apart(gram: Floats) -> Floats:
+def apart(gram: Floats, size: float | None = None) -> Floats:
     """Squared distances [n, n] among distinct sentences: those that repeat an earlier one are left
-    out, and so not counted. A sentence is infinitely far from itself."""
+    out, and so not counted. A sentence is infinitely far from itself.
+
+    `size` is the mean square of the sentences, which tells rounding noise, where the Gram is not of
+    them as they are.
+    """
     squared = np.diagonal(gram)
     distances = squared[:, None] + squared[None, :] - 2 * gram
-    same = distances <= NOISE * squared.sum() / max(1, len(gram))
+    same = distances <= NOISE * (squared.sum() / max(1, len(gram)) if size is None else size)
     new = ~np.tril(same, -1).any(axis=1)
     distances = distances[new][:, new]
     np.fill_diagonal(distances, np.inf)
@@ -238,11 +262,12 @@ def merging(distances: Floats) -> Floats:
     outside = np.ones(n, dtype=bool)
     outside[0] = False
     for step in range(n - 1):
-        nearest_one = int(np.argmin(np.where(outside, reach, np.inf)))
+        nearest_one = int(np.argmin(reach))
         edges[step] = reach[nearest_one]
         outside[nearest_one] = False
-        np.minimum(reach, distances[nearest_one], out=reach)
-    middle = np.median(np.sqrt(distances[np.triu_indices(n, 1)]))
+        np.minimum(reach, distances[nearest_one], out=reach, where=outside)
+        reach[nearest_one] = np.inf
+    middle = np.median(np.sqrt(squareform(distances, checks=False)))
     return np.sort(np.sqrt(edges)) / middle
 
 
@@ -289,45 +314,57 @@ def depth_similarity(features: Mapping[int, Rows]) -> pd.DataFrame:
     """
     layers = list(features)
     whole = np.all([np.isfinite(features[layer]).all(axis=1) for layer in layers], axis=0)
-    states = [np.asarray(features[layer][whole], dtype=np.float64) for layer in layers]
     n = int(whole.sum())
-    states = [_unit(x - x.mean(axis=0)) if n else x for x in states]
+    states = [unit(np.asarray(features[layer][whole], dtype=np.float64)) for layer in layers]
     products = np.zeros((len(layers), len(layers)))
-    off_diagonal = np.zeros_like(products)
-    sums = np.zeros((len(layers), n))
-    for start in range(0, n, BLOCK):
-        rows = np.arange(start, min(start + BLOCK, n))
-        grams = np.stack([x[rows] @ x.T for x in states])
+    squares = np.zeros((len(layers), n))
+    size = max(1, STACK // (len(layers) * max(1, n)))
+    for start in range(0, n, size):
+        rows = np.arange(min(size, n - start))
+        grams = np.empty((len(layers), len(rows), n - start))
+        for x, gram in zip(states, grams, strict=True):
+            np.matmul(x[start : start + size], x[start:].T, out=gram)
+        squares[:, start + rows] = grams[:, rows, rows]
+        grams[:, :, len(rows) :] *= np.sqrt(2)  # a Gram has each of these on either side
         products += _inner(grams)
-        grams[:, np.arange(len(rows)), rows] = 0
-        off_diagonal += _inner(grams)
-        sums[:, rows] = grams.sum(axis=2)
-    totals = sums.sum(axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        unbiased = (
-            off_diagonal
-            + np.outer(totals, totals) / ((n - 1) * (n - 2))
-            - 2 / (n - 2) * sums @ sums.T
-            if n > 3
-            else np.full_like(products, np.nan)
-        )
-        cka, debiased = _normalized(products), _normalized(unbiased)
+    cka, unbiased = cosines(products), cosines(debiased(products, squares))
     first, second = (axis.ravel() for axis in np.meshgrid(layers, layers, indexing="ij"))
     return pd.DataFrame(
         {
             "layer": first,
             "other": second,
             "cka": cka.ravel(),
-            "cka_debiased": debiased.ravel(),
+            "cka_debiased": unbiased.ravel(),
             "n": n,
         }
     )
 
 
-def _unit(rows: Floats) -> Floats:
-    """Rows scaled so that their mean square norm is 1: CKA does not see it, rounding does."""
-    size = np.sqrt(np.square(rows).sum() / max(1, len(rows)))
-    return rows / size if size > 0 else rows
+def debiased(products: Floats, squares: Floats) -> Floats:
+    """n (n − 3) times the unbiased HSIC of centred Grams K, L, from their inner products ⟨K, L⟩ and
+    their diagonals [Grams, n].
+
+    ⟨K°, L°⟩ + 1ᵀK°1 1ᵀL°1 / (n − 1)(n − 2) − 2/(n − 2) 1ᵀK°L°1, where ° takes the diagonal away.
+    Rows of a centred Gram sum to 0, so that row i of K° sums to −K_ii. NaN up to n = 3.
+    """
+    n = squares.shape[1]
+    if n <= 3:
+        return np.full_like(products, np.nan)
+    traces = squares.sum(axis=1)
+    return (
+        products
+        - n / (n - 2) * squares @ squares.T
+        + np.outer(traces, traces) / ((n - 1) * (n - 2))
+    )
+
+
+def unit(rows: Floats) -> Floats:
+    """The rows less their mean, scaled to the sum of squares 1; 0 where they do not differ."""
+    apart = centred(rows)
+    size = np.linalg.norm(apart)
+    if size > 0:
+        apart /= size
+    return apart
 
 
 def _inner(grams: Floats) -> Floats:
@@ -335,6 +372,8 @@ def _inner(grams: Floats) -> Floats:
     return flat @ flat.T
 
 
-def _normalized(products: Floats) -> Floats:
-    norms = np.sqrt(np.diagonal(products))
-    return products / np.outer(norms, norms)
+def cosines(products: Floats) -> Floats:
+    """Inner products over the lengths that their diagonal has; NaN where that is not positive."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        norms = np.sqrt(np.diagonal(products))
+        return products / np.outer(norms, norms)

@@ -8,21 +8,25 @@ radians a decade.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.linalg import cholesky, eigvalsh
+from scipy.linalg.lapack import dsygst
 
 from geomod.geometry import registry
 from geomod.geometry.grams import Floats, Grams
 from geomod.geometry.registry import of_steps
 from geomod.geometry.sentence import displacements, ratio, squared_norms
-from geomod.geometry.sets import Rows, centred, depth_similarity
+from geomod.geometry.sets import Rows, cosines, debiased, squared_lengths, unit
 
 MOVES = ["layer", "measure", "value", "angle", "n", "n_nonfinite"]
 ROUNDING = 1e-9  # of cosines that differ between sentences by float64 rounding alone
+
+ALIKE = 1e-3  # below 1: overlaps whose angle, under .05 rad, takes all digits
 
 
 def _arccos(cosine: float) -> float:
@@ -30,17 +34,104 @@ def _arccos(cosine: float) -> float:
 
 
 @dataclass(frozen=True)
-class Pair:
-    """The features of the same sentences at two steps, centred and scaled to Frobenius norm 1.
+class Shape:
+    """The sentences of a layer at one step, centred and scaled to Frobenius norm 1.
 
-    Where they have more dimensions than there are sentences they are turned into as many, which no
-    measure sees and which makes all of them quicker. `shuffled` is an order of the sentences: with
-    it, the second step shares nothing with the first.
+    `values` are their rows [n, width], or where these would be wider than there are of them, their
+    Gram [n, n], which holds all that any measure sees and makes every one quicker. `whole` [N] says
+    which of all sentences they are, those whose features are finite.
     """
 
-    before: Floats
-    after: Floats
+    values: Floats
+    is_gram: bool
+    whole: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, features: Rows) -> "Shape":
+        whole = np.asarray(np.isfinite(features).all(axis=1))
+        return cls._of(unit(np.asarray(features[whole], dtype=np.float64)), whole)
+
+    @classmethod
+    def _of(cls, rows: Floats, whole: NDArray[np.bool_]) -> "Shape":
+        is_gram = rows.shape[1] > len(rows)
+        return cls(rows @ rows.T if is_gram else rows, is_gram, whole)
+
+    def among(self, whole: NDArray[np.bool_]) -> "Shape":
+        """Those sentences of it that `whole` [N] has too."""
+        if np.array_equal(whole, self.whole):
+            return self
+        return self._of(unit(self.rows[whole[self.whole]]), whole)
+
+    def in_order(self, order: NDArray[np.int64]) -> "Shape":
+        """The same sentences in another order."""
+        values = self.values[order]
+        return Shape(values[:, order] if self.is_gram else values, self.is_gram, self.whole)
+
+    @property
+    def rows(self) -> Floats:
+        """The rows, turned into n dimensions if there were more: the Cholesky factor of the Gram.
+
+        As centred rows have one dimension less than there are of them, each gets a length that is
+        rounding noise beside the others.
+        """
+        if not self.is_gram or not self.values.any():
+            return self.values
+        noise = 4 * len(self.values) * np.finfo(np.float64).eps
+        padded = self.values.T + noise * np.eye(len(self.values))
+        return cholesky(padded, lower=True, overwrite_a=True, check_finite=False)
+
+    @cached_property
+    def squares(self) -> Floats:
+        """|x_i|² [n]."""
+        return np.diagonal(self.values) if self.is_gram else squared_lengths(self.values)
+
+    @cached_property
+    def power(self) -> float:
+        """⟨K, K⟩ of the Gram K."""
+        return self.inner(self)
+
+    def inner(self, other: "Shape") -> float:
+        """⟨K, L⟩ of both Grams, ‖XᵀY‖² of the rows."""
+        if self.is_gram and other.is_gram:
+            return float(np.vdot(self.values, other.values))
+        return float(np.square(self.rows.T @ other.rows).sum())
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The same sentences at two steps, and an order of them: with the sentences of the second step
+    `shuffled`, the two share nothing."""
+
+    first: Shape
+    second: Shape
     shuffled: NDArray[np.int64]
+
+    @cached_property
+    def before(self) -> Floats:
+        """Rows [n, …] of the first step, centred and scaled to Frobenius norm 1."""
+        return self.first.rows
+
+    @cached_property
+    def after(self) -> Floats:
+        """Those of the second step."""
+        return self.second.rows
+
+    def angle_to(self, after: Shape) -> float:
+        """arccos ‖XᵀY‖_* between the first step and `after`; NaN where sentences do not differ.
+
+        The singular values of XᵀY, of which it is the sum, are the roots of the eigenvalues of
+        Xᵀ L X, L the Gram of Y. Roots keep half of the digits, which do not suffice where the sum
+        is about 1.
+        """
+        if not self.first.values.any() or not after.values.any():
+            return np.nan
+        if self.first.is_gram and after.is_gram:
+            product, _ = dsygst(after.values.T, self.before, itype=2, lower=1)
+            squares = eigvalsh(product, lower=True, overwrite_a=True, check_finite=False)
+            found = np.sqrt(squares[squares > len(squares) * np.finfo(float).eps * squares[-1]])
+            if found.sum() < 1 - ALIKE:
+                return _arccos(found.sum())
+        return _arccos(np.linalg.svd(self.before.T @ after.rows, compute_uv=False).sum())
 
 
 @of_steps("cka_debiased", angle=_arccos)
@@ -50,8 +141,10 @@ def cka_debiased(pair: Pair) -> float:
     A cosine, and so its arccos is the angle. As in `depth_similarity`: Kornblith, Norouzi, Lee and
     Hinton 2019 with the unbiased HSIC of Song et al. 2012.
     """
-    table = depth_similarity({0: pair.before, 1: pair.after})
-    return float(table["cka_debiased"].iloc[1])
+    shared = pair.first.inner(pair.second)
+    products = np.array([[pair.first.power, shared], [shared, pair.second.power]])
+    squares = np.stack([pair.first.squares, pair.second.squares])
+    return float(cosines(debiased(products, squares))[0, 1])
 
 
 @of_steps("procrustes")
@@ -61,16 +154,13 @@ def procrustes(pair: Pair) -> float:
     Representations that share nothing are not π/2 apart where sentences are few for the
     dimensions: hold it against `procrustes_shuffled`.
     """
-    if not pair.before.any() or not pair.after.any():
-        return np.nan
-    overlap = np.linalg.svd(pair.before.T @ pair.after, compute_uv=False).sum()
-    return float(np.arccos(min(1.0, overlap)))
+    return pair.angle_to(pair.second)
 
 
 @of_steps("procrustes_shuffled")
 def procrustes_shuffled(pair: Pair) -> float:
     """The same with the sentences of the second step shuffled: as far as chance would take it."""
-    return procrustes(Pair(pair.before, pair.after[pair.shuffled], pair.shuffled))
+    return pair.angle_to(pair.second.in_order(pair.shuffled))
 
 
 def moves(before: Mapping[int, Rows], after: Mapping[int, Rows], seed: int = 0) -> pd.DataFrame:
@@ -83,28 +173,18 @@ def moves(before: Mapping[int, Rows], after: Mapping[int, Rows], seed: int = 0) 
     return _moves(prepare(before), prepare(after), seed)
 
 
-def prepare(features: Mapping[int, Rows]) -> dict[int, Floats]:
-    """What `moves` needs of a step: the rows of each layer, centred, scaled and turned into no more
-    dimensions than there are sentences. Those that are not finite are NaN."""
-    prepared = {}
-    for layer, rows in features.items():
-        whole = np.isfinite(rows).all(axis=1)
-        unit = _unit(rows[whole])
-        prepared[layer] = np.full((len(rows), max(1, unit.shape[1])), np.nan)
-        if whole.any():
-            prepared[layer][whole] = unit
-    return prepared
+def prepare(features: Mapping[int, Rows]) -> dict[int, Shape]:
+    """What `moves` needs of a step, by layer."""
+    return {layer: Shape.of(rows) for layer, rows in features.items()}
 
 
-def _moves(before: Mapping[int, Floats], after: Mapping[int, Floats], seed: int) -> pd.DataFrame:
+def _moves(before: Mapping[int, Shape], after: Mapping[int, Shape], seed: int) -> pd.DataFrame:
     rows = []
-    for layer in before:
-        both = before[layer], after[layer]
-        whole = np.all([np.isfinite(x).all(axis=1) for x in both], axis=0)
+    for layer, first in before.items():
+        whole = first.whole & after[layer].whole
         n, left_out = int(whole.sum()), int((~whole).sum())
         shuffled = np.random.default_rng(seed).permutation(n)
-        first, second = (x if n == len(x) else _unit(x[whole]) for x in both)
-        pair = Pair(first, second, shuffled)
+        pair = Pair(first.among(whole), after[layer].among(whole), shuffled)
         for name, measure in registry.STEPS.items():
             value = measure.function(pair)
             rows.append((layer, name, value, measure.angle(value), n, left_out))
@@ -177,7 +257,7 @@ def speed_of_training(
     nothing = moves({}, {}).assign(step=[], next=[])
 
     @lru_cache(maxsize=3)
-    def of_step(step: int) -> tuple[dict[int, Floats], Mapping[int, Grams]]:
+    def of_step(step: int) -> tuple[dict[int, Shape], Mapping[int, Grams]]:
         return prepare(read(step)), read_ways(step) if read_ways else {}
 
     tables = {}
@@ -195,15 +275,3 @@ def pairs_of(steps: Sequence[int]) -> list[tuple[int, int]]:
     """Each step with the next one, then each with the last one, no pair twice."""
     ordered = sorted(steps)
     return list(dict.fromkeys([*pairwise(ordered), *((s, ordered[-1]) for s in ordered[:-1])]))
-
-
-def _unit(rows: Rows) -> Floats:
-    """The rows less their mean, scaled to the sum of squares 1; 0 where they do not differ.
-
-    X = R Qᵀ with n rows in more dimensions gives R [n, n]: it has the same Gram.
-    """
-    apart = centred(np.asarray(rows, dtype=np.float64))
-    if apart.shape[1] > len(apart):
-        apart = np.transpose(np.linalg.qr(apart.T, mode="r"))
-    size = np.linalg.norm(apart)
-    return apart / size if size > 0 else apart

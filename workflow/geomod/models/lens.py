@@ -41,9 +41,10 @@ NEAR = 1e-2
 class Lens(Reading):
     """Surprisal, entropy, KL to the output and top-1 agreement of every unit at every layer.
 
-    `stimuli` and `settings` are those of `units`, the reading whose units these are: `Sentences` or
-    `Passages`. Read together with it the inputs pass through the model once. After a pass `values`
-    [layers, units, 4] holds the means over a unit's predicted tokens, and `table` those over units.
+    `stimuli` and `settings` are those of `units`, which makes the reading whose units these are:
+    `Sentences`, `Passages`, or a `Story` that knows its words and rows. Read together with it the
+    inputs pass through the model once. After a pass `values` [layers, units, 4] holds the means
+    over a unit's predicted tokens, and `table` those over units.
     """
 
     files = ("lens.parquet",)
@@ -53,7 +54,7 @@ class Lens(Reading):
         self,
         stimuli: pd.DataFrame,
         settings: Settings = Settings(),  # noqa: B008
-        units: type[Sentences] = Sentences,
+        units: Callable[[pd.DataFrame, Settings], Sentences] = Sentences,
     ) -> None:
         self.units = units(stimuli, settings)
 
@@ -128,12 +129,63 @@ class Unembedding(NamedTuple):
     weight: "Tensor"
     bias: "Tensor | None"
 
-    def logits(self, normed: "Tensor", tokens: slice) -> "Tensor":
-        """Those of some tokens, of states that went through the norm."""
+    def logits(self, normed: "Tensor", tokens: slice, out: "Tensor | None" = None) -> "Tensor":
+        """Those of some tokens, of states [positions, width] that went through the norm."""
         import torch
 
-        bias = None if self.bias is None else self.bias[tokens]
-        return torch.nn.functional.linear(normed, self.weight[tokens], bias)
+        weight = self.weight[tokens].T
+        if self.bias is None:
+            return torch.mm(normed, weight, out=out)
+        return torch.addmm(self.bias[tokens], normed, weight, out=out)
+
+
+class Part(NamedTuple):
+    """Some tokens of the vocabulary, and which of the named ones [positions, k] are where in it."""
+
+    tokens: slice
+    inside: "Tensor"
+    places: "Tensor"
+
+
+def parts_of(vocabulary: int, named: "Tensor") -> Iterator[Part]:
+    for start in range(0, vocabulary, TOKENS):
+        tokens = slice(start, min(start + TOKENS, vocabulary))
+        inside = (named >= start) & (named < tokens.stop)
+        yield Part(tokens, inside, (named - start).clamp(0, tokens.stop - start - 1))
+
+
+class Sums:
+    """Sums over the vocabulary of distributions at many positions, gathered as it passes by: from
+    the largest logit m, Σ e^{z−m} and Σ e^{z−m} z. Of named tokens [positions, k] the logits are
+    kept."""
+
+    def __init__(self, named: "Tensor") -> None:
+        import torch
+
+        self.found = torch.zeros(named.shape, device=named.device)
+        self.most = torch.full(named.shape[:1], -torch.inf, device=named.device)
+        self.mass, self.moment = self.most.new_zeros((2, len(named)), dtype=torch.float64)
+
+    def add(self, part: Part, z: "Tensor", room: "Tensor") -> None:
+        """Logits z [positions, tokens], float32; `room` is of their shape, to work in."""
+        import torch
+
+        self.found = torch.where(part.inside, z.gather(1, part.places), self.found)
+        largest = torch.maximum(self.most, z.amax(dim=1))
+        shrunk = (self.most - largest).exp()
+        weights = torch.sub(z, largest[:, None], out=room).exp_()
+        self.mass = self.mass * shrunk + weights.sum(dim=1)
+        self.moment = self.moment * shrunk + torch.linalg.vecdot(weights, z)
+        self.most = largest
+
+    @property
+    def normalizer(self) -> "Tensor":
+        """ln Σ e^z."""
+        return self.mass.log() + self.most
+
+    @property
+    def entropy(self) -> "Tensor":
+        return self.normalizer - self.moment / self.mass
 
 
 def look(
@@ -143,41 +195,39 @@ def look(
 
     `output` [positions, vocabulary] are the model's logits, float32, whose distribution is p; q is
     that of a layer. −ln q(target); −Σ q ln q; Σ p (ln p − ln q); whether the likeliest token of p
-    is q's too. Nats. The sums over the vocabulary are gathered as it passes by, from a largest
-    logit m, Σ e^{z−m}, Σ e^{z−m} z and Σ p z.
+    is q's too. Nats.
     """
     import torch
 
     device, (positions, vocabulary) = output.device, output.shape
-    normed = [lens.norm(each) for each in states]
-    width = (len(states) + 1, positions)
-    most = torch.full(width, -torch.inf, device=device)
-    mass, moment, crossed = torch.zeros((3, *width), dtype=torch.float64, device=device)
     named = torch.stack([targets, output.argmax(dim=1)], dim=1)
-    found = torch.zeros((*width, 2), device=device)
-    reference = output.logsumexp(dim=1)
-    for start in range(0, vocabulary, TOKENS):
-        tokens = slice(start, min(start + TOKENS, vocabulary))
-        own = output[:, tokens]
-        p = (own - reference[:, None]).exp()
-        inside = (named >= tokens.start) & (named < tokens.stop)
-        places = (named - start).clamp(0, tokens.stop - tokens.start - 1)
-        for k in range(len(most)):
-            z = own if k == len(states) else lens.logits(normed[k], tokens).float().to(device)
-            found[k] = torch.where(inside, z.gather(1, places), found[k])
-            largest = torch.maximum(most[k], z.amax(dim=1))
-            shrunk = (most[k] - largest).exp()
-            weights = (z - largest[:, None]).exp_()
-            mass[k] = mass[k] * shrunk + weights.sum(dim=1)
-            moment[k] = moment[k] * shrunk + torch.linalg.vecdot(weights, z)
-            crossed[k] += torch.linalg.vecdot(p, z)
-            most[k] = largest
-    normalizer = mass.log() + most
-    surprisal = normalizer - found[..., 0]
-    entropy = normalizer - moment / mass
-    kl = (normalizer - crossed) - (normalizer - crossed)[-1]
-    agreed = found[..., 1] >= most
-    return torch.stack([surprisal, entropy, kl.clamp(min=0), agreed.double()], dim=-1)
+    room, p = output.new_empty((2, positions, min(TOKENS, vocabulary)))
+    made = lens.weight.new_empty(room.shape)
+
+    final = Sums(named)
+    for part in parts_of(vocabulary, named):
+        own = output[:, part.tokens]
+        final.add(part, own, room[:, : own.shape[1]])
+
+    normed = [lens.norm(each) for each in states]
+    layers = [Sums(named) for _ in normed]
+    crossed = final.mass.new_zeros((len(layers), positions))  # Σ p z
+    reference = final.normalizer.float()[:, None]
+    for part in parts_of(vocabulary, named):
+        own = output[:, part.tokens]
+        likely, working, out = (each[:, : own.shape[1]] for each in (p, room, made))
+        torch.sub(own, reference, out=likely).exp_()
+        for k, layer in enumerate(layers):
+            z = lens.logits(normed[k], part.tokens, out).float().to(device)
+            layer.add(part, z, working)
+            crossed[k] += torch.linalg.vecdot(likely, z)
+
+    values = []
+    for q, cross in zip([*layers, final], [*crossed, None], strict=True):
+        kl = torch.zeros_like(q.mass) if cross is None else q.normalizer - cross - final.entropy
+        surprisal, agreed = q.normalizer - q.found[:, 0], q.found[:, 1] >= q.most
+        values.append(torch.stack([surprisal, q.entropy, kl.clamp(min=0), agreed.double()], dim=1))
+    return torch.stack(values)
 
 
 def find_lens(opened: "Opened", ids: Sequence[int]) -> Unembedding | None:
@@ -207,7 +257,7 @@ def find_lens(opened: "Opened", ids: Sequence[int]) -> Unembedding | None:
         largest = logits.abs().max()
         for norm in norms_of(opened):
             lens = Unembedding(norm, head.weight, getattr(head, "bias", None))
-            found = lens.logits(norm(raw[0]), slice(None)).to(logits.device)
+            found = lens.logits(norm(raw[0])[0], slice(None)).to(logits.device)
             # A diverged checkpoint tells nothing; then the first norm it is.
             if not torch.isfinite(largest) or (found - logits).abs().max() <= NEAR * largest:
                 return lens

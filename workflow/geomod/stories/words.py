@@ -36,6 +36,21 @@ BROKEN = {
     "lppEN_word_information.csv": (3919, 6775, 6781),
     "lppFR_word_information.csv": (338, 1204, 3333),
 }
+# Words of these tables that are not the ones read (Bonnasse-Gahot and Pallier 2024): row, what
+# stands there, what was read. Changed only where it does stand there.
+MISTAKEN = {
+    "lppFR_word_information.csv": (
+        (3332, "du", "de"),
+        (3379, "quatre", "trois"),
+        (3405, "quatre", "trois"),
+        (4587, "d", "l"),
+        (5325, "le", "la"),
+        (5326, "premier", "première"),
+        (5328, "habité", "habitée"),
+        (11257, "Â", "À"),
+        (12249, "ll", "il"),
+    ),
+}
 
 
 class Heard(NamedTuple):
@@ -206,9 +221,13 @@ def _of_table(path: Path, settings: Settings) -> pd.DataFrame:
 
 
 def _of_petit_prince(table: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """Sections are the stories; rows that are known to be broken, and repeated ones, go."""
+    """Sections are the stories; rows that are known to be broken, and repeated ones, go, and words
+    that are known to be mistaken are set right."""
     sections = labels(table, path, "section").str.removesuffix(".0")
     table = table.drop(columns="section").assign(story=sections).reset_index(drop=True)
+    for row, wrong, right in MISTAKEN.get(path.name, ()):
+        if row < len(table) and table.loc[row, "word"].strip("'’ ") == wrong:
+            table.loc[row, "word"] = table.loc[row, "word"].replace(wrong, right)
     broken = [row for row in BROKEN.get(path.name, ()) if row < len(table)]
     again = (
         table[["story", "onset", "offset"]] == table[["story", "onset", "offset"]].shift()
