@@ -87,10 +87,14 @@ if MAPS:
             prefer=maps_of("{model}", "{participant}", "selectivity.nii.gz"),
         log:
             PATHS.log("{model}/moran_{participant}"),
+        benchmark:
+            PATHS.benchmark("moran", "{model}/{participant}")
         wildcard_constraints:
             participant=any_of(MAPS.participants),
         conda:
             CONDA
+        resources:
+            **needs("moran"),
         params:
             dataset=CONFIG.mapped,
             steps=MAPS.steps,
@@ -113,8 +117,12 @@ if MAPS:
             PATHS.table("moran", CONFIG.mapped),
         log:
             PATHS.log(f"data/{CONFIG.mapped}/moran_table"),
+        benchmark:
+            PATHS.benchmark("moran_table")
         conda:
             CONDA
+        resources:
+            **needs("moran_table"),
         params:
             kind="moran",
             code=code("stack.py"),

@@ -287,6 +287,7 @@ TABLES: dict[str, tuple[float, float, float]] = {
     "listening": (5.0, 0.0, 4000),
     "listeners": (5.0, 0.0, 1000),
     "voxel_map": (60.0, 0.0, 4000),
+    "moran": (60.0, 0.0, 4000),
     "in_time": (20.0, 0.0, 1000),
     "made_up_readers": (8.0, 0.0, 800),
     "claims": (1.7, 0.0, 250),
