@@ -3,32 +3,21 @@
 The contrast is the mean score of the `low` blocks minus that of the `high` ones. Its interval
 speaks about participants, sentences and checkpoints, its test about layers: a run of deep layers
 may score high for being deep. The test therefore asks for what the labels say beyond a smooth
-trend over depth (`label_test`); sliding the labels along the depth, runs intact, is reported
+trend over depth (`coupling.trends`); sliding the labels along the depth, runs intact, is reported
 beside it.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import softmax
 
-from geomod.coupling.within_depth import (
-    Pair,
-    depth_degree,
-    fisher_z,
-    residuals_over_layers,
-    signs_flipped,
-    waves_beyond,
-    within_depth,
-)
-from geomod.curves.curves import Curves, mean_ignoring_nan, relative_depth
-from geomod.curves.estimates import mean_and_se, permutation_p, t_interval
+from geomod.coupling.within_depth import Pair, depth_degree, within_depth
+from geomod.curves.curves import Curves, mean_ignoring_nan
+from geomod.curves.estimates import mean_and_se, t_interval
 from geomod.curves.settings import Settings
-from geomod.modules.steps import DECAYS, LEAST
 
 Array = NDArray[np.float64]
 
@@ -174,60 +163,6 @@ def beyond_depth(pair: Pair) -> float:
     low, score = map(within_depth, pair)
     power = float((low**2).sum())
     return float((low * score).sum()) / power if power > 0 else np.nan
-
-
-def label_test(pairs: Sequence[Pair], draws: int, rng: np.random.Generator) -> tuple[float, float]:
-    """Do the labels go with the score beyond a smooth trend over depth? Fisher's z, and p.
-
-    A trend is a parabola, or ends that decay: blocks that prepare the output or still carry the
-    input are of one module by their geometry and score unlike the others for what they do. Under
-    each trend the sign of every wave that it leaves is drawn anew, in all models; z and p are means
-    over trends, weighed by how likely they make the scores.
-    """
-    weight, found = [], []
-    for decay, prior in TRENDS.items():
-        nulls, zs, log_likelihood = [], [], 0.0
-        for low, score in pairs:
-            basis, waves = _trend(decay, score.shape[1])
-            log_likelihood += _log_likelihood(score, basis)
-            r, null = signs_flipped(low @ waves, score @ waves, draws, rng)
-            if np.isfinite(r):
-                zs.append(fisher_z(r))
-                nulls.append(fisher_z(null))
-        if zs:
-            z = float(np.mean(zs))
-            found.append((z, permutation_p(z, np.mean(nulls, axis=0))))
-            weight.append(np.log(prior) + log_likelihood)
-    if not found:
-        return np.nan, np.nan
-    z, p = softmax(weight) @ np.array(found)
-    return float(z), float(p)
-
-
-# Decay of the ends as a share of the depth, 0 for a parabola → how much such a trend counts.
-TRENDS = {0.0: 0.5, **dict.fromkeys(DECAYS, 0.5 / len(DECAYS))}
-
-
-@cache
-def _trend(decay: float, layers: int) -> tuple[Array, Array]:
-    """Basis [layers, q] of the trend, and the waves that it leaves.
-
-    Four blocks have a line, three a level, whatever the trend: they have no ends to spare.
-    """
-    depth, degree = relative_depth(layers), depth_degree(layers)
-    if decay and degree == 2:
-        ends = np.exp(-np.stack([depth, 1 - depth], axis=-1) / decay)
-        basis = np.column_stack([np.ones(layers), ends])
-    else:
-        basis = np.vander(depth, degree + 1)
-    return basis, waves_beyond(basis)
-
-
-def _log_likelihood(score: Array, basis: Array) -> float:
-    """Of a profile [steps, layers] with a trend and scatter of its own, as if it were one step."""
-    left = float((residuals_over_layers(score, basis) ** 2).sum())
-    least = LEAST * float(((score - score.mean(axis=1, keepdims=True)) ** 2).sum())
-    return -score.shape[1] / 2 * float(np.log(max(left, least, np.finfo(float).tiny)))
 
 
 def fold_variance(folds: Array) -> float:

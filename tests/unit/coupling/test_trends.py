@@ -1,9 +1,11 @@
-"""Whether labels of modules go with the score, beyond what runs smoothly over depth."""
+"""Whether geometry goes with the score, beyond what runs smoothly over depth."""
 
 import numpy as np
 import pytest
 
+from geomod.coupling.trends import beyond_trends
 from geomod.coupling.within_depth import (
+    Pair,
     mean_effect,
     residuals_over_layers,
     waves_beyond,
@@ -11,7 +13,6 @@ from geomod.coupling.within_depth import (
 )
 from geomod.curves.curves import relative_depth
 from geomod.curves.estimates import permutation_p
-from geomod.modules.low_high import Pair, label_test
 
 BLOCKS, STEPS = 12, 4
 
@@ -53,7 +54,7 @@ def test_ends_that_score_unlike_the_others_are_no_module() -> None:
     p, of_parabola = [], []
     for seed in range(20):
         pairs, rng = models(1.0, 0.0, seed), np.random.default_rng(seed)
-        p.append(label_test(pairs, 199, rng)[1])
+        p.append(beyond_trends(pairs, 199, rng)[1])
         beyond = [(within_depth(low), within_depth(score)) for low, score in pairs]
         of_parabola.append(permutation_p(*mean_effect(beyond, 199, rng)[:2]))
     assert np.mean(np.array(of_parabola) <= 0.05) > 0.2
@@ -62,14 +63,14 @@ def test_ends_that_score_unlike_the_others_are_no_module() -> None:
 
 @pytest.mark.parametrize("ends", [0.0, 1.0])
 def test_a_module_that_scores_higher_is_found_beside_steep_ends(ends: float) -> None:
-    z, p = label_test(models(ends, 0.3, 0), 199, np.random.default_rng(0))
+    z, p = beyond_trends(models(ends, 0.3, 0), 199, np.random.default_rng(0))
     assert z > 0
     assert p <= 0.05
 
 
 def test_without_models_there_is_no_p() -> None:
-    z, p = label_test([], 99, np.random.default_rng(0))
+    z, p = beyond_trends([], 99, np.random.default_rng(0))
     assert np.isnan(z)
     assert np.isnan(p)
     constant = [(np.ones((STEPS, BLOCKS)), np.zeros((STEPS, BLOCKS)))]
-    assert np.isnan(label_test(constant, 99, np.random.default_rng(0))[1])
+    assert np.isnan(beyond_trends(constant, 99, np.random.default_rng(0))[1])
