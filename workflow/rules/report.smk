@@ -1,6 +1,8 @@
 # Figures are drawn from the tables alone; the report puts them beside the claims.
 
 SHOWN = sorted({name for plate in GALLERY.values() for name in plate.tables})
+# Tables of known answers, in runs that have some.
+KNOWN = [PATHS.table(kind) for kind in ("recovery", "controls") if kind in STACKED]
 
 
 rule figures:
@@ -8,7 +10,7 @@ rule figures:
     input:
         tables=[PATHS.table(name) for name in SHOWN],
         claims=PATHS.at("claims.json"),
-        recovery=[PATHS.table("recovery")] if SIMULATED else [],
+        known=KNOWN,
         calibration=CALIBRATION,
     output:
         svg=[
@@ -59,7 +61,7 @@ rule report:
         tables=[PATHS.table(name) for name in SHOWN],
         checkpoints=PATHS.table("continuity"),
         calibration=CALIBRATION,
-        recovery=[PATHS.table("recovery")] if SIMULATED else [],
+        known=KNOWN,
         controls=[
             PATHS.data(name, "controls/said.json")
             for name in SECTIONS

@@ -15,7 +15,7 @@ from geomod.report.sinks import sinks
 
 with job(snakemake.log[0], snakemake.threads):
     inputs, params = snakemake.input, snakemake.params
-    files = [*inputs.tables, *inputs.recovery, *inputs.calibration]
+    files = [*inputs.tables, *inputs.known, *inputs.calibration]
     tables = {Path(path).stem: read_table(path) for path in files}
     claims = read_json(inputs.claims)
     tables = with_claims(tables, claims)

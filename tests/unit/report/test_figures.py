@@ -71,7 +71,10 @@ def made_up(models: tuple = MODELS, steps: tuple = STEPS) -> dict[str, pd.DataFr
     facts["agrees"] = pd.array([True, False, pd.NA] * 2, dtype="boolean")
     tokens = table("tokens_summary", **sweep)
     tokens["parameters"] = [10 ** (6 + len(name)) for name in tokens["model"]]
+    known = table("controls", control=("smooth", "null"), draw=(0, 1, 2), claim=(2, 3))
+    known["verdict"] = ["supported", "undecided"] * 6
     tables = {
+        "controls": known,
         "phases": phases.assign(found=True),
         "lens": table("lens", **sweep, layer=LAYERS),
         "hierarchy": table("hierarchy", **sweep, quantity=("best_layer", "mean_layer")),
@@ -120,7 +123,7 @@ def test_a_figure_is_whole_and_repeats_itself(name: str, tmp_path: Path) -> None
     drawn = svg(name, tmp_path)
     text = {element.text for element in ET.fromstring(drawn).iter() if element.text}
     titles = {f"{model}, step {short(step)}" for model in MODELS for step in STEPS}
-    named = {*MODELS, *titles, "PostTemp", "entropy centred", "x", "noise ceiling"}
+    named = {*MODELS, *titles, "PostTemp", "entropy centred", "x", "noise ceiling", "smooth"}
     assert text & named, "no model, region or variant is named"
     assert drawn == svg(name, tmp_path)
 

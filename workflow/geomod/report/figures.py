@@ -14,7 +14,7 @@ from geomod.report.gallery import GALLERY, Tables
 from geomod.report.plates import ways
 from geomod.report.plates.brain import brain
 from geomod.report.plates.judged import forest, multiverse
-from geomod.report.plates.known import planted
+from geomod.report.plates.known import controls, planted
 from geomod.report.plates.layers import low_high, modules
 from geomod.report.plates.link import coupling, scale
 from geomod.report.plates.scores import (
@@ -57,6 +57,7 @@ FIGURES: Mapping[str, Callable[[Tables], Figure]] = {
     "blocks": ways.blocks,
     "hierarchy": ways.hierarchy,
     "planted": planted,
+    "controls": controls,
 }
 # Those that show entropy and curvature say where the first token decides them.
 OF_GEOMETRY = ("geometry", "modules", "low_high", "coupling", "multiverse")
