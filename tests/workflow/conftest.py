@@ -96,9 +96,8 @@ def copy_workflow(folder: Path) -> Workflow:
     folder.mkdir(parents=True, exist_ok=True)
     for name in COPIED:
         source = ROOT / name
-        if source.is_dir():
-            ignore = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(source, folder / name, ignore=ignore)
+        if source.is_dir():  # with what Python has compiled, which each copy would do again
+            shutil.copytree(source, folder / name)
         else:
             shutil.copy(source, folder / name)
     return Workflow(folder)

@@ -4,14 +4,11 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from tests.workflow.conftest import Workflow
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dag")]
-
-RESULTS = "results/small"
 
 
 def emptied(path: Path) -> None:
@@ -29,74 +26,36 @@ def flipped(path: Path) -> None:
 
 
 def of_step_16(path: Path) -> None:
-    shutil.copyfile(path.parents[1] / "step16" / path.name, path)
+    shutil.copyfile(Path(str(path).replace("step64", "step16")), path)
 
 
-def run_until_whole(workflow: Workflow, damage: dict[str, Callable[[Path], None]]) -> None:
-    """Damage files of a finished run. Each run names what it finds, until all are made anew."""
-    whole = {name: (workflow.folder / RESULTS / name).read_bytes() for name in damage}
-    for name, harm in damage.items():
-        harm(workflow.folder / RESULTS / name)
-    named: set[str] = set()
-    for _ in damage:
-        done = workflow.run("--keep-going", check=False)
-        if done.returncode == 0:
-            break
-        said = [log.read_text("utf-8") for log in (workflow.folder / "logs").rglob("*.log")]
-        assert not any("Traceback" in text for text in said)
-        named |= {name for name in damage if any(f"{name} is " in text for text in said)}
-    assert named == set(damage)
-    workflow.run()
-    for name, content in whole.items():
-        path = workflow.folder / RESULTS / name
-        assert path.read_bytes() == content, name
-        assert path.with_name(f"{path.name}.damaged").exists()
-    assert workflow.planned() == {}
+# From the end of the flow to its start: what is made anew for one is what reads the next.
+UP_THE_FLOW: dict[str, Callable[[Path], None]] = {
+    "figures/emergence.svg": halved,
+    "claims.json": emptied,
+    "data/toy-world/claims.json": flipped,
+    "data/toy-world/tables/geometry.parquet": halved,
+    "toy-xs/step64/toy-world/geometry_layers.parquet": of_step_16,
+    "toy-xs/step64/toy-world/features.safetensors": of_step_16,
+    "checkpoints/toy-xs/step64/model.safetensors": of_step_16,
+}
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
-        {"claims.json": emptied, "figures/emergence.svg": halved},
-        # Alone: they are made anew with the responses, and figures with what follows from those.
-        {"data/toy-world/notes.json": emptied},
-    ],
-    ids=["claims and a figure", "notes"],
-)
-def test_what_the_report_reads(
-    like_finished: Workflow, damage: dict[str, Callable[[Path], None]]
+def test_every_kind_of_file_is_named_where_it_is_read_and_made_anew(
+    like_finished: Workflow,
 ) -> None:
-    run_until_whole(like_finished, damage)
-
-
-@pytest.mark.parametrize(
-    ("table", "harm"),
-    [
-        ("data/toy-world/tables/modules.parquet", halved),
-    ],
-)
-def test_a_table(like_finished: Workflow, table: str, harm: Callable[[Path], None]) -> None:
-    run_until_whole(like_finished, {table: harm})
-
-
-@pytest.mark.parametrize("harm", [flipped, of_step_16])
-def test_features_that_are_not_those_of_their_step(
-    like_finished: Workflow, harm: Callable[[Path], None]
-) -> None:
-    before = pd.read_parquet(like_finished.folder / RESULTS / "tables/encoding.parquet")
-    run_until_whole(like_finished, {"toy-xs/step64/toy-world/features.safetensors": harm})
-    after = pd.read_parquet(like_finished.folder / RESULTS / "tables/encoding.parquet")
-    pd.testing.assert_frame_equal(after, before)
-
-
-def test_weights_of_another_step(like_finished: Workflow) -> None:
-    """They do not count by their time stamps, and are told when a forward pass wants them."""
-    results = like_finished.folder / RESULTS
-    for name in ("toy-xs/step64/toy-world/tokens.parquet", "data/toy-world/tables/tokens.parquet"):
-        (results / name).unlink()
-    weights = results / "checkpoints/toy-xs/step64/model.safetensors"
-    whole = weights.read_bytes()
-    of_step_16(weights)
-    assert like_finished.run(check=False).returncode != 0
+    results = like_finished.folder / "results/small"
+    whole = {name: (results / name).read_bytes() for name in UP_THE_FLOW}
+    tables = {path: path.read_bytes() for path in results.glob("tables/*.parquet")}
+    for name, harm in UP_THE_FLOW.items():
+        harm(results / name)
+        done = like_finished.run(check=False)
+        assert done.returncode != 0, name
+        assert f"{name} is " in done.stderr.splitlines()[-1]
+        assert "Traceback" not in done.stderr
+        assert (results / f"{name}.damaged").exists()
     like_finished.run()
-    assert weights.read_bytes() == whole
+    for name, content in whole.items():
+        assert (results / name).read_bytes() == content, name
+    assert [path.name for path, content in tables.items() if path.read_bytes() != content] == []
+    assert like_finished.planned() == {}

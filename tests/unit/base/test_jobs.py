@@ -58,6 +58,10 @@ def test_a_damaged_file_is_named_and_set_aside(tmp_path: Path, root: Path) -> No
     assert f"{path} is damaged or not whole" in said
     assert "the same command run again" in said
     assert "Traceback" not in said
+    # Whoever reads it in the same run is told the same; the next start takes it away.
+    assert run(read, tmp_path / "a.log", root).returncode == 1
+    assert f"{path} is damaged or not whole" in (tmp_path / "a.log").read_text()
+    assert to_make_anew(tmp_path, []) == ["step16/tokens.parquet"]
     assert [file.name for file in path.parent.iterdir()] == ["tokens.parquet.damaged"]
     assert run(read, tmp_path / "a.log", root).returncode == 1
     assert "no such file" in (tmp_path / "a.log").read_text()
@@ -69,7 +73,8 @@ def test_what_was_set_aside_is_wanted_until_it_is_there_again(tmp_path: Path) ->
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
         set_aside(tmp_path / name)
-    wanted = [str(tmp_path / name) for name in names[:2]]
+    wanted = names[:2]
+    assert to_make_anew(tmp_path, [("toy-xs", 16)], starts=False) == []
     assert to_make_anew(tmp_path, [("toy-xs", 16)]) == wanted
     (tmp_path / "claims.json").touch()
     assert to_make_anew(tmp_path, [("toy-xs", 16)]) == wanted[1:]

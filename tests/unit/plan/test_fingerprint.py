@@ -185,6 +185,21 @@ def test_what_a_door_hands_on_counts_for_those_who_go_through(
     assert (fingerprint(made({"geomod/w/__init__.py": moved})) != before) == counts
 
 
+def test_what_was_worked_out_of_these_very_files_is_not_worked_out_again(made: Made) -> None:
+    script = made({**WINGS, **SCRIPT})
+    before = fingerprint(script)
+    memory = module._memory()
+    memory.write_text(memory.read_text().replace(before, "remembered"))
+    forget()
+    assert fingerprint(script) == "remembered"
+    (script.parent / "geomod/b/one.py").write_text("import scipy")  # any byte of the package
+    forget()
+    assert fingerprint(script) == before
+    memory.write_text("half a mem")
+    forget()
+    assert fingerprint(script) == before
+
+
 def test_modules_of_one_name_in_two_packages_are_two(made: Made) -> None:
     """Were base names hashed, what is in a.one and in b.one could change places unseen."""
     both = {"script.py": "from geomod.a import one\nfrom geomod.c import one as other"}
@@ -211,4 +226,5 @@ def test_scripts_import_narrowly(root: Path, script: str, needed: str, not_neede
 
 def test_every_script_can_be_followed(root: Path) -> None:
     scripts = sorted((root / "workflow/scripts").glob("*.py"))
+    assert all(map(modules_behind, scripts))
     assert len({fingerprint(script) for script in scripts}) > len(scripts) / 2

@@ -17,19 +17,31 @@ ASIDE = ".damaged"
 
 
 def set_aside(path: Path) -> Path:
-    """Rename a file that is damaged: what is not there can be made anew. Nothing is deleted."""
+    """Keep a file that is damaged under another name: what is not there can be made anew.
+
+    It lies in both places until the next start takes it away (`to_make_anew`). Were it gone at
+    once, Snakemake would stop at the next job that it has already chosen, and say that instead.
+    """
     aside = path.with_name(path.name + ASIDE)
-    with suppress(FileNotFoundError):  # another job that read it was first
-        os.replace(path, aside)
+    with suppress(FileNotFoundError, FileExistsError):  # another job that read it was first
+        if not (aside.exists() and aside.samefile(path)):
+            aside.unlink(missing_ok=True)
+            try:
+                os.link(path, aside)
+            except PermissionError:  # a file system that knows no second name
+                os.replace(path, aside)
     return aside
 
 
-def to_make_anew(root: str | Path, checkpoints: Iterable[tuple[str, int]]) -> list[str]:
-    """Files in the run folder `root` that were set aside and are still missing.
+def to_make_anew(
+    root: str | Path, checkpoints: Iterable[tuple[str, int]], starts: bool = True
+) -> list[str]:
+    """Files, as named in the run folder `root`, that were set aside and not yet made anew.
 
     Snakemake makes a missing file only where something that is to run needs it; as targets, these
     are made, and what follows from them. Those of checkpoints that are no longer asked for are left
-    out, and maps, which are asked for by name.
+    out, and maps, which are asked for by name. Where a run `starts`, what was set aside is taken
+    away from where it lies; jobs that look meanwhile leave it to those who read it.
     """
     folders = {f"{model}/step{step}" for model, step in checkpoints}
     found = []
@@ -37,8 +49,10 @@ def to_make_anew(root: str | Path, checkpoints: Iterable[tuple[str, int]]) -> li
         path = aside.with_name(aside.name.removesuffix(ASIDE))
         inside = path.relative_to(root).as_posix()
         asked = "/step" not in inside or any(f"{folder}/" in inside for folder in folders)
+        if starts and path.exists() and path.samefile(aside):
+            path.unlink()
         if asked and not inside.startswith("maps/") and not path.exists():
-            found.append(str(path))
+            found.append(inside)
     return found
 
 

@@ -15,11 +15,15 @@ package that is imported as a whole brings them all.
 
 import ast
 import hashlib
+import json
+import sys
+from contextlib import suppress
 from functools import cache
 from importlib.util import resolve_name
 from pathlib import Path
 
 import geomod
+from geomod.base.files import whole
 
 PACKAGE = Path(geomod.__file__).parent
 BY_NAME = {"import_module", "__import__"}
@@ -33,10 +37,41 @@ def fingerprint(script: str | Path) -> str:
     makes an edit in `geomod/ridge/engine.py` re-fit the encoding models, and nothing else.
     Comments, docstrings and layout do not count.
     """
-    digest = hashlib.sha256()
-    for name in sorted(modules_behind(script)):
-        digest.update(f"{name}\n{_code(_file(name))}\n".encode())
-    return digest.hexdigest()[:16]
+    known, place = _known(), hashlib.sha256(Path(script).read_bytes()).hexdigest()
+    if place not in known:
+        digest = hashlib.sha256()
+        for name in sorted(modules_behind(script)):
+            digest.update(f"{name}\n{_code(_file(name))}\n".encode())
+        known[place] = digest.hexdigest()[:16]
+        with suppress(OSError), whole(_memory()) as temporary:  # nobody need be let write there
+            temporary.write_text(json.dumps({"of": _sources(), "known": known}), encoding="utf-8")
+    return known[place]
+
+
+def _memory() -> Path:
+    return PACKAGE / "__pycache__/fingerprints.json"
+
+
+@cache
+def _known() -> dict[str, str]:
+    """What was worked out before of these very sources, by the hash of the script.
+
+    To read all files again takes half of the time that a start of the workflow takes.
+    """
+    try:
+        found = json.loads(_memory().read_text(encoding="utf-8"))
+        return dict(found["known"]) if found["of"] == _sources() else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+@cache
+def _sources() -> str:
+    """Hash of every byte of the package, and of the Python that parses it."""
+    digest = hashlib.sha256(sys.version.encode())
+    for path in sorted(PACKAGE.rglob("*.py")):
+        digest.update(f"{path.relative_to(PACKAGE)}\n".encode() + path.read_bytes())
+    return digest.hexdigest()
 
 
 def modules_behind(script: str | Path) -> set[str]:

@@ -83,8 +83,12 @@ def drawn_by(function: Callable[[Tables], Figure], tables: Tables, *paths: Path)
         figure = function(tables)
         declutter(figure)
         figure.set_layout_engine("none")  # all has its place: no file needs to find it again
+        # Nor what the figure covers, which costs as much as to draw it.
+        covered = figure.get_tightbbox().padded(mpl.rcParams["savefig.pad_inches"])
         for path in paths:
-            figure.savefig(path, dpi=300, metadata=UNDATED.get(path.suffix))
+            figure.savefig(
+                path, dpi=300, bbox_inches=covered, metadata=UNDATED.get(path.suffix)
+            )
 
 
 def draw(name: str, tables: Tables) -> Figure:
