@@ -86,9 +86,7 @@ def drawn_by(function: Callable[[Tables], Figure], tables: Tables, *paths: Path)
         # Nor what the figure covers, which costs as much as to draw it.
         covered = figure.get_tightbbox().padded(mpl.rcParams["savefig.pad_inches"])
         for path in paths:
-            figure.savefig(
-                path, dpi=300, bbox_inches=covered, metadata=UNDATED.get(path.suffix)
-            )
+            figure.savefig(path, dpi=300, bbox_inches=covered, metadata=UNDATED.get(path.suffix))
 
 
 def draw(name: str, tables: Tables) -> Figure:

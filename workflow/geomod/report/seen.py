@@ -304,6 +304,19 @@ def _hierarchy(tables: Tables) -> str:
     return f"Spatial score of the best layers at the last step: {_each(words)}."
 
 
+def _controls(tables: Tables) -> str:
+    table = tables["controls"]
+    found = table.assign(found=table["verdict"] == "supported").groupby("claim")
+    words = {
+        f"claim {claim}": ", ".join(
+            f"{kind} {int(each.sum())} of {len(each)}"
+            for kind, each in rows.groupby("control", sort=False)["found"]
+        )
+        for claim, rows in found
+    }
+    return f"Draws in which the claim is supported: {_each(words)}."
+
+
 def _planted(tables: Tables) -> str:
     agrees = tables["recovery"]["agrees"].astype("boolean").dropna()
     return f"{int(agrees.sum())} of {len(agrees)} facts that can be judged came back."
@@ -333,4 +346,5 @@ SEEN: Mapping[str, Callable[[Tables], str]] = {
     "blocks": _blocks,
     "hierarchy": _hierarchy,
     "planted": _planted,
+    "controls": _controls,
 }
