@@ -11,7 +11,7 @@ READY := .venv/.installed
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: demo test lint format documents clean help
+.PHONY: demo site test lint format documents clean help
 
 help:
 	@echo "make demo    run the whole sweep on small models and a simulated brain"
@@ -22,6 +22,12 @@ demo: $(READY)
 	$(BIN)/snakemake --cores $(CORES)
 	@echo
 	@echo "Done. Open results/demo/report.html"
+
+# What continuous integration publishes: the demo's report, and the index that leads to it.
+site: demo
+	mkdir -p build/site/demo
+	cp results/index.html build/site/
+	cp -r results/demo/report.html results/demo/claims.json results/demo/figures build/site/demo/
 
 test: $(READY)
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES)

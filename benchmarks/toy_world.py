@@ -7,17 +7,26 @@ import argparse
 import logging
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from documented import document
 
+from geomod.competence.half_times import half_time
+from geomod.competence.reading import read_task_set
+from geomod.competence.shares import families
+from geomod.competence.source import Source
+from geomod.competence.task_set import TaskSet
 from geomod.emergence.onsets import emergence
+from geomod.models.forward import read
 from geomod.models.loading import load_model
+from geomod.models.scored import Scored
 from geomod.models.sentences import extract
 from geomod.scrutiny.recovery import probe_curves
 from geomod.toy.language import EARLY, LATE, make_language, sample_stimuli
 from geomod.toy.shapes import TOY_SIZES
+from geomod.toy.tasks import TOY_TASKS, make_task
 from geomod.toy.training import train
 
 STEPS = [0, 1, 2, 4, 8, 16, 32, 64, 96, 128, 192, 256, 384, 512, 768, 1024]
@@ -29,10 +38,12 @@ def learn(size: str, seed: int) -> dict[str, float]:
     stimuli = sample_stimuli(make_language(seed), SENTENCES, seed)
     with tempfile.TemporaryDirectory() as folder:
         losses = train(size, STEPS, seed, Path(folder)).set_index("step")["loss"]
-        checkpoints = [
-            (size, step, extract(*load_model(Path(folder) / f"step{step}"), stimuli["sentence"]))
-            for step in STEPS
-        ]
+        asked = task_sets(Path(folder), seed)
+        checkpoints, known = [], []
+        for step in STEPS:
+            model, tokenizer = load_model(Path(folder) / f"step{step}")
+            checkpoints.append((size, step, extract(model, tokenizer, stimuli["sentence"])))
+            known.append(score_all(asked, model, tokenizer, size, step))
     curves = probe_curves(
         ((model, step, found.features) for model, step, found in checkpoints),
         stimuli[[*EARLY, *LATE]],
@@ -48,7 +59,38 @@ def learn(size: str, seed: int) -> dict[str, float]:
             row[f"{name}, step {step}"] = np.mean([scores[latent, step] for latent in latents])
         row[f"{name}, best block"] = np.mean([best[latent, STEPS[-1]] for latent in latents])
         row[f"{name}, t50"] = np.mean([onsets[latent] for latent in latents])
+    shares = families(pd.concat(known))
+    time = np.log10(shares["step"].to_numpy() + 1)
+    for family, name in (("formal", "agreement"), ("functional", "verbs"), ("facts", "facts")):
+        row[f"{name}, half-way"] = 10 ** half_time(time, shares[family].to_numpy(), 0.5).value - 1
     return row
+
+
+def task_sets(folder: Path, seed: int) -> list[TaskSet]:
+    """The pairs of the made-up language."""
+    found = []
+    for kind, task in TOY_TASKS.items():
+        if kind != "reading_times":
+            path = folder / f"{kind}.csv"
+            make_task(kind, seed).to_csv(path, index=False)
+            known = {"family": task.family, "families": task.families, "ceiling": task.ceiling}
+            found.append(read_task_set(Source(kind, "pairs", [str(path)], **known)))
+    return found
+
+
+def score_all(
+    asked: list[TaskSet], model: Any, tokenizer: Any, size: str, step: int
+) -> pd.DataFrame:
+    """Their scores at one checkpoint."""
+    readings = [Scored(task_set) for task_set in asked]
+    read(model, tokenizer, readings)
+    place = {"model": size, "step": step}
+    return pd.concat(
+        [
+            task_set.tasks(task_set.items(reading.spans.assign(**place))).assign(**place)
+            for task_set, reading in zip(asked, readings, strict=True)
+        ]
+    )
 
 
 def main() -> None:
@@ -65,7 +107,7 @@ def main() -> None:
     ]
     table = pd.DataFrame(rows)
     for column in table.columns[2:]:
-        places = 0 if column.endswith("t50") else 2
+        places = 0 if column.endswith(("t50", "half-way")) else 2
         table[column] = table[column].map(lambda value, p=places: f"{value:.{p}f}")
     print(table.to_string(index=False))
     if options.write:

@@ -184,6 +184,29 @@ def test_a_claim_leads_to_the_view_that_shows_it(opened: Open) -> None:
     assert "IFG" in right["measure"]
 
 
+def test_what_models_know_stands_beside_alignment_with_chance(opened: Open, tables: Any) -> None:
+    page = opened()
+    choose(page, right_measure="task_score", right_variant="functional", right_region="facts1")
+    own = tables["competence"].query("model == 'pythia-1b' and task == 'facts1'")
+    step = number(readout(page)[1]["step"])
+    score = own.loc[own["step"] == step, "score"].iloc[0]
+    assert number(readout(page)[1]["value"]) == pytest.approx(score, rel=1e-3)
+    course = page.locator("#course-right .chart")
+    assert course.get_attribute("aria-label").endswith("the model as a whole; dotted: chance, 0.25")
+    assert page.locator("#course-right .mark-rule.role-mark line").count() == 2  # and the cursor
+    assert page.locator("#course-left .mark-rule.role-mark line").count() == 1
+
+
+def test_headings_are_folded_where_there_is_no_room(opened: Open) -> None:
+    page = opened(width=400)
+    for heading in page.locator(".view svg .role-title text").all():
+        assert heading.bounding_box()["x"] + heading.bounding_box()["width"] <= 400
+    lines = page.locator("#course-left svg .role-title tspan").all_text_contents()
+    label = page.locator("#course-left .chart").get_attribute("aria-label")
+    assert len(lines) > 1
+    assert " ".join(lines) == label
+
+
 def test_the_scrubber_moves_the_layers_through_the_plane(opened: Open) -> None:
     page = opened()
     points = page.locator("#plane .chart svg .mark-symbol").nth(1).locator("path")

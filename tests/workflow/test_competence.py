@@ -19,7 +19,7 @@ BARE: dict[str, Any] = {
     "dataset": {"name": "toy-world", "simulate": {"sentences": 40}, "regions": ["IFG"]},
     "competence": {
         "agreement": {"pairs": "pairs.csv"},
-        "times": {"reading_times": "times.csv"},
+        "times": {"simulate": "reading_times", "reader": {"model": "toy-xs", "step": 256}},
         "others": {"published": "evals/*.json", "models": {"70m": "toy-xs"}},
     },
     "jobs": {"steps_per_job": 2},
@@ -28,7 +28,7 @@ PIQA = {"acc": 0.6, "acc_stderr": 0.011, "acc_norm": 0.61, "acc_norm_stderr": 0.
 
 
 def write_task_sets(folder: Path) -> None:
-    """Agreement of the linking word that follows a sentence, and times of the words of others."""
+    """Agreement of the linking word that follows a sentence, and what others published."""
     rng = np.random.default_rng(0)
     number = rng.integers(2, size=100)
     sentences = sample_sentences(make_language(0), rng.integers(8, size=100), number, rng)
@@ -37,10 +37,6 @@ def write_task_sets(folder: Path) -> None:
         bad=[f"{text} {LINKS[1 - own]}" for text, own in zip(sentences, number, strict=True)],
     )
     pairs.to_csv(folder / "pairs.csv", index=False)
-    words = [(k, word) for k, text in enumerate(sentences[:20]) for word in text.split()]
-    times = pd.DataFrame(words, columns=["story", "word"])
-    times = times.assign(item_id=times.index, time=300 + rng.normal(size=len(times)))
-    times.to_csv(folder / "times.csv", index=False)
     (folder / "evals").mkdir()
     config = {"model_args": "pretrained=EleutherAI/pythia-v1.1-70m,revision=step256"}
     found = {"results": {"piqa": PIQA}, "config": {**config, "num_fewshot": 0}}
@@ -63,6 +59,8 @@ def test_what_checkpoints_know_comes_from_one_load(fresh: Workflow) -> None:
     # Good and bad have one token each more than what they share: all that a uniform model sees.
     assert found.loc["agreement", "uniform"].eq(0.5).all()
     assert found["score"]["agreement", 0] == pytest.approx(0.5, abs=0.2)
+    # To whom words are as surprising as to the checkpoint that is asked, their times are plain.
+    assert found["score"]["times", 256] > found["score"]["times", 0] + 0.01
     assert found.loc[("piqa", 256), "source"] == "published v1"
     items = read_table(fresh.folder / "results/small/toy-xs/step256/competence/items.parquet")
     pairs = items[items["task"] == "agreement"]
@@ -95,5 +93,12 @@ def test_the_question_is_asked_only_where_competence_is_known(fresh: Workflow) -
     published = {name: each for name, each in BARE["competence"].items() if name == "others"}
     fresh.write_config({**BARE, "competence": published})
     assert "retaken" not in fresh.planned()  # there are no items to draw
-    fresh.write_config({name: section for name, section in BARE.items() if name != "competence"})
-    assert not {"question", "retaken", "competence"} & set(fresh.planned())
+    bare = {name: section for name, section in BARE.items() if name != "competence"}
+    fresh.write_config(bare)
+    asked = fresh.planned()
+    assert not {"question", "retaken", "competence", "tuned"} & set(asked)
+    # A model and its tuned version are compared by what is measured anyway.
+    bare["suites"] = {**bare["suites"], "sft": bare["suites"]["toy"]}
+    bare["pairs_of_models"] = [{"base": "toy-xs", "tuned": "sft-xs"}]
+    fresh.write_config(bare)
+    assert fresh.planned()["tuned"] == 1

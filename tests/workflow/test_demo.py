@@ -28,7 +28,7 @@ def results(finished: Workflow) -> Path:
     return finished.folder / "results/small"
 
 
-KINDS = ("svg", "pdf", "png")  # of figures
+KINDS = ("svg", "pdf", "png", "rst")  # of figures, and their captions
 
 
 def test_the_files_of_the_contract_are_there(results: Path) -> None:

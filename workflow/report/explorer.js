@@ -139,11 +139,25 @@
     const as = JSON.stringify(parameters);
     if (chart.rows === rows && chart.as === as) return null;
     Object.assign(chart, { rows, as });
-    for (const [name, value] of Object.entries(parameters)) chart.view.signal(name, value);
+    const lines = folded(parameters.heading, chart.place.clientWidth / 7);
+    for (const [name, value] of Object.entries({ ...parameters, heading: lines })) {
+      chart.view.signal(name, value);
+    }
     for (const [name, values] of Object.entries({ rows, ...more })) chart.view.data(name, values);
     chart.place.querySelector(".chart").setAttribute("aria-label", parameters.heading);
     if (chart.place.querySelector("details").open) tabulate(chart);
     return chart.view.resize().runAsync();  // labels may be wider than those before
+  }
+
+  // On lines of so many letters, which a telephone has few of.
+  function folded(text, letters) {
+    const lines = [""];
+    for (const word of text.split(" ")) {
+      const last = lines.at(-1);
+      if (last && last.length + word.length >= letters) lines.push(word);
+      else lines[lines.length - 1] = last ? `${last} ${word}` : word;
+    }
+    return lines.join("\n");
   }
 
   function limits(all) {
@@ -183,6 +197,7 @@
     await point(STATE);
   }
 
+  const whereOf = (layer) => (layer === WHOLE ? nameOf(layer) : `layer ${nameOf(layer)}`);
   const nameOf = (layer) => (layer === WHOLE ? "the model as a whole" : layer === 0 ?
     "0 (embedding)" : `${layer}`);
 
@@ -197,12 +212,16 @@
     return SIDES.flatMap((side) => {
       const both = alike ? SIDES : [side];
       const name = `${shown[side].model}: ${title(shown[side])}`;
-      const steps = shown[side].steps;
+      const { steps, chance } = shown[side];
+      const guess = chance === undefined ? "" : `; dotted: chance, ${number(chance)}`;
       return [
         draw(`course-${side}`, both.flatMap((s) => along(s, "layer")), {
-          heading: `${name} over training, layer ${nameOf(cells[side].layer)}`,
+          heading: `${name} over training, ${whereOf(cells[side].layer)}${guess}`,
           ticks: spread(steps),
-        }, { cursor: [{ step: cells[side].step }] }),
+        }, {
+          cursor: [{ step: cells[side].step }],
+          chance: chance === undefined ? [] : [{ side, chance }],
+        }),
         draw(`profile-${side}`, both.flatMap((s) => along(s, "step")), {
           heading: `${name} over depth, step ${cells[side].step}`,
           ticks: null,

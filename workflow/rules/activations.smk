@@ -50,6 +50,11 @@ for block, load in [(block, load) for block in BLOCKS for load in LOADS]:
             PATHS.log(
                 "_".join([f"{{model}}/activations_{block.label}", *load_label(load)])
             ),
+        benchmark:
+            PATHS.benchmark(
+                "activations",
+                "/".join([f"{{model}}/{block.label}", *load_label(load)]),
+            )
         wildcard_constraints:
             model=any_of(GRID.models_of(block.suite)),
         conda:
@@ -91,6 +96,8 @@ if FEATURES.lens:
             PATHS.table("lens", "{dataset}"),
         log:
             PATHS.log("data/{dataset}/lens_table"),
+        benchmark:
+            PATHS.benchmark("lens_table", "{dataset}")
         conda:
             CONDA
         params:
@@ -108,6 +115,8 @@ rule tokens_table:
         PATHS.table("tokens", "{dataset}"),
     log:
         PATHS.log("data/{dataset}/tokens_table"),
+    benchmark:
+        PATHS.benchmark("tokens_table", "{dataset}")
     conda:
         CONDA
     params:

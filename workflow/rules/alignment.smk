@@ -26,6 +26,8 @@ if ALIGNMENT:
                 PATHS.steps("{model}", block.steps, "alignment.parquet", "{dataset}"),
             log:
                 PATHS.log(f"{{model}}/{{dataset}}/alignment_{block.label}"),
+            benchmark:
+                PATHS.benchmark("alignment", f"{{model}}/{{dataset}}/{block.label}")
             wildcard_constraints:
                 model=any_of(GRID.models_of(block.suite)),
             conda:
@@ -47,6 +49,8 @@ if ALIGNMENT:
             PATHS.table("alignment", "{dataset}"),
         log:
             PATHS.log("data/{dataset}/alignment_table"),
+        benchmark:
+            PATHS.benchmark("alignment_table", "{dataset}")
         conda:
             CONDA
         params:

@@ -11,6 +11,8 @@ rule listing:
         PATHS.at("listings/{model}.json"),
     log:
         PATHS.log("{model}/listing"),
+    benchmark:
+        PATHS.benchmark("listing", "{model}")
     conda:
         CONDA
     params:
@@ -39,6 +41,8 @@ rule checkpoints_table:
         summary=PATHS.at("audit.txt"),
     log:
         PATHS.log("checkpoints_table"),
+    benchmark:
+        PATHS.benchmark("checkpoints_table")
     conda:
         CONDA
     params:
@@ -60,6 +64,8 @@ rule continuity_table:
         PATHS.table("continuity"),
     log:
         PATHS.log("continuity_table"),
+    benchmark:
+        PATHS.benchmark("continuity_table")
     conda:
         CONDA
     params:

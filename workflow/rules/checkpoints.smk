@@ -17,6 +17,8 @@ for block in TRAINING:
             ],
         log:
             PATHS.log(f"{{model}}/train_{block.label}"),
+        benchmark:
+            PATHS.benchmark("train", f"{{model}}/{block.label}")
         wildcard_constraints:
             model=any_of(GRID.models_of(block.suite)),
         conda:

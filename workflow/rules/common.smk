@@ -1,6 +1,7 @@
 # What all rules share: the checked config, the grid, the paths. No rule builds any of them itself.
 
 import atexit
+import logging
 import os
 import re
 import sys
@@ -28,6 +29,7 @@ from geomod.plan.fingerprint import fingerprint
 from geomod.plan.grid import ANY_STEP, Grid, Paths, halfway
 from geomod.plan.loads import deal_loads
 from geomod.plan.place import Place
+from geomod.plan.progress import Progress
 from geomod.plan.reading import moved_keys, parse_config, read_configs
 from geomod.plan.settings import (
     bos_of,
@@ -41,6 +43,7 @@ from geomod.plan.settings import (
     voxel_settings,
 )
 from geomod.report.gallery import GALLERY, PARTS, PARTS_OF_RUNS
+from geomod.report.words import duration
 from geomod.stories.names import word_files
 
 # Relative, as all inputs are: a folder that is moved as a whole has nothing to run again.
@@ -77,7 +80,7 @@ try:
         name: as_files(section, MOVED.data(name, "world"))
         for name, section in SECTIONS.items()
     }
-    TASK_SETS = task_sources(CONFIG)
+    TASK_SETS = task_sources(CONFIG, MOVED.at("world"))
     PUBLISHED = published_sources(CONFIG)
     RECORD = runs.read_record(MOVED.root)
     if workflow.is_main_process:  # jobs parse this file too, and need not check again
@@ -121,6 +124,7 @@ def begin():
         runs.hold(MOVED.root)
     except InputError as error:
         sys.exit(f"\n{error}")
+    logging.getLogger("snakemake.logging").addHandler(Progress())
     runs.sweep(MOVED.root)
     runs.write_record(
         MOVED.root,
@@ -142,7 +146,7 @@ def complain(since):
 
 
 def finish():
-    """Say what this run has found, and write the index of all runs anew."""
+    """Say what this run has found and how long it took, and write the index of all runs anew."""
     from pathlib import Path
     from geomod.report.runs import verdicts, write_index
 
@@ -150,6 +154,7 @@ def finish():
     if claims.exists():
         write_index(claims.parents[1], TEMPLATES_OF_RUNS[0])
         print(*verdicts(claims), sep="\n")
+        print(f"Done in {duration(time.time() - STARTED)}.")
         print(f"Open {MOVED.at('report.html')}; all runs: {MOVED.beside('index.html')}")
 
 
@@ -436,6 +441,20 @@ def planted_in(wildcards):
     return [PATHS.data(name, "world/truth.json") for name in names]
 
 
+def recovered_in(wildcards):
+    """What came back of what is planted in a dataset, where it is simulated."""
+    return [
+        PATHS.table("recovery", name) for name in SIMULATED if name == wildcards.dataset
+    ]
+
+
+def reader_of_made_up_times():
+    """The task set of made-up reading times, and the model and step that readers are like."""
+    for name, section in CONFIG.competence.items():
+        if section.reader:
+            return name, section.reader.model, section.reader.step
+
+
 # Figures of the headline lie in figures/ itself, those of any other dataset in a folder there.
 FOLDERS = {name: None if name == next(iter(SECTIONS)) else name for name in SECTIONS}
 PLATES = [
@@ -446,6 +465,14 @@ PLATES = [
 ]
 
 
-def figure_files(suffix):
-    """Every figure of every dataset."""
-    return [PATHS.figure(name, suffix, FOLDERS[dataset]) for dataset, name in PLATES]
+def figure_files(suffix, paths=PATHS):
+    """Every figure of every dataset; its caption, with the suffix `rst`."""
+    return [paths.figure(name, suffix, FOLDERS[dataset]) for dataset, name in PLATES]
+
+
+def captions():
+    """What Snakemake's own report says of every figure: made with the page, from the tables. Where
+    the rules come out of a repository, Snakemake looks for captions there alone."""
+    if BY_PATH:
+        return list(map(os.path.abspath, figure_files("rst", MOVED)))
+    return ["../report/figure.rst"] * len(PLATES)

@@ -2,28 +2,85 @@
 
 TASK_FILES = [file for task_set in TASK_SETS.values() for file in task_set.files]
 TOLD = [asdict(task_set) for task_set in TASK_SETS.values()]
+MADE_UP_TASKS = [each.simulate for each in CONFIG.competence.values() if each.simulate]
+READERS = [each.reader for each in CONFIG.competence.values() if each.reader]
+TO_READ = MOVED.at("world/words.csv")
 
 
-for block in BLOCKS if TASK_SETS else []:
+if MADE_UP_TASKS:
+
+    rule made_up_tasks:
+        output:
+            here(
+                [
+                    (
+                        TO_READ
+                        if kind == "reading_times"
+                        else MOVED.at(f"world/{kind}.csv")
+                    )
+                    for kind in MADE_UP_TASKS
+                ]
+            ),
+        log:
+            PATHS.log("made_up_tasks"),
+        conda:
+            CONDA
+        params:
+            kinds=MADE_UP_TASKS,
+            seed=SEED,
+            code=code("made_up_tasks.py"),
+        script:
+            "../scripts/made_up_tasks.py"
+
+
+for reader in READERS:
+
+    rule made_up_readers:
+        # Who is as surprised by every word as one checkpoint, which is trained in this run.
+        input:
+            words=here(TO_READ),
+            weights=f"{PATHS.weights(reader.model, reader.step)}/model.safetensors",
+        output:
+            here(MOVED.at("world/reading_times.csv")),
+        log:
+            PATHS.log("made_up_readers"),
+        conda:
+            CONDA
+        threads: CONFIG.jobs.threads
+        params:
+            source=source(reader.model),
+            step=reader.step,
+            training=training_of(reader.model),
+            store=MOVED.at("checkpoints/hub"),
+            seed=SEED,
+            code=code("made_up_readers.py"),
+        script:
+            "../scripts/made_up_readers.py"
+
+
+for suite, section in CONFIG.suites.items() if TASK_SETS else []:
 
     rule:
+        # One job a model: a table of items takes a moment, Python and its libraries a second.
         name:
-            rule_name("items", block)
+            f"items_{suite}"
         input:
             spans=[
                 path
                 for name in TASK_SETS
                 for path in PATHS.steps(
-                    "{model}", block.steps, f"competence/{name}.parquet"
+                    "{model}", section.steps, f"competence/{name}.parquet"
                 )
             ],
             files=here(TASK_FILES),
         output:
-            PATHS.steps("{model}", block.steps, "competence/items.parquet"),
+            PATHS.steps("{model}", section.steps, "competence/items.parquet"),
         log:
-            PATHS.log(f"{{model}}/items_{block.label}"),
+            PATHS.log("{model}/items"),
+        benchmark:
+            PATHS.benchmark("items", "{model}")
         wildcard_constraints:
-            model=any_of(GRID.models_of(block.suite)),
+            model=any_of(GRID.models_of(suite)),
         conda:
             CONDA
         params:
@@ -51,6 +108,8 @@ rule retaken:
         PATHS.table("retaken"),
     log:
         PATHS.log("retaken"),
+    benchmark:
+        PATHS.benchmark("retaken")
     conda:
         CONDA
     params:
@@ -77,6 +136,8 @@ rule competence:
         PATHS.table("competence"),
     log:
         PATHS.log("competence"),
+    benchmark:
+        PATHS.benchmark("competence")
     conda:
         CONDA
     params:

@@ -29,6 +29,8 @@ if CONFIG.controls:
             matrix=PATHS.data("{dataset}", "controls/responses.safetensors"),
         log:
             PATHS.log("data/{dataset}/control_responses"),
+        benchmark:
+            PATHS.benchmark("control_responses", "{dataset}")
         conda:
             CONDA
         params:
@@ -58,6 +60,8 @@ if CONFIG.controls:
             said=PATHS.data("{dataset}", "controls/said.json"),
         log:
             PATHS.log("data/{dataset}/controls"),
+        benchmark:
+            PATHS.benchmark("controls", "{dataset}")
         conda:
             CONDA
         params:
@@ -83,6 +87,8 @@ rule power:
         text=PATHS.at("power.txt"),
     log:
         PATHS.log("power"),
+    benchmark:
+        PATHS.benchmark("power")
     conda:
         CONDA
     threads: workflow.cores

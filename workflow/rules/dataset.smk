@@ -11,6 +11,8 @@ for name in SIMULATED:
             here(DATASETS[name].sentences),
         log:
             PATHS.log(f"data/{name}/sentences"),
+        benchmark:
+            PATHS.benchmark("sentences", name)
         conda:
             CONDA
         params:
@@ -29,6 +31,8 @@ for name in SIMULATED:
             truth=PATHS.data(name, "world/truth.json"),
         log:
             PATHS.log(f"data/{name}/simulate"),
+        benchmark:
+            PATHS.benchmark("simulate", name)
         conda:
             CONDA
         params:
@@ -49,6 +53,8 @@ for name in [name for name in MADE_UP if name in STORIES]:
             here(word_files(DATASETS[name].told)),
         log:
             PATHS.log(f"data/{name}/stories"),
+        benchmark:
+            PATHS.benchmark("stories", name)
         conda:
             CONDA
         params:
@@ -66,6 +72,8 @@ for name in [name for name in MADE_UP if name in STORIES]:
             truth=PATHS.data(name, "world/truth.json"),
         log:
             PATHS.log(f"data/{name}/listeners"),
+        benchmark:
+            PATHS.benchmark("listeners", name)
         conda:
             CONDA
         params:
@@ -86,6 +94,8 @@ for name, download in CONFIG.downloads().items():
             here([f"{download.folder}/{file}" for file in download.files]),
         log:
             PATHS.log(f"data/{name}/download"),
+        benchmark:
+            PATHS.benchmark("download", name)
         localrule: True
         conda:
             CONDA
@@ -102,6 +112,8 @@ rule stimuli:
         PATHS.data("{dataset}", "stimuli.parquet"),
     log:
         PATHS.log("data/{dataset}/stimuli"),
+    benchmark:
+        PATHS.benchmark("stimuli", "{dataset}")
     wildcard_constraints:
         dataset=any_of(name for name in DATASETS if name not in STORIES),
     conda:
@@ -125,6 +137,8 @@ rule splits:
         PATHS.data("{dataset}", "splits.parquet"),
     log:
         PATHS.log("data/{dataset}/splits"),
+    benchmark:
+        PATHS.benchmark("splits", "{dataset}")
     conda:
         CONDA
     params:
@@ -146,6 +160,8 @@ rule nuisances:
         PATHS.data("{dataset}", "nuisances.parquet"),
     log:
         PATHS.log("data/{dataset}/nuisances"),
+    benchmark:
+        PATHS.benchmark("nuisances", "{dataset}")
     conda:
         CONDA
     params:
@@ -170,6 +186,8 @@ rule brain:
         notes=PATHS.data("{dataset}", "notes.json"),
     log:
         PATHS.log("data/{dataset}/brain"),
+    benchmark:
+        PATHS.benchmark("brain", "{dataset}")
     wildcard_constraints:
         dataset=any_of(name for name in DATASETS if name not in STORIES),
     conda:
@@ -196,6 +214,8 @@ rule telling:
         rows=PATHS.data("{dataset}", "rows.parquet"),
     log:
         PATHS.log("data/{dataset}/telling"),
+    benchmark:
+        PATHS.benchmark("telling", "{dataset}")
     wildcard_constraints:
         dataset=any_of(STORIES),
     conda:
@@ -226,6 +246,8 @@ rule listening:
         confounds=PATHS.data("{dataset}", "confounds.parquet"),
     log:
         PATHS.log("data/{dataset}/listening"),
+    benchmark:
+        PATHS.benchmark("listening", "{dataset}")
     wildcard_constraints:
         dataset=any_of(STORIES),
     conda:
@@ -253,6 +275,8 @@ rule lag_figure:
         ),
     log:
         PATHS.log("data/{dataset}/lag_figure"),
+    benchmark:
+        PATHS.benchmark("lag_figure", "{dataset}")
     wildcard_constraints:
         dataset=any_of(STORIES),
     conda:

@@ -30,6 +30,8 @@ for block in BLOCKS:
             ),
         log:
             PATHS.log(f"{{model}}/{{dataset}}/encoding_{block.label}{LAYERS}"),
+        benchmark:
+            PATHS.benchmark("encoding", f"{{model}}/{{dataset}}/{block.label}{LAYERS}")
         wildcard_constraints:
             model=any_of(GRID.models_of(block.suite)),
         conda:
@@ -68,6 +70,8 @@ if CONFIG.jobs.layers_per_job != "all":
             PATHS.step("{model}", "{step}", "{name}.parquet", "{dataset}"),
         log:
             PATHS.log("{model}/{dataset}/join_{name}_{step}"),
+        benchmark:
+            PATHS.benchmark("join_layers", "{model}/{dataset}/{name}_{step}")
         wildcard_constraints:
             name="encoding|folds|baselines",
         conda:
@@ -105,6 +109,8 @@ rule in_time:
         ),
     log:
         PATHS.log("data/{dataset}/in_time"),
+    benchmark:
+        PATHS.benchmark("in_time", "{dataset}")
     wildcard_constraints:
         dataset=any_of(STORIES),
     conda:
@@ -130,6 +136,8 @@ for table in ("encoding", "folds", "baselines"):
             PATHS.table(table, "{dataset}"),
         log:
             PATHS.log(f"data/{{dataset}}/{table}_table"),
+        benchmark:
+            PATHS.benchmark(f"{table}_table", "{dataset}")
         conda:
             CONDA
         params:

@@ -31,6 +31,8 @@ for block in BLOCKS:
             depth=PATHS.steps("{model}", block.steps, "depth.parquet", "{dataset}"),
         log:
             PATHS.log(f"{{model}}/{{dataset}}/geometry_{block.label}"),
+        benchmark:
+            PATHS.benchmark("geometry", f"{{model}}/{{dataset}}/{block.label}")
         wildcard_constraints:
             model=any_of(GRID.models_of(block.suite)),
         conda:
@@ -60,6 +62,8 @@ for kind, file in {
             PATHS.table(kind, "{dataset}"),
         log:
             PATHS.log(f"data/{{dataset}}/{kind}_table"),
+        benchmark:
+            PATHS.benchmark(f"{kind}_table", "{dataset}")
         conda:
             CONDA
         params:

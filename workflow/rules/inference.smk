@@ -18,6 +18,8 @@ rule modules:
         PATHS.table("modules", "{dataset}"),
     log:
         PATHS.log("data/{dataset}/modules"),
+    benchmark:
+        PATHS.benchmark("modules", "{dataset}")
     conda:
         CONDA
     params:
@@ -43,6 +45,8 @@ rule change_points:
         PATHS.table("change_points", "{dataset}"),
     log:
         PATHS.log("data/{dataset}/change_points"),
+    benchmark:
+        PATHS.benchmark("change_points", "{dataset}")
     conda:
         CONDA
     params:
@@ -64,6 +68,8 @@ rule low_high:
         PATHS.table("low_high", "{dataset}"),
     log:
         PATHS.log("data/{dataset}/low_high"),
+    benchmark:
+        PATHS.benchmark("low_high", "{dataset}")
     conda:
         CONDA
     params:
@@ -86,6 +92,8 @@ rule correlations:
         PATHS.table("correlations", "{dataset}"),
     log:
         PATHS.log("data/{dataset}/correlations"),
+    benchmark:
+        PATHS.benchmark("correlations", "{dataset}")
     conda:
         CONDA
     params:
@@ -105,6 +113,8 @@ rule emergence:
         PATHS.table("emergence", "{dataset}"),
     log:
         PATHS.log("data/{dataset}/emergence"),
+    benchmark:
+        PATHS.benchmark("emergence", "{dataset}")
     conda:
         CONDA
     params:
@@ -133,6 +143,8 @@ rule question:
         competence_answers=PATHS.table("competence_answers", "{dataset}"),
     log:
         PATHS.log("data/{dataset}/question"),
+    benchmark:
+        PATHS.benchmark("question", "{dataset}")
     conda:
         CONDA
     params:
@@ -145,6 +157,40 @@ rule question:
         "../scripts/question.py"
 
 
+# Models and their tuned versions, each at its last step.
+TUNED = [(pair.base, pair.tuned) for pair in CONFIG.pairs_of_models]
+LAST = [
+    (model, GRID.model(model).steps[-1])
+    for model in dict.fromkeys(name for pair in TUNED for name in pair)
+]
+
+
+rule tuned:
+    input:
+        encoding=PATHS.table("encoding", "{dataset}"),
+        geometry=[PATHS.step(*at, "geometry.parquet", "{dataset}") for at in LAST],
+        tokens=[PATHS.step(*at, "tokens.parquet", "{dataset}") for at in LAST],
+        of_items=[
+            PATHS.step(*at, "competence/items.parquet") for at in LAST if TASK_SETS
+        ],
+        competence=COMPETENCE,
+    output:
+        PATHS.table("tuned", "{dataset}"),
+    log:
+        PATHS.log("data/{dataset}/tuned"),
+    conda:
+        CONDA
+    params:
+        pairs=TUNED,
+        last=LAST,
+        headline=HEADLINE,
+        alpha=CONFIG.inference.alpha,
+        code=code("tuned.py"),
+        provenance=provenance("tuned.py"),
+    script:
+        "../scripts/tuned.py"
+
+
 rule contrasts:
     input:
         checkpoints=PATHS.table("continuity"),
@@ -155,6 +201,8 @@ rule contrasts:
         PATHS.table("contrasts", "{dataset}"),
     log:
         PATHS.log("data/{dataset}/contrasts"),
+    benchmark:
+        PATHS.benchmark("contrasts", "{dataset}")
     conda:
         CONDA
     params:
@@ -180,11 +228,14 @@ rule judge:
         competence=COMPETENCE,
         retaken=RETAKEN,
         truth=planted_in,
+        recovery=recovered_in if CONFIG.competence else [],
         calibration=CALIBRATED,
     output:
         PATHS.data("{dataset}", "claims.json"),
     log:
         PATHS.log("data/{dataset}/judge"),
+    benchmark:
+        PATHS.benchmark("judge", "{dataset}")
     conda:
         CONDA
     params:
@@ -210,6 +261,8 @@ rule calibrate:
         PATHS.table("calibration", "{dataset}"),
     log:
         PATHS.log("data/{dataset}/calibration"),
+    benchmark:
+        PATHS.benchmark("calibrate", "{dataset}")
     conda:
         CONDA
     threads: workflow.cores
@@ -237,6 +290,8 @@ rule multiverse:
         survival=PATHS.table("survival", "{dataset}"),
     log:
         PATHS.log("data/{dataset}/multiverse"),
+    benchmark:
+        PATHS.benchmark("multiverse", "{dataset}")
     conda:
         CONDA
     params:
@@ -265,14 +320,22 @@ rule recovery:
         ceiling=PATHS.data("{dataset}", "ceiling.parquet"),
         encoding=PATHS.table("encoding", "{dataset}"),
         emergence=PATHS.table("emergence", "{dataset}"),
+        tokens=PATHS.table("tokens", "{dataset}"),
+        competence=COMPETENCE,
+        retaken=RETAKEN,
+        answers=[PATHS.table("competence_answers", "{dataset}") for _ in COMPETENCE],
     output:
         PATHS.table("recovery", "{dataset}"),
     log:
         PATHS.log("data/{dataset}/recovery"),
+    benchmark:
+        PATHS.benchmark("recovery", "{dataset}")
     conda:
         CONDA
     params:
         checkpoints=list(GRID.checkpoints()),
+        settings=inference_settings,
+        reader=reader_of_made_up_times(),
         seed=SEED,
         code=code("recovery.py"),
         provenance=provenance("recovery.py"),

@@ -1,8 +1,8 @@
 # Figures are drawn from the tables alone; the report puts them beside the claims.
 
-SHOWN = sorted({name for plate in GALLERY.values() for name in plate.tables})
-# Tables of known answers, in runs that have some.
-KNOWN = [PATHS.table(kind) for kind in ("recovery", "controls") if kind in STACKED]
+# Some tables only some runs have.
+HERE = {*STACKED, *(["competence"] if CONFIG.competence else [])}
+SHOWN = sorted({name for plate in GALLERY.values() for name in plate.tables} & HERE)
 
 
 rule figures:
@@ -10,22 +10,26 @@ rule figures:
     input:
         tables=[PATHS.table(name) for name in SHOWN],
         claims=PATHS.at("claims.json"),
-        known=KNOWN,
+        recovery=[PATHS.table("recovery")] if SIMULATED else [],
         calibration=CALIBRATION,
     output:
         svg=[
             report(
                 path,
-                caption="../report/figure.rst",
+                caption=caption,
                 category="Figures",
-                labels={"dataset": dataset, "figure": name},
+                labels={"dataset": dataset, "figure": GALLERY[name].title},
             )
-            for (dataset, name), path in zip(PLATES, figure_files("svg"))
+            for (dataset, name), path, caption in zip(
+                PLATES, figure_files("svg"), captions()
+            )
         ],
         pdf=figure_files("pdf"),
         png=figure_files("png"),
     log:
         PATHS.log("figures"),
+    benchmark:
+        PATHS.benchmark("figures")
     conda:
         CONDA
     params:
@@ -61,7 +65,7 @@ rule report:
         tables=[PATHS.table(name) for name in SHOWN],
         checkpoints=PATHS.table("continuity"),
         calibration=CALIBRATION,
-        known=KNOWN,
+        recovery=[PATHS.table("recovery")] if SIMULATED else [],
         controls=[
             PATHS.data(name, "controls/said.json")
             for name in SECTIONS
@@ -71,9 +75,17 @@ rule report:
         listed=PATHS.table("checkpoints"),
         template=here(TEMPLATES),
     output:
-        PATHS.at("report.html"),
+        page=report(
+            PATHS.at("report.html"),
+            caption="../report/page.rst",
+            category="The page",
+            labels={"dataset": "all", "figure": "all that was found, to be explored"},
+        ),
+        captions=figure_files("rst"),
     log:
         PATHS.log("report"),
+    benchmark:
+        PATHS.benchmark("report")
     conda:
         CONDA
     params:

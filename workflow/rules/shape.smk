@@ -9,6 +9,8 @@ rule phases:
         PATHS.table("phases", "{dataset}"),
     log:
         PATHS.log("data/{dataset}/phases"),
+    benchmark:
+        PATHS.benchmark("phases", "{dataset}")
     conda:
         CONDA
     params:
@@ -31,6 +33,8 @@ rule blocks:
         PATHS.table("blocks", "{dataset}"),
     log:
         PATHS.log("data/{dataset}/blocks"),
+    benchmark:
+        PATHS.benchmark("blocks", "{dataset}")
     conda:
         CONDA
     params:
@@ -50,6 +54,8 @@ rule hierarchy:
         PATHS.table("hierarchy", "{dataset}"),
     log:
         PATHS.log("data/{dataset}/hierarchy"),
+    benchmark:
+        PATHS.benchmark("hierarchy", "{dataset}")
     conda:
         CONDA
     params:

@@ -21,6 +21,8 @@ rule speed:
         PATHS.at("{model}/{dataset}/speed.parquet"),
     log:
         PATHS.log("{model}/{dataset}/speed"),
+    benchmark:
+        PATHS.benchmark("speed", "{model}/{dataset}")
     wildcard_constraints:
         model=any_of(model.name for model in GRID.models),
     conda:
@@ -44,6 +46,8 @@ rule speed_table:
         PATHS.table("speed", "{dataset}"),
     log:
         PATHS.log("data/{dataset}/speed_table"),
+    benchmark:
+        PATHS.benchmark("speed_table", "{dataset}")
     conda:
         CONDA
     params:

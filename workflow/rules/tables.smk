@@ -20,12 +20,13 @@ STACKED = {
     "hierarchy": of_datasets(
         "hierarchy", [name for name in SECTIONS if SECTIONS[name].hierarchy]
     ),
+    "competence_lags": of_datasets("competence_lags") if CONFIG.competence else [],
     "ceiling": [PATHS.data(name, "ceiling.parquet") for name in SECTIONS],
 }
 if CONFIG.competence:
-    STACKED |= {
-        kind: of_datasets(kind) for kind in ("competence_lags", "competence_answers")
-    }
+    STACKED["competence_answers"] = of_datasets("competence_answers")
+if CONFIG.pairs_of_models:
+    STACKED["tuned"] = of_datasets("tuned")
 if SIMULATED:
     STACKED["recovery"] = of_datasets("recovery", SIMULATED)
 if CONFIG.controls:
@@ -33,6 +34,11 @@ if CONFIG.controls:
 CONTRASTED = [name for name in SECTIONS if CONFIG.contrasts_of(name)]
 if CONTRASTED:
     STACKED["contrasts"] = of_datasets("contrasts", CONTRASTED)
+if STORIES:
+    STACKED |= {
+        kind: [PATHS.data(name, f"{kind}.parquet") for name in STORIES]
+        for kind in ("lags", "lag_check", "impulse", "shuffling")
+    }
 CALIBRATION = [PATHS.table("calibration")] if CONFIG.inference.calibration_draws else []
 
 
@@ -44,6 +50,8 @@ rule tables:
         **{kind: PATHS.table(kind) for kind in STACKED},
     log:
         PATHS.log("tables"),
+    benchmark:
+        PATHS.benchmark("tables")
     conda:
         CONDA
     params:
@@ -60,6 +68,8 @@ rule calibration:
         calibration=PATHS.table("calibration"),
     log:
         PATHS.log("calibration"),
+    benchmark:
+        PATHS.benchmark("calibration")
     conda:
         CONDA
     params:
@@ -76,6 +86,8 @@ rule claims:
         PATHS.at("claims.json"),
     log:
         PATHS.log("claims"),
+    benchmark:
+        PATHS.benchmark("claims")
     conda:
         CONDA
     params:

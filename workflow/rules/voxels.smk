@@ -24,6 +24,8 @@ if MAPS:
             ],
         log:
             PATHS.log("{model}/voxel_map_{step}_{participant}"),
+        benchmark:
+            PATHS.benchmark("voxel_map", "{model}/{step}_{participant}")
         wildcard_constraints:
             participant=any_of(MAPS.participants),
         conda:
@@ -60,6 +62,8 @@ if MAPS:
             ),
         log:
             PATHS.log("{model}/{dataset}/voxel_figure_{step}_{label}"),
+        benchmark:
+            PATHS.benchmark("voxel_figure", "{model}/{dataset}/{step}_{label}")
         wildcard_constraints:
             label="sub-[^/]+_layer[0-9]+",
         conda:

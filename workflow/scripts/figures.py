@@ -12,7 +12,7 @@ from geomod.report.gallery import of_dataset, with_claims
 
 with job(snakemake.log[0], snakemake.threads):
     inputs, output, plates = snakemake.input, snakemake.output, snakemake.params.plates
-    files = [*inputs.tables, *inputs.known, *inputs.calibration]
+    files = [*inputs.tables, *inputs.recovery, *inputs.calibration]
     tables = {Path(path).stem: read_table(path) for path in files}
     tables = with_claims(tables, read_json(inputs.claims))
     for (dataset, name), *paths in zip(plates, output.svg, output.pdf, output.png, strict=True):

@@ -8,12 +8,16 @@ from geomod.claims.judge import claims, planted_claims
 from geomod.competence.shares import families
 from geomod.curves.settings import Settings
 from geomod.curves.sound import sound
+from geomod.scrutiny.recovery import planted_claims as planted_of_competence
 
 with job(snakemake.log[0], snakemake.threads):
     inputs, params = snakemake.input, snakemake.params
     tokens, checkpoints = read_table(inputs.tokens), read_table(inputs.checkpoints)
     competence, retaken = next(iter(inputs.competence), None), next(iter(inputs.retaken), None)
     truth, calibration = next(iter(inputs.truth), None), next(iter(inputs.calibration), None)
+    planted = planted_claims(read_json(truth)) if truth else None
+    for path in inputs.recovery:
+        planted |= planted_of_competence(read_table(path))
     answers = claims(
         sound(read_table(inputs.geometry), checkpoints),
         sound(read_table(inputs.encoding), checkpoints),
@@ -31,7 +35,7 @@ with job(snakemake.log[0], snakemake.threads):
         retaken=read_table(retaken) if retaken else None,
         calibration=read_table(calibration) if calibration else None,
         seeds={model: (suite, number) for model, (suite, number) in params.seeds.items()},
-        planted=planted_claims(read_json(truth)) if truth else None,
+        planted=planted,
     )
     origin = in_short(derived(params.provenance, snakemake.input), inputs.encoding)
     told = {"dataset": snakemake.wildcards.dataset}

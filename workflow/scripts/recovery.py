@@ -7,7 +7,8 @@ from geomod.base.layers import read_features
 from geomod.base.provenance import derived
 from geomod.base.seals import read_json
 from geomod.base.tables import read_table, write_table
-from geomod.scrutiny.recovery import compare, probe_curves
+from geomod.curves.settings import Settings
+from geomod.scrutiny.recovery import Competence, compare, compare_competence, probe_curves
 from geomod.toy.brain import planted_signals
 
 with job(snakemake.log[0], snakemake.threads):
@@ -18,15 +19,32 @@ with job(snakemake.log[0], snakemake.threads):
     )
     truth = read_json(inputs.truth)
     signals = planted_signals(pd.read_csv(inputs.sentences))
-    table = compare(
-        truth,
-        probe_curves(checkpoints, signals, params.seed),
-        read_table(inputs.ceiling),
-        read_table(inputs.encoding),
-        read_table(inputs.emergence),
-        params.seed,
-    )
+    probes = probe_curves(checkpoints, signals, params.seed)
+    tables = [
+        compare(
+            truth,
+            probes,
+            read_table(inputs.ceiling),
+            read_table(inputs.encoding),
+            read_table(inputs.emergence),
+            params.seed,
+        )
+    ]
+    for path, answers in zip(inputs.competence, inputs.answers, strict=True):
+        retaken = next(iter(inputs.retaken), None)
+        found = Competence(
+            read_table(path),
+            read_table(inputs.tokens),
+            read_table(retaken) if retaken else None,
+            read_table(answers),
+            params.reader,
+        )
+        settings = Settings(**params.settings)
+        tables.append(compare_competence(truth, probes, found, settings, params.seed))
     origin = derived(params.provenance, snakemake.input)
     write_table(
-        table.assign(dataset=snakemake.wildcards.dataset), snakemake.output[0], "recovery", origin
+        pd.concat(tables).assign(dataset=snakemake.wildcards.dataset),
+        snakemake.output[0],
+        "recovery",
+        origin,
     )

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from geomod.base.benchmarks import read_benchmarks
 from geomod.base.files import whole
 from geomod.base.jobs import job
 from geomod.base.seals import read_json, read_svg
@@ -9,13 +10,14 @@ from geomod.base.tables import read_table
 from geomod.curves.sound import not_counted
 from geomod.geometry.measuring import left_out
 from geomod.models.tokens import unfamiliar
+from geomod.report.captions import caption
 from geomod.report.gallery import lacking, of_dataset, with_claims
 from geomod.report.page import Part, render
 from geomod.report.sinks import sinks
 
 with job(snakemake.log[0], snakemake.threads):
     inputs, params = snakemake.input, snakemake.params
-    files = [*inputs.tables, *inputs.known, *inputs.calibration]
+    files = [*inputs.tables, *inputs.recovery, *inputs.calibration]
     tables = {Path(path).stem: read_table(path) for path in files}
     claims = read_json(inputs.claims)
     tables = with_claims(tables, claims)
@@ -45,6 +47,10 @@ with job(snakemake.log[0], snakemake.threads):
         parts=parts,
         tables=tables,
         checkpoints=read_table(inputs.listed),
+        took=read_benchmarks(Path(snakemake.output.page).parent),
     )
-    with whole(snakemake.output[0]) as temporary:
+    with whole(snakemake.output.page) as temporary:
         temporary.write_text(page, encoding="utf-8")
+    for (dataset, name), path in zip(params.plates, snakemake.output.captions, strict=True):
+        with whole(path) as temporary:
+            temporary.write_text(caption(name, of_dataset(tables, dataset)), encoding="utf-8")

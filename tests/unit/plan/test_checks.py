@@ -364,6 +364,18 @@ def test_task_sets_are_looked_into_where_their_files_are_there(tmp_path: Path) -
 # --- Folds that a column gives ------------------------------------------------------------------
 
 
+def test_a_model_and_its_tuned_version_read_texts_from_the_same_beginning(tmp_path: Path) -> None:
+    suites = {
+        name: {"provider": "hub", "repo": f"me/{name}", "sizes": ["m"], "steps": [0], "bos": bos}
+        for name, bos in (("base", "<s>"), ("sft", ""))
+    }
+    pair = {"pairs_of_models": [{"base": "base-m", "tuned": "sft-m"}]}
+    checked(suites=suites, **pair)  # nothing is scored
+    published = {"x": {"choices": "later.csv"}}
+    said = refusal(suites=suites, competence=published, **pair)
+    assert "is '<s>' for base-m and '' for sft-m" in said
+
+
 def test_a_column_of_the_sentences_may_give_the_folds(
     tables: dict[str, Any], assembly: dict[str, Any]
 ) -> None:

@@ -23,6 +23,7 @@ from geomod.plan.settings import (
     task_sources,
     voxel_settings,
 )
+from geomod.toy.tasks import ideal_topics
 
 DATASET = {"name": "d", "simulate": {}, "regions": ["IFG"]}
 
@@ -96,7 +97,7 @@ def test_task_sets_are_told_their_files_by_name(tmp_path: Any) -> None:
         },
     )
     blimp = [f"{tmp_path}/b2.jsonl", f"{tmp_path}/b10.jsonl"]
-    found = task_sources(given)
+    found = task_sources(given, "world")
     assert found == {
         "blimp": Source("blimp", "pairs", blimp, families=[], per_task=50, seed=3, ceiling=0.9),
         "mine": Source("mine", "choices", ["mine.csv"], "world", ["world"], seed=3),
@@ -108,10 +109,29 @@ def test_task_sets_are_told_their_files_by_name(tmp_path: Any) -> None:
     }
 
 
+def test_made_up_tasks_lie_in_the_world_and_what_is_known_of_them_is_told() -> None:
+    reader = {"model": "a-xs", "step": 0}
+    given = config(
+        competence={
+            "x": {"simulate": "topics", "per_task": 50},
+            "y": {"simulate": "facts", "family": "functional"},
+            "z": {"simulate": "reading_times", "reader": reader},
+        }
+    )
+    found = task_sources(given, "w")
+    assert found["x"].files == ["w/topics.csv"]
+    assert (found["x"].kind, found["x"].family, found["x"].per_task) == ("pairs", "functional", 50)
+    assert found["x"].ceiling == ideal_topics()
+    assert found["y"].family == "functional"
+    assert (found["z"].kind, found["z"].family, found["z"].ceiling) == (
+        "reading_times", "behaviour", None,
+    )  # fmt: skip
+
+
 def test_a_pattern_that_finds_nothing_is_called_by_its_key(tmp_path: Any) -> None:
     given = config(competence={"blimp": {"pairs": f"{tmp_path}/*.jsonl"}})
     with pytest.raises(InputError, match=r"`competence.blimp.pairs`: no file is called like"):
-        task_sources(given)
+        task_sources(given, "world")
     given = config(competence={"others": {"published": f"{tmp_path}/*.json"}})
     with pytest.raises(InputError, match=r"`competence.others.published`: no file is called like"):
         published_sources(given)

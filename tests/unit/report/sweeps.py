@@ -43,6 +43,14 @@ VARIANTS = {
     "norm": ("log",),
 }
 SETS = (("rankme", "eigenvalues"), ("twonn", "raw"), *(("gride", f"k{2**i}") for i in range(4)))
+PHASES = ("warm-up", "entropy-seeking", "compression-seeking")
+TASKS = {
+    **{f"grammar{k}": "formal" for k in range(12)},
+    **{f"facts{k}": "functional" for k in range(4)},
+}
+FAMILIES = ("formal", "functional", "behaviour")
+CONTROLS = ("smooth", "rough", "length", "null")
+FACTS = ("noise ceiling", "null region", "t50", "frontal − temporal t50")
 MEASURES = ("cka_debiased", "procrustes", "procrustes_shuffled", "flow")
 
 
@@ -74,6 +82,8 @@ def _tables(dataset: str, seed: int) -> dict[str, pd.DataFrame]:
                     rows[column] = ""
                 if dtype in ("Int64", "int64"):
                     rows[column] = 1000
+                if dtype == "boolean":
+                    rows[column] = True
         return rows.astype({c: d for c, d in columns_of(kind).items() if c in rows})
 
     def rising(rows: pd.DataFrame, late: float = 2.5) -> np.ndarray:
@@ -161,6 +171,78 @@ def _tables(dataset: str, seed: int) -> dict[str, pd.DataFrame]:
     speed["value"] = 0.3 + 0.3 * rising(speed)
     speed["speed"] = speed["value"]
 
+    lens = table("lens", **deep)
+    left = 1 - lens["layer"] / lens["model"].map(BLOCKS)  # of the depth
+    lens["surprisal"] = 4 + 6 * left + 6 / (1 + np.exp((np.log10(lens["step"] + 1) - 2) / 0.4))
+    lens["kl"], lens["top1"] = 5.0 * left, 1.0 - left
+    lens = lens.astype(dict.fromkeys(("surprisal", "kl", "top1"), float))
+
+    likeness = table(
+        "alignment",
+        **deep,
+        region=REGIONS,
+        participant=("average",),
+        of=("mean", "voxels"),
+        measure=("rsa", "trsa", "cka", "procrustes"),
+    )
+    likeness["value"] = 0.2 * rising(likeness)
+
+    alpha = population[population["metric"] == "rankme"]
+    alpha = alpha.assign(metric="alpha_req", variant="alpha", value=2 - alpha["value"] / 50)
+    population = pd.concat([population, alpha], ignore_index=True)
+    turns = ((0.0, 16.0), (16.0, 4000.0), (4000.0, 143000.0))
+    phases = table("phases", model=tuple(BLOCKS), layer=tuple(range(25)), phase=tuple(PHASES))
+    phases = phases[phases["layer"] <= phases["model"].map(BLOCKS)].assign(found=True)
+    for column, at in (("start", 0), ("stop", 1)):
+        phases[column] = [turns[PHASES.index(name)][at] for name in phases["phase"]]
+    phases["stop_low"] = (phases["stop"] / 2).where(phases["stop"] < STEPS[-1])
+    phases["stop_high"] = (phases["stop"] * 2).where(phases["stop"] < STEPS[-1])
+
+    walk = table("depth", **deep, measure=("turning", "to_last", "straightness", "stable_rank"))
+    walk["value"], walk["null"] = 0.4 * rising(walk), 0.2
+    cuts = table("blocks", **sweep, blocks=(2, 3, 4))
+    cuts["starts"] = ["3" if n == 2 else "3,5" if n == 3 else "2,3,5" for n in cuts["blocks"]]
+    order = table("hierarchy", **sweep, quantity=("best_layer", "mean_layer"))
+    order["rho"] = np.clip(np.log10(order["step"] + 1) / 6, -1, 1)
+    order["p"] = np.where(order["step"] > 1000, 0.02, 0.4)
+
+    known = table("competence", **sweep, task=tuple(TASKS))
+    known["family"] = known["task"].map(TASKS)
+    late = known["family"] == "functional"
+    gain = 1 / (1 + np.exp((np.where(late, 4, 3) - np.log10(known["step"] + 1)) / 0.4))
+    known["chance"] = np.where(late, 0.25, 0.5)
+    known["score"] = known["chance"] + (0.95 - known["chance"]) * gain
+    known["se"], known["ceiling"] = 0.02, 1.0
+    lag = table("competence_lags", model=(*BLOCKS, "all"), region=REGIONS, family=FAMILIES)
+    lag["lag"] = np.where(lag["family"] == "formal", 0.1, -0.6)
+    lag["low"], lag["high"] = lag["lag"] - 0.3, lag["lag"] + 0.3
+    drawn = table("controls", control=CONTROLS, draw=tuple(range(20)), claim=(1, 2, 3, 4))
+    drawn["verdict"] = np.where(drawn["draw"] < 12, "supported", "undecided")
+
+    earlier = table("contrasts", contrast=("temporal first", "posterior first", "orbital last"))
+    earlier["first"], earlier["later"] = "AntTemp,PostTemp", "IFGorb,IFG,MFG"
+    earlier["estimate"], earlier["verdict"] = [-0.4, -0.1, 0.1], "undecided"
+    earlier["low"], earlier["high"] = earlier["estimate"] - 0.3, earlier["estimate"] + 0.3
+
+    seconds = {"region": REGIONS, "participant": people, "lag": tuple(range(-10, 11))}
+    heard = table("lags", **seconds)
+    heard["seconds"] = 2.0 * heard["lag"]
+    heard["r"] = 0.3 * np.exp(-(((heard["seconds"] - 5) / 4) ** 2))
+    checked = table("lag_check", region=REGIONS, participant=people)
+    checked["peak"], checked["threshold"], checked["verdict"] = 5.0, 0.1, "plausible"
+    answer = heard[heard["lag"] >= 0]
+    impulse = answer.assign(weight=answer["r"], planted=answer["r"] * 1.1).drop(columns="r")
+    shuffled = table("shuffling", model=(*BLOCKS, "time"), layer=tuple(range(25)), region=REGIONS)
+    deepest = shuffled["model"].map({**BLOCKS, "time": 0})
+    shuffled = shuffled[shuffled["layer"] <= deepest].assign(step=STEPS[-1])
+    shuffled["shuffled"] = shuffled["stories"] + 0.3
+
+    facts = table("recovery", fact=FACTS, where=REGIONS)
+    facts["planted"] = rng.uniform(0.2, 0.8, len(facts))
+    facts["recovered"] = facts["planted"] + rng.normal(0, 0.05, len(facts))
+    facts["low"], facts["high"] = facts["recovered"] - 0.1, facts["recovered"] + 0.1
+    facts["agrees"] = pd.array(abs(facts["recovered"] - facts["planted"]) < 0.05, dtype="boolean")
+
     correlations = table("correlations", model=(*BLOCKS, "all"), region=REGIONS)
     correlations = correlations.assign(predictor="curvature", method="pearson", r=-0.4)
     correlations["layer"] = pd.array([pd.NA] * len(correlations), dtype="Int64")
@@ -198,6 +280,21 @@ def _tables(dataset: str, seed: int) -> dict[str, pd.DataFrame]:
         "depth_similarity": depths,
         "specification_curve": curve,
         "speed": speed,
+        "competence": known,
+        "contrasts": earlier,
+        "competence_lags": lag,
+        "controls": drawn,
+        "lags": heard,
+        "lag_check": checked,
+        "impulse": impulse,
+        "shuffling": shuffled,
+        "lens": lens,
+        "alignment": likeness,
+        "phases": phases,
+        "depth": walk,
+        "blocks": cuts,
+        "hierarchy": order,
+        "recovery": facts,
     }
 
 

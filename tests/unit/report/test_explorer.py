@@ -70,6 +70,44 @@ def test_a_step_is_held_against_the_next_and_against_the_last() -> None:
             assert row.value == same["value"].item()
 
 
+def test_what_models_know_stands_for_every_dataset_with_what_guessing_gives() -> None:
+    table = made_up()["competence"].assign(chance=0.25)
+    packed = explorer.pack(all_series({"competence": table}, "data"))
+    found = unpack(packed)
+    for row in table.itertuples():
+        series = found["", row.model, "task_score", row.family, row.task]
+        assert series["layers"] == [WHOLE]
+        place = series["steps"].index(row.step)
+        assert series["value"][place, 0] == np.float32(row.score)
+        assert series["half"][place, 0] == np.float32(1.96 * row.se)
+    formal = table.query("model == 'toy-s' and step == 16 and family == 'formal'")
+    series = found["", "toy-s", "task_score", "formal", "all tasks"]
+    place = series["steps"].index(16), 0
+    assert series["value"][place] == np.float32(formal["score"].mean())
+    error = np.hypot(*formal["se"]) / 2  # of a mean of two independent scores
+    assert series["half"][place] == pytest.approx(1.96 * error, rel=1e-6)
+    assert {entry["chance"] for entry in packed["series"]} == {0.25}
+
+
+def test_the_lens_and_likeness_can_be_explored() -> None:
+    tables = made_up()
+    likeness = tables["alignment"].assign(of="voxels", region="IFG")
+    people = [
+        likeness.assign(participant=who, value=number) for who, number in (("1", 1), ("2", 2))
+    ]
+    given = {"lens": tables["lens"], "alignment": pd.concat(people)}
+    rows = all_series(given, "x")
+    assert (rows.loc[rows["variant"] == "voxels", "value"] == 1.5).all()
+    kl = rows[rows["measure"] == "lens_kl"].set_index(["model", "step", "layer"])["value"]
+    pd.testing.assert_series_equal(
+        kl, tables["lens"].set_index(["model", "step", "layer"])["kl"], check_names=False
+    )
+    average = all_series(
+        {"alignment": pd.concat([*people, likeness.assign(participant="average", value=9)])}, "x"
+    )
+    assert (average["value"] == 9).all()
+
+
 def test_datasets_are_kept_apart_and_named_where_a_table_does_not() -> None:
     table = made_up()["population"].drop(columns="dataset", errors="ignore")
     assert set(all_series({"population": table}, "data")["dataset"]) == {"data"}

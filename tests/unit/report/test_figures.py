@@ -71,13 +71,34 @@ def made_up(models: tuple = MODELS, steps: tuple = STEPS) -> dict[str, pd.DataFr
     facts["agrees"] = pd.array([True, False, pd.NA] * 2, dtype="boolean")
     tokens = table("tokens_summary", **sweep)
     tokens["parameters"] = [10 ** (6 + len(name)) for name in tokens["model"]]
-    known = table("controls", control=("smooth", "null"), draw=(0, 1, 2), claim=(2, 3))
-    known["verdict"] = ["supported", "undecided"] * 6
+    known = table("competence", **sweep, task=("agreement", "islands", "facts"))
+    known["family"] = np.where(known["task"] == "facts", "functional", "formal")
+    earlier = table("contrasts", contrast=("temporal first", "sounds first"))
+    earlier["verdict"] = ["supported", "undecided"]
+    people = ("average", "01")
+    heard = table("lag_check", region=REGIONS, participant=people)
+    heard["verdict"] = [("plausible", "late", "silent")[k // 2] for k in range(len(heard))]
+    seconds = {"region": REGIONS, "participant": people, "lag": tuple(range(-10, 11))}
+    shuffled = table("shuffling", model=(*models, "time"), layer=LAYERS, region=REGIONS)
+    controls = table("controls", control=("smooth", "null"), draw=(0, 1, 2), claim=(2, 3))
+    controls["verdict"] = ["supported", "undecided"] * 6
     tables = {
-        "controls": known,
+        "controls": controls,
+        "competence": known,
+        "contrasts": earlier,
+        "lags": table("lags", **seconds),
+        "lag_check": heard,
+        "impulse": table("impulse", **seconds),
+        "shuffling": shuffled,
         "phases": phases.assign(found=True),
         "lens": table("lens", **sweep, layer=LAYERS),
         "hierarchy": table("hierarchy", **sweep, quantity=("best_layer", "mean_layer")),
+        "competence_lags": table(
+            "competence_lags",
+            model=(*models, "all"),
+            region=(*REGIONS, "netw"),
+            family=("behaviour", "formal", "functional"),
+        ),
         "alignment": table("alignment", **sweep, layer=LAYERS, measure=("rsa", "cka")),
         "depth": table("depth", **sweep, layer=LAYERS, measure=walk),
         "blocks": blocks,
@@ -123,8 +144,9 @@ def test_a_figure_is_whole_and_repeats_itself(name: str, tmp_path: Path) -> None
     drawn = svg(name, tmp_path)
     text = {element.text for element in ET.fromstring(drawn).iter() if element.text}
     titles = {f"{model}, step {short(step)}" for model in MODELS for step in STEPS}
-    named = {*MODELS, *titles, "PostTemp", "entropy centred", "x", "noise ceiling", "smooth"}
-    assert text & named, "no model, region or variant is named"
+    named = {*MODELS, *titles, "PostTemp", "entropy centred", "x", "noise ceiling"}
+    named |= {"temporal first", "IFG: plausible", "smooth"}
+    assert text & named, "no model, region, contrast or variant is named"
     assert drawn == svg(name, tmp_path)
 
 

@@ -11,7 +11,9 @@ import pytest
 from geomod.claims.registry import CLAIMS
 from geomod.report.findings import POOLED, TOLD
 from geomod.report.gallery import GALLERY
-from geomod.report.page import Part, number, render, three_decimals
+from geomod.report.page import Part, by_stage, render
+from geomod.report.templates import number, three_decimals
+from geomod.report.words import duration
 from tests.unit.report.test_figures import made_up
 
 CLAIM: dict[str, Any] = {
@@ -106,6 +108,35 @@ def test_every_claim_is_told_in_words_of_its_own(root: Path) -> None:
     assert set(TOLD) == {claim.name for claim in CLAIMS}
     text = page(root, claims=[{**CLAIM, "name": "my own", "statement": "Cats purr."}])
     assert "<h4>Cats purr.</h4>" in text
+
+
+def test_what_the_run_took_stands_stage_by_stage_and_in_all(root: Path) -> None:
+    jobs = [("encoding", "a", 61.0, 812.0), ("encoding", "b", 3.0, float("nan"))]
+    jobs += [("report", "all", 3600.0, float("nan"))]
+    took = pd.DataFrame(jobs, columns=["stage", "job", "seconds", "peak_mb"]).assign(cpu=1.0)
+    stages = by_stage(took).set_index("stage")
+    assert stages.loc["encoding"].to_list() == [2, 64.0, 61.0, 812.0]
+    assert stages.loc["all"].to_list() == [3, 3664.0, 3600.0, 812.0]
+    text = page(root, took=took)
+    assert "3 jobs, 1 h 1 min one after another, 812 MB at most" in text
+    assert "What it took" not in page(root, took=took.iloc[:0])
+    assert "What it took" not in page(root)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.2, "0 s"), (59.6, "1 min"), (200, "3 min 20 s"), (18420, "5 h 7 min"), (float("nan"), "–")],
+)
+def test_a_duration_is_told_in_two_units(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_figures_that_are_left_out_stand_together_below_the_others(root: Path) -> None:
+    text = page(root, {"lacking": {"lens": "Left out: it needs a lens.", "sets": "Left out."}})
+    assert "2 figures that this run has no data for" in text
+    assert text.index("it needs a lens") > text.index('id="planted"')
+    assert 'id="lens"' not in text
+    assert "has no data for" not in page(root)
 
 
 def test_a_claim_that_data_cannot_carry_says_what_it_would_need(root: Path) -> None:

@@ -14,8 +14,10 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from geomod.report.drawing import (
+    BASELINE_COLOURS,
     MODULE_COLOURS,
     ONE_COLUMN,
+    PAGE,
     REGION_COLOURS,
     SIDE_COLOURS,
     STYLE,
@@ -29,6 +31,7 @@ from geomod.report.figures import FIGURES, draw, save
 from geomod.report.gallery import Tables, of_dataset, with_claims
 from geomod.report.plates.brain import CENTRES, REACH, patches
 from geomod.report.plates.link import effects_by_size
+from geomod.report.plates.ways import PHASE_COLOURS
 from geomod.report.seen import SEEN, seen
 from tests.unit.report.sweeps import BLOCKS, STEPS, paper_claims, paper_tables
 from tests.unit.report.test_figures import made_up
@@ -37,9 +40,6 @@ from tests.unit.report.test_figures import made_up
 pytestmark = pytest.mark.xdist_group("print")
 
 DATASETS = ("tuckute2024", "lebel")
-# What the paper's sweep has no tables of: a simulated brain, and what is drawn in `plates/ways.py`.
-ELSEWHERE = {"planted", "alignment", "phases", "lens", "depth", "blocks", "hierarchy"}
-PRINTED = [name for name in FIGURES if name not in ELSEWHERE]
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def tables() -> Tables:
 @pytest.fixture(scope="module")
 def figures(tables: Tables) -> Iterator[dict[str, Figure]]:
     with sns.axes_style("ticks"), mpl.rc_context(STYLE):
-        found = {name: draw(name, tables) for name in PRINTED}
+        found = {name: draw(name, tables) for name in FIGURES}
         for figure in found.values():
             declutter(figure)
         yield found
@@ -67,14 +67,17 @@ def title_of(axes: Axes) -> Text:
     )
 
 
-@pytest.mark.parametrize("name", PRINTED)
-def test_a_figure_is_as_wide_as_one_column_or_two(figures: dict[str, Figure], name: str) -> None:
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_is_as_wide_as_one_column_or_two_and_no_higher_than_a_page(
+    figures: dict[str, Figure], name: str
+) -> None:
     width = figures[name].get_figwidth()
     assert width <= TWO_COLUMNS
     assert width == pytest.approx(ONE_COLUMN, abs=0.5) or width > ONE_COLUMN
+    assert figures[name].get_figheight() <= PAGE
 
 
-@pytest.mark.parametrize("name", PRINTED)
+@pytest.mark.parametrize("name", FIGURES)
 def test_no_text_lies_on_another(figures: dict[str, Figure], name: str) -> None:
     figure = figures[name]
     figure.draw_without_rendering()
@@ -88,15 +91,17 @@ def test_no_text_lies_on_another(figures: dict[str, Figure], name: str) -> None:
             assert shown or not len(axis.get_majorticklocs()) or low == high or not labels
             spans = sorted(tuple(getattr(box, f"interval{side}")) for box in shown)
             assert all(a[1] <= b[0] + 1 for a, b in pairwise(spans)), (name, side)
-    titles = [title_of(axes).get_window_extent() for axes in figure.axes if named(axes)]
-    for a, b in combinations(titles, 2):
+    titles = [title_of(axes) for axes in figure.axes if named(axes)]
+    labels = [axis.get_label() for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)]
+    boxes = [text.get_window_extent() for text in (*titles, *labels) if text.get_text()]
+    for a, b in combinations(boxes, 2):
         assert not a.overlaps(b), name
 
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_what_is_seen_is_said_in_a_sentence(name: str, tables: Tables) -> None:
     assert list(SEEN) == list(FIGURES)
-    told = seen(name, made_up() if name in ELSEWHERE else tables)
+    told = seen(name, tables)
     assert told.endswith(".")
     assert "nan" not in told
     empty = {kind: table.iloc[:0] for kind, table in made_up().items()}
@@ -116,7 +121,7 @@ def test_what_is_said_is_what_is_in_the_tables(tables: Tables) -> None:
 
 def test_maps_hold_the_numbers_of_the_tables(tables: Tables, figures: dict[str, Figure]) -> None:
     geometry = tables["geometry"].query("variant == 'hosseini'")
-    axes = [axis for axis in figures["geometry"].axes if named(axis) in BLOCKS]
+    axes = figures["geometry"].axes  # a row a metric, a column a model; entropy comes first
     for axis, model in zip(axes[len(BLOCKS) : 2 * len(BLOCKS)], BLOCKS, strict=True):
         own = geometry[geometry["model"] == model]
         grid = own.pivot_table(index="layer", columns="step", values="mean")
@@ -212,8 +217,21 @@ def apart(colours: list[str], kind: str) -> float:
 
 @pytest.mark.parametrize("kind", BLIND)
 def test_colours_can_be_told_apart_by_the_colour_blind(kind: str) -> None:
-    for palette in (MODULE_COLOURS, VERDICT_COLOURS, SIDE_COLOURS, REGION_COLOURS):
+    for palette in (
+        MODULE_COLOURS,
+        VERDICT_COLOURS,
+        SIDE_COLOURS,
+        REGION_COLOURS,
+        BASELINE_COLOURS,
+        PHASE_COLOURS,
+    ):
         assert apart(list(palette.values()), kind) > 0.1
+
+
+def test_no_colour_stands_for_two_things_that_are_drawn() -> None:
+    palettes = (REGION_COLOURS, MODULE_COLOURS, VERDICT_COLOURS, PHASE_COLOURS)
+    colours = [colour for palette in palettes for colour in palette.values()]
+    assert len(colours) == len(set(colours))
 
 
 @pytest.mark.parametrize(

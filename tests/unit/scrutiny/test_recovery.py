@@ -7,7 +7,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from geomod.scrutiny.recovery import NOTHING, SIGN, TENTH, WIDE, WITHIN, compare
+from geomod.competence.question import POSITION
+from geomod.curves.settings import Settings
+from geomod.scrutiny.recovery import (
+    NOTHING,
+    SIGN,
+    TENTH,
+    WIDE,
+    WITHIN,
+    Competence,
+    compare,
+    compare_competence,
+    planted_claims,
+)
 
 STEPS = (0, 1, 4, 16, 64, 256, 999)  # 0 … 3 in log10(step + 1)
 REGIONS = ("IFG", "PostTemp", "noise")
@@ -76,3 +88,68 @@ def test_ceilings_orders_and_the_null_region_are_judged_each_by_its_own_rule() -
 def test_one_step_has_no_times_to_judge() -> None:
     table = found(np.nan, np.nan, steps=(64,))
     assert set(table.loc[["t50", "frontal − temporal t50"], "criterion"]) == {NOTHING}
+
+
+MODELS = {"m": 0.0, "n": 0.1, "o": 0.2}  # by how many decades each is late
+MANY = (0, 1, 3, 7, 15, 31, 63, 127, 255, 511, 1023, 2047, 4095)  # .3 decades from one to the next
+AT = {"agreement": 2.4, "topics": 1.4, "IFG": 2.4, "PostTemp": 1.4, "netw": 1.65}
+
+
+def rising(names: tuple[str, ...], column: str) -> pd.DataFrame:
+    """Logistics from 0 to 1 about the times of AT, later in one model than in another."""
+    table = pd.DataFrame(product(MODELS, MANY, names), columns=["model", "step", column])
+    late = np.log10(table["step"] + 1) - table[column].map(AT) - table["model"].map(MODELS)
+    return table.assign(share=1 / (1 + np.exp(-late / 0.1)))
+
+
+def of_competence(answers: pd.DataFrame, reader: tuple[str, str, int] | None = None) -> Any:
+    tasks = rising(("agreement", "topics"), "task")
+    tasks["family"] = tasks["task"].map({"agreement": "formal", "topics": "functional"})
+    tasks = tasks.assign(score=0.5 + 0.4 * tasks["share"], chance=0.5, ceiling=0.9)
+    reading = tasks[tasks["task"] == "topics"].assign(task="reading", family="behaviour")
+    time = np.log10(reading["step"] + 1)
+    reading = reading.assign(score=np.exp(-((time - 2.1) ** 2)), chance=0.0, ceiling=np.nan)
+    tokens = tasks[["model", "step"]].drop_duplicates().assign(surprisal=5.0, vocabulary=300)
+    tokens["surprisal"] -= np.log10(tokens["step"] + 1) / 4
+    probes = rising(("IFG", "PostTemp", "netw"), "region")
+    probes = probes.rename(columns={"share": "score"}).assign(layer=1, participant="average")
+    given = Competence(pd.concat([tasks, reading]), tokens, None, answers, reader)
+    table = compare_competence({"null": "noise"}, probes, given, Settings(bootstrap=20), 0)
+    return table.set_index(["fact", "where"])
+
+
+def answered(**positions: tuple[float, float, float]) -> pd.DataFrame:
+    """What is said of the brain: region → λ with its interval."""
+    rows = [(region, POSITION, *values) for region, values in positions.items()]
+    return pd.DataFrame(rows, columns=["region", "quantity", "estimate", "low", "high"])
+
+
+def test_a_region_lies_where_its_noise_free_signal_lies_between_the_competences() -> None:
+    table = of_competence(answered(IFG=(0.1, -0.1, 0.2), PostTemp=(0.6, 0.5, 0.7)))
+    assert table.loc[("position λ", "IFG"), "planted"] == pytest.approx(0, abs=0.02)
+    assert table.loc[("position λ", "PostTemp"), "planted"] == pytest.approx(1, abs=0.02)
+    assert dict(table.loc["position λ", "agrees"]) == {"IFG": True, "PostTemp": False}
+    # Half-way at the first step is λ = 2.5, at the last −1.1: means over models of 2.5 and 1.5.
+    width = 0.3 / (2.5 - (2.5 - np.log10(4096)) / 1.0)
+    assert table.loc[("position λ", "IFG"), "width"] == pytest.approx(width, abs=1e-3)
+
+
+def test_the_network_says_whether_claim_6_is_true() -> None:
+    table = of_competence(answered(netw=(0.8, 0.65, 0.9), noise=(0.5, 0.4, 0.6)))
+    row = table.loc[("position λ", "netw")]
+    assert row["planted"] == pytest.approx(0.75, abs=0.02)
+    assert row["agrees"]
+    assert "noise" not in table.index.get_level_values("where"), "nothing is planted there"
+    assert planted_claims(table.reset_index()) == {6: False}
+    for planted, truth in ((0.45, False), (0.3, True)):  # what is below .1 counts as none
+        assert planted_claims(table.assign(planted=planted).reset_index()) == {6: truth}
+    unknown = table.assign(planted=np.nan).reset_index()
+    assert planted_claims(unknown) == {}
+
+
+def test_readers_are_foretold_best_by_whom_they_are_like() -> None:
+    for step, agrees in ((127, True), (63, True), (31, False)):
+        table = of_competence(answered(), ("reading", "n", step))
+        row = table.loc[("peak of reading times", "n")]
+        assert row["recovered"] == pytest.approx(np.log10(128))
+        assert row["agrees"] == agrees

@@ -18,6 +18,7 @@ from geomod.curves.curves import FORMAL, FUNCTIONAL, LOSS, Curves
 from geomod.curves.estimates import network_of, rng_of, t_interval
 from geomod.curves.settings import Settings
 
+POSITION, MARGIN = "position between formal and functional", "margin of saturation"
 ALL = "all"  # in the column `model`: the mean over models
 
 LAGS = [
@@ -109,16 +110,16 @@ def answers(
 
 
 def _positions(times: Sequence[Times], region: str, settings: Settings) -> Iterator[Answer]:
-    asked = {"position between formal and functional": (FORMAL, FUNCTIONAL)}
+    def between(start: str, end: str) -> Position:
+        return position(leads(times, start, [region, end]), settings.alpha)
+
+    asked = {POSITION: between(FORMAL, FUNCTIONAL)}
     if LOSS in times[0].read:
-        asked |= {
-            "position between loss and functional": (LOSS, FUNCTIONAL),
-            "position between formal and loss": (FORMAL, LOSS),
-        }
-    for name, (start, end) in asked.items():
-        found: Position = position(leads(times, start, [region, end]), settings.alpha)
+        asked["position between loss and functional"] = between(LOSS, FUNCTIONAL)
+        asked["position between formal and loss"] = between(FORMAL, LOSS)
+    for name, found in asked.items():
         yield name, found.value, found.low, found.high, found.p_midway, found.models
-    gap = position(leads(times, FORMAL, [region, FUNCTIONAL]), settings.alpha)
+    gap = asked[POSITION]
     yield ("functional − formal half-time", gap.gap, gap.gap_low, gap.gap_high, np.nan, gap.models)
 
 
@@ -140,7 +141,7 @@ def _slopes(
         value, se = slopes.along(weights)
         yield name, value, *t_interval(value, se, slopes.freedom, settings.alpha), np.nan, len(late)
     found = margin(slopes, settings.alpha)
-    yield "margin of saturation", found.value, found.low, found.high, found.p, len(late)
+    yield MARGIN, found.value, found.low, found.high, found.p, len(late)
 
 
 def _beside(
@@ -159,15 +160,13 @@ def _beside(
         known = np.array(values)[np.isfinite(values)]
         mean = float(known.mean()) if len(known) else np.nan
         yield f"mean R² with {family}", mean, np.nan, np.nan, p, len(known)
-    deviations = seeds(
+    runs = seeds(
         [each.model for each in times],
         np.array([each.of(region, FORMAL, FUNCTIONAL) for each in times]),
         settings.permutations,
         rng,
     )
-    if deviations is not None:
-        for family, r, own_p in (
-            (FORMAL, deviations.r_formal, deviations.p_formal),
-            (FUNCTIONAL, deviations.r_functional, deviations.p_functional),
-        ):
-            yield f"r over seeds with {family}", r, np.nan, np.nan, own_p, deviations.runs
+    if runs is not None:
+        correlations = (runs.r_formal, runs.p_formal), (runs.r_functional, runs.p_functional)
+        for family, (r, own_p) in zip((FORMAL, FUNCTIONAL), correlations, strict=True):
+            yield f"r over seeds with {family}", r, np.nan, np.nan, own_p, runs.runs

@@ -24,6 +24,7 @@ from geomod.plan.config.suites import FolderSuite, HubSuite
 from geomod.plan.config.whole import Config
 from geomod.plan.datasets import as_files
 from geomod.plan.grid import Grid, known_steps, width_of
+from geomod.plan.settings import bos_of
 from geomod.stories.names import story_names
 from geomod.toy.shapes import STORY_REGIONS, TOY_REGIONS
 
@@ -43,7 +44,7 @@ class Known:
 def check(config: Config, datasets: Mapping[str, Dataset]) -> None:
     """Refuse, all at once, what is known to end in an error later."""
     problems = []
-    for one in (check_steps, check_width, check_maps, check_tested_regions):
+    for one in (check_steps, check_width, check_maps, check_tested_regions, check_pairs):
         try:
             one(config)
         except InputError as error:
@@ -157,6 +158,20 @@ def check_maps(config: Config) -> None:
             raise InputError(
                 f"`maps.layers`: {name} has no layer {max(config.maps.layers)}; "
                 f"it has 0 to {layers}"
+            )
+
+
+def check_pairs(config: Config) -> None:
+    """Refuse a model and its tuned version whose texts begin differently."""
+    suite_of = {
+        model: name for name, suite in config.suites.items() for model in suite.models(name)
+    }
+    for pair in config.pairs_of_models:
+        base, tuned = (bos_of(config, suite_of[model]) for model in (pair.base, pair.tuned))
+        if config.competence and base != tuned:
+            raise InputError(
+                f"`pairs_of_models`: the `bos` before a text that is scored is {base!r} for "
+                f"{pair.base} and {tuned!r} for {pair.tuned}; give both suites the same"
             )
 
 

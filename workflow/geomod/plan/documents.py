@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from geomod.plan.config.competence import TaskSet
+from geomod.plan.config.competence import Reader, TaskSet
 from geomod.plan.config.controls import Controls, Power
 from geomod.plan.config.dataset import Dataset, Download, Nifti, Simulation
 from geomod.plan.config.encoding import Alphas, Encoding
@@ -20,7 +20,7 @@ from geomod.plan.config.jobs import Jobs
 from geomod.plan.config.maps import Maps
 from geomod.plan.config.modules import Modules
 from geomod.plan.config.story import Scans, Story
-from geomod.plan.config.suites import FolderSuite, HubSuite, TrainSuite
+from geomod.plan.config.suites import FolderSuite, HubSuite, ModelPair, TrainSuite
 from geomod.plan.config.whole import Config
 
 
@@ -36,11 +36,13 @@ def readme_tables() -> str:
         "suites.*, provider train": TrainSuite,
         "suites.*, provider hub": HubSuite,
         "suites.*, provider folder": FolderSuite,
+        "pairs_of_models.*": ModelPair,
         "dataset": Dataset,
         "dataset.nifti": Nifti,
         "dataset.simulate": Simulation,
         "dataset.download": Download,
         "competence.*": TaskSet,
+        "competence.*.reader": Reader,
         "dataset.story": Story,
         "dataset.scans": Scans,
         "features": Features,

@@ -100,6 +100,13 @@ class Paths:
     def log(self, name: str) -> str:
         return f"logs/{self.run}/{name}.log"
 
+    def benchmark(self, stage: str, job: str = "all") -> str:
+        """What a job of a stage took, as Snakemake writes it down (`base/benchmarks.py` reads it).
+
+        `job` has the same wildcards as the outputs of the rule: "{model}/{dataset}/0".
+        """
+        return self.at(f"benchmarks/{stage}/{job}.tsv")
+
 
 class Grid:
     """Which models, steps and layers a config asks for, and how they are dealt into jobs."""

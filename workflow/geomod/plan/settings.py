@@ -12,6 +12,7 @@ from geomod.plan.config.competence import SCORED, TaskSet
 from geomod.plan.config.suites import FolderSuite, HubSuite
 from geomod.plan.config.whole import Config
 from geomod.plan.grid import Model
+from geomod.toy.tasks import TOY_TASKS
 
 PYTHIA = "EleutherAI/pythia-"
 
@@ -38,11 +39,16 @@ def source_of(config: Config, model: Model, trained: str) -> CheckpointSource:
     return CheckpointSource("train", model.name, trained, "")
 
 
-def task_sources(config: Config) -> dict[str, Source]:
-    """What is to be scored, with every file by its name: one more of them is another task set."""
+def task_sources(config: Config, world: str) -> dict[str, Source]:
+    """What is to be scored, with every file by its name: one more of them is another task set.
+
+    Tasks of the made-up language will lie in the folder `world`.
+    """
     found = {}
     for name, entry in config.competence.items():
-        if entry.kind in SCORED:
+        if entry.simulate:
+            found[name] = _made_up(name, entry, world, config.seed)
+        elif entry.kind in SCORED:
             own = entry.model_dump(include={"families", "ceiling", "columns"})
             found[name] = Source(
                 name,
@@ -54,6 +60,21 @@ def task_sources(config: Config) -> dict[str, Source]:
                 **own,
             )
     return found
+
+
+def _made_up(name: str, entry: TaskSet, world: str, seed: int) -> Source:
+    """A task set of the made-up language, of which is known what the best answers come to."""
+    made = TOY_TASKS[str(entry.simulate)]
+    return Source(
+        name,
+        "reading_times" if entry.reader else "pairs",
+        [f"{world}/{entry.simulate}.csv"],
+        family=entry.family or made.family,
+        families=[*made.families, *entry.families],
+        per_task=entry.per_task or 0,
+        seed=seed,
+        ceiling=made.ceiling,
+    )
 
 
 def how_scored(source: Source) -> dict[str, Any]:

@@ -38,7 +38,12 @@ def _chart(layers: Sequence[Spec], params: Sequence[str], height: int, **more: A
         "height": height,
         "autosize": {"type": "fit-x", "contains": "padding"},
         "params": [{"name": name, "value": None} for name in params],
-        "title": {"text": {"expr": "heading"}, "anchor": "start", "fontSize": 12, "offset": 8},
+        "title": {
+            "text": {"expr": "heading ? split(heading, '\\n') : ''"},
+            "anchor": "start",
+            "fontSize": 12,
+            "offset": 8,
+        },
         "data": {"name": "rows"},
         "layer": list(layers),
         "background": "transparent",  # light or dark, as the page is
@@ -83,7 +88,7 @@ def heat_map() -> Spec:
     return _chart([cells, ring, inner], ["heading", "scheme", "low", "high"], 230)
 
 
-def _curve(field: str, x: Spec) -> Spec:
+def _curve(field: str, x: Spec, *more: Spec) -> Spec:
     """Values of one or two series along a field, with their bands and a line at the cursor."""
     y = {
         "field": "raw",
@@ -111,14 +116,20 @@ def _curve(field: str, x: Spec) -> Spec:
         "mark": {"type": "rule", "strokeWidth": 1, "strokeDash": [2, 3]},
         "encoding": {"x": {"field": field, "type": "quantitative"}},
     }
-    return _chart([band, line, rule], ["heading", "ticks"], 170)
+    return _chart([band, line, rule, *more], ["heading", "ticks"], 170)
 
 
 def course() -> Spec:
-    """One layer over training, on the axis log(step + 1)."""
+    """One layer over training, on the axis log(step + 1), and what guessing gives."""
+    chance: Spec = {
+        "data": {"name": "chance"},
+        "mark": {"type": "rule", "strokeWidth": 1.2, "strokeDash": [1, 3]},
+        "encoding": {"y": {"field": "chance", "type": "quantitative"}, "color": SIDES},
+    }
     axis = {"values": {"expr": "ticks"}, "labelExpr": SHORT, "labelOverlap": "greedy"}
-    x = {"field": "step", "type": "quantitative", "title": "training step"}
-    return _curve("step", {**x, "scale": {"type": "symlog", "constant": 1}, "axis": axis})
+    x: Spec = {"field": "step", "type": "quantitative", "title": "training step"}
+    x = {**x, "scale": {"type": "symlog", "constant": 1}, "axis": axis}
+    return _curve("step", x, chance)
 
 
 def profile() -> Spec:

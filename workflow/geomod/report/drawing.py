@@ -6,7 +6,7 @@ a module and a verdict; those that must be told apart can be by readers who conf
 Training is always on a log axis, log2(step + 1), and layer 0 (the embedding) at the bottom.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -35,8 +35,18 @@ BETWEEN = ("#f0e442", "#e8c100", "#c9a227")  # the modules between low and high
 VERDICT_COLOURS = {"supported": "#0b5c8f", "undecided": "#8a8a8a", "not supported": "#c04f00"}
 OTHER = "#9a9a9a"
 INK = "#2b2b2b"
-ONE_COLUMN, TWO_COLUMNS = 3.5, 7.1  # inches
-# Of maps: alignment and geometry are told apart by their colours. Both rise in lightness alone.
+BASELINE_COLOURS = {
+    "length": "#8c6bb1",
+    "word_rate": "#56b4e9",
+    "position": "#cc79a7",
+    "smooth": "#e6ab02",
+    "untrained": "#009e73",
+    "nuisances": "#7a5230",
+}
+ONE_COLUMN, TWO_COLUMNS, PAGE = 3.5, 7.1, 9.2  # inches; the last is how high a page is
+MAP = 1.6  # of a row of maps, whose models are named once above all
+# Of maps: what has to do with the brain, and what is of the model alone, are told apart by their
+# colours. Both rise in lightness alone.
 ALIGNMENT_COLOURS, GEOMETRY_COLOURS = "magma", "viridis"  # known to matplotlib and Vega
 SIDE_COLOURS = {"left": "#3a7ebf", "right": "#d9822b"}  # of two things that are compared
 LOG2_OF_10 = np.log2(10)  # half-times are log10(step + 1), the axis of training is log2(step + 1)
@@ -68,15 +78,18 @@ def panels(
     width: float = 2.4,
     height: float = 1.9,
     sharey: bool | Literal["row"] = False,
+    **how: Any,
 ) -> tuple[Figure, np.ndarray]:
-    """Rows × columns of axes, as wide as two columns of a page at most.
+    """Rows × columns of axes, as wide as two columns of a page at most, and as high as one.
 
-    More than five panels in a row would be too narrow to read: the figure grows instead.
+    More than six panels in a row would be too narrow to read, more than nine rows too low: the
+    figure grows instead.
     """
-    widest = max(TWO_COLUMNS, 1.25 * columns + 0.8)
-    figure = Figure(figsize=(min(width * columns + 0.8, widest), height * rows))
+    widest, highest = max(TWO_COLUMNS, 1.04 * columns + 0.8), max(PAGE, float(rows))
+    size = min(width * columns + 0.8, widest), min(height * rows, highest)
+    figure = Figure(figsize=size)
     figure.set_layout_engine("constrained")
-    axes = figure.subplots(rows, columns, squeeze=False, sharey=sharey)
+    axes = figure.subplots(rows, columns, squeeze=False, sharey=sharey, **how)
     return figure, axes
 
 
@@ -103,10 +116,11 @@ def spacing(stretches: Sequence[np.ndarray], gap: float) -> int:
     return max(len(stretches), 1)
 
 
-def legend_below(figure: Figure, axis: Axes, title: str) -> None:
-    """What the lines of a panel are, below all panels."""
+def legend_below(figure: Figure, axis: Axes, title: str | None = None) -> None:
+    """What the lines of a panel are, below all panels, in as many columns as there is room for."""
     handles, labels = axis.get_legend_handles_labels()
-    columns = min(len(labels), 8)
+    width = 0.5 + 0.065 * max(map(len, labels), default=0)  # inches: a line, and letters
+    columns = min(len(labels), max(int(figure.get_figwidth() / width), 1))
     figure.legend(handles, labels, loc="outside lower center", title=title, ncols=columns)
 
 
@@ -146,11 +160,14 @@ def module_colours(modules: pd.Series) -> dict[str, str]:
 
 
 def region_colours(regions: pd.Series) -> dict[str, Any]:
-    """The fixed colours of known regions, and others for those of a user's own names."""
+    """The fixed colours of known regions, and others for those of a user's own names.
+
+    Known ones come first, in the same order in every figure, and those of one's own as they are.
+    """
     names = list(pd.unique(regions))
     others = [name for name in names if name not in REGION_COLOURS]
     own = dict(zip(others, sns.color_palette("husl", len(others)), strict=True))
-    return {name: REGION_COLOURS.get(name, own.get(name)) for name in names}
+    return {name: REGION_COLOURS[name] for name in REGION_COLOURS if name in names} | own
 
 
 def time_of(step: pd.Series | np.ndarray | float) -> np.ndarray:
@@ -211,8 +228,14 @@ def draw_maps(
     models: Sequence[str],
     label: str,
     colours: str,
+    *,
+    first: bool = True,
+    last: bool = True,
 ) -> None:
-    """A row of layer × step maps, one a model, on one colour scale; of one step each, lines."""
+    """A row of layer × step maps, one a model, on one colour scale; of one step each, lines.
+
+    Of rows one below the other the `first` names the models, and the `last` the axis of steps.
+    """
     if all(only_step(rows) is not None for _, rows in values.groupby("model")):
         draw_depths(axes, values, models, label)
         return
@@ -223,12 +246,25 @@ def draw_maps(
         grid = grid_of(values[values["model"] == model])
         edges = np.arange(grid.shape[1] + 1), layer_edges(grid.index)
         mesh = axis.pcolormesh(*edges, grid.to_numpy(), cmap=cmap, norm=scale, rasterized=True)
-        axis.set_title(model)
+        axis.set_title(model if first else "")
         axis.set_ylabel("layer" if column == 0 else "")
-        axis.yaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
-        axis.set_xlabel("training step")
+        axis.yaxis.set_major_locator(mpl.ticker.MaxNLocator(5, integer=True))
+        axis.set_xlabel("training step" if last else "")
         step_ticks(axis, grid.columns)
     figure.colorbar(mesh, ax=list(axes), label=label, extend="both")
+
+
+def draw_rows(
+    figure: Figure,
+    axes: np.ndarray,
+    rows: Mapping[str, pd.DataFrame],
+    models: Sequence[str],
+    colours: str,
+) -> None:
+    """Rows of maps by their labels, one below the other."""
+    for place, (label, values) in enumerate(rows.items()):
+        ends = {"first": place == 0, "last": place == len(rows) - 1}
+        draw_maps(figure, axes[place], values, models, label, colours, **ends)
 
 
 def draw_depths(axes: np.ndarray, values: pd.DataFrame, models: Sequence[str], label: str) -> None:

@@ -22,13 +22,14 @@ with extra("report"):
     import vl_convert
 
 VEGA_LITE = "6.4"
+OF_BRAINS = ("encoding", "alignment")
 
 
 def pack(rows: pd.DataFrame) -> dict[str, Any]:
     """All series (see `series.py`) as a small index and one stretch of float32 numbers.
 
     A series stands at its offset, steps × layers row by row: its values, then the half-widths of
-    its band and then its n, where these are not the same everywhere.
+    its band, where it has one, and then its n, where that is not the same everywhere.
     """
     axes: dict[str, int] = {}
     index, blocks, at = [], [], 0
@@ -41,12 +42,14 @@ def pack(rows: pd.DataFrame) -> dict[str, Any]:
             numbers = np.full((len(steps), len(layers)), np.nan, np.float32)
             numbers[step, layer] = own[name]
             known = np.unique(numbers[np.isfinite(numbers)])
-            if name == "value" or len(known) > 1:
+            if name == "value" or len(known) > (name == "n"):
                 entry[name] = at
                 blocks.append(numbers.ravel())
                 at += numbers.size
             elif name == "n" and len(known):
                 entry["same_n"] = int(known[0])
+        if own["chance"].notna().any():
+            entry["chance"] = round(float(own["chance"].mean()), 6)
         index.append(entry)
     numbers = np.concatenate(blocks) if blocks else np.empty(0, np.float32)
     return {
@@ -79,7 +82,7 @@ def payload(rows: pd.DataFrame, run: str) -> str:
         "network": NETWORK,
         "charts": {name: draw() for name, draw in CHARTS.items()},
         "scheme": {
-            name: ALIGNMENT_COLOURS if source == "encoding" else GEOMETRY_COLOURS
+            name: ALIGNMENT_COLOURS if source in OF_BRAINS else GEOMETRY_COLOURS
             for name, source in rows.drop_duplicates("measure")[["measure", "source"]].to_numpy()
         },
     }

@@ -11,10 +11,13 @@ import pandas as pd
 from geomod.base.extras import extra
 from geomod.report.drawing import OTHER, STYLE, VERDICT_COLOURS, declutter
 from geomod.report.gallery import GALLERY, Tables
+from geomod.report.in_time import in_time
+from geomod.report.lags import lags
 from geomod.report.plates import ways
 from geomod.report.plates.brain import brain
-from geomod.report.plates.judged import forest, multiverse
+from geomod.report.plates.judged import contrasts, forest, multiverse
 from geomod.report.plates.known import controls, planted
+from geomod.report.plates.language import competence, competence_lags
 from geomod.report.plates.layers import low_high, modules
 from geomod.report.plates.link import coupling, scale
 from geomod.report.plates.scores import (
@@ -56,6 +59,11 @@ FIGURES: Mapping[str, Callable[[Tables], Figure]] = {
     "depth": ways.depth,
     "blocks": ways.blocks,
     "hierarchy": ways.hierarchy,
+    "competence": competence,
+    "contrasts": contrasts,
+    "lags": lags,
+    "in_time": in_time,
+    "competence_lags": competence_lags,
     "planted": planted,
     "controls": controls,
 }

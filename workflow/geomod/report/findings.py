@@ -103,7 +103,12 @@ TOLD: Mapping[str, Told] = {
         "how much nearer alignment's half-time lies to that of grammar than to that of knowledge "
         "(½: with grammar; −½: with knowledge)",
         "The half-time is held against the midpoint of the other two.",
-        {"left.measure": "score", "left.region": NETWORK},
+        {
+            "left.measure": "score",
+            "left.region": NETWORK,
+            "right.measure": "task_score",
+            "right.variant": "formal",
+        },
     ),
     "alignment saturates": Told(
         "Does alignment stop to rise while knowledge goes on to grow?",
@@ -111,7 +116,12 @@ TOLD: Mapping[str, Told] = {
         "knowledge above it (above 0: both hold)",
         "Late slopes of the two curves are held against the smallest that matters, and against "
         "each other.",
-        {"left.measure": "score", "left.region": NETWORK},
+        {
+            "left.measure": "score",
+            "left.region": NETWORK,
+            "right.measure": "task_score",
+            "right.variant": "functional",
+        },
     ),
 }
 

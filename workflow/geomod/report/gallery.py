@@ -213,10 +213,10 @@ GALLERY = {
     ),
     "emergence": Plate(
         "When regions emerge",
-        "Score of each region over training, mean over blocks, one panel a model. The vertical "
-        "line is the half-time t50 of a fitted rise, the band its interval (the wider of a "
-        "bootstrap over steps and a jackknife over participants). Curves that never level off have "
-        "none, nor those that rise no more than noise drifts.",
+        "Score of each region over training, mean over blocks, one panel a model. Below, the "
+        "half-time t50 of a fitted rise with its interval (the wider of a bootstrap over steps and "
+        "a jackknife over participants). Curves that never level off have none, nor those that "
+        "rise no more than noise drifts.",
         ("encoding", "emergence"),
         two_steps("a model at two steps or more (five for a half-time)", "encoding", "score"),
         ("rise of a region beyond drift",),
@@ -353,7 +353,8 @@ GALLERY = {
         "Blocks of layers",
         "Debiased linear CKA of each pair of layers at each model's last step. Lines are the cut "
         "into contiguous blocks that a random walk over depth is least likely to have, dotted "
-        "where that, or a smooth gradient, has one as clear (p > .05). A cut can always be drawn.",
+        "where that, or a smooth gradient, has one as clear (p > .05). Below, p of each number of "
+        "blocks: against smooth gradients, and against walks. A cut can always be drawn.",
         ("depth_similarity", "blocks"),
         any_value("a checkpoint with four blocks or more", "blocks", "separation"),
     ),
@@ -370,6 +371,60 @@ GALLERY = {
             "rho",
         ),
     ),
+    "competence": Plate(
+        "What models know of language, and how well they predict the brain",
+        "Scores of tasks over training, a row a family of tasks: thin each task, thick their mean, "
+        "with its 95 % interval over items; dotted what guessing gives. Below, the encoding score "
+        "of the language network, mean over blocks.",
+        ("competence", "encoding"),
+        nonempty("a section `competence` in the config", "competence"),
+    ),
+    "contrasts": Plate(
+        "Which regions come first",
+        "Half-time of the rise of the first regions of each contrast less that of the later ones, "
+        "mean over models, with its interval; below 0 the first are earlier. The colour is the "
+        "verdict of claim 3's test; q pays for all contrasts of the dataset.",
+        ("contrasts",),
+        Need(
+            "`inference.contrasts`, with regions whose half-times can be read",
+            lambda tables: (
+                "contrasts" in tables and bool(tables["contrasts"]["estimate"].notna().any())
+            ),
+        ),
+    ),
+    "lags": Plate(
+        "Whether words and scans are aligned",
+        "Correlation of every region's responses with the word rate, by how long after the words "
+        "they come. Blood follows speech by some 5 s (shaded: 2.5 to 7.5 s); a peak elsewhere says "
+        "that words and scans are not aligned. Thick: the participants' average; thin: single "
+        "participants; dotted: what three SDs of circular shifts reach.",
+        ("lags", "lag_check"),
+        nonempty("a dataset of stories", "lags"),
+    ),
+    "in_time": Plate(
+        "Responses in time, and what shuffled splits would claim",
+        "Above, every region's response to the word rate, second by second: a finite impulse "
+        "response, in SDs. Thick: the participants' average; thin: single participants; dashed: "
+        "what is planted, where it is known. Below, scores of each layer of every model's last "
+        "checkpoint, with whole stories left out, and, dotted, with shuffled TRs: what neighbours "
+        "in time would have claimed, in a region of noise as well. Grey: the same of bumps in "
+        "time, features that know nothing of the words.",
+        ("impulse", "shuffling"),
+        nonempty("a dataset of stories with checkpoints", "impulse"),
+    ),
+    "competence_lags": Plate(
+        "When alignment comes, beside competence",
+        "Half-time of each region's alignment less that of each family of competence, in decades "
+        "of training: mean over models with its interval, and single models as grey dots. Right "
+        "of the line alignment comes later. A region, or a family, that is not half-way by the "
+        "last step has none.",
+        ("competence_lags",),
+        any_value(
+            "a section `competence`, and a region and a family that are half-way within the steps",
+            "competence_lags",
+            "lag",
+        ),
+    ),
     "planted": Plate(
         "What was planted, and what came back",
         "What was planted in the simulated brain and what came back, with its interval where there "
@@ -384,7 +439,7 @@ GALLERY = {
         "from this run's own features with its own noise. Bars: shares of their draws by verdict. "
         "Beside each stands what is planted, mean over draws: blue is power where that is on the "
         "paper's side, and a false positive in `null` and `graded`, where nothing is.",
-        (),
+        ("controls",),
         nonempty("a section `controls` in the config", "controls"),
     ),
 }

@@ -6,7 +6,9 @@ from pathlib import Path
 import pandas as pd
 
 from geomod.base.extras import extra
-from geomod.report.drawing import OTHER, STYLE, panels
+from geomod.report.drawing import OTHER, STYLE, VERDICT_COLOURS, panels
+from geomod.report.gallery import Tables
+from geomod.stories.lags import PLAUSIBLE
 
 with extra("report"):
     import matplotlib as mpl
@@ -14,27 +16,39 @@ with extra("report"):
     from matplotlib.figure import Figure
 
 COLUMNS = 4
-COLOURS = {"plausible": "#2a7f62", "early": "#c8553d", "late": "#c8553d", "silent": OTHER}
+GOOD, BAD = VERDICT_COLOURS["supported"], VERDICT_COLOURS["not supported"]
+COLOURS = {"plausible": GOOD, "early": BAD, "late": BAD, "silent": OTHER}
+
+
+def lags(tables: Tables) -> Figure:
+    """When every region follows the word rate, of the tables `lags` and `lag_check`."""
+    return lag_panels(tables["lags"], tables["lag_check"], PLAUSIBLE)
+
+
+def lag_panels(lags: pd.DataFrame, verdicts: pd.DataFrame, plausible: Sequence[float]) -> Figure:
+    """A panel a region.
+
+    Thick: the participants' average, in blue where its peak lies in the `plausible` seconds, which
+    are shaded; thin: single participants.
+    """
+    regions = list(dict.fromkeys(lags["region"]))
+    columns = min(COLUMNS, len(regions))
+    figure, axes = panels(-(-len(regions) // columns), columns, sharey=True)
+    for axis, region in zip(axes.flat, regions, strict=False):
+        said = verdicts[verdicts["region"] == region].set_index("participant")
+        _panel(axis, region, lags[lags["region"] == region], said, plausible)
+    for axis in axes.flat[len(regions) :]:
+        axis.set_axis_off()
+    _label(figure, list(axes[:, 0]))
+    return figure
 
 
 def draw_lags(
     lags: pd.DataFrame, verdicts: pd.DataFrame, path: str | Path, plausible: Sequence[float]
 ) -> None:
-    """Draw the tables `lags` and `lag_check` of one dataset, a panel a region.
-
-    Thick: the participants' average, in green where its peak lies in the `plausible` seconds, which
-    are shaded; thin: single participants.
-    """
-    regions = list(dict.fromkeys(lags["region"]))
+    """Draw the tables `lags` and `lag_check` of one dataset into a file."""
     with mpl.rc_context(STYLE):
-        columns = min(COLUMNS, len(regions))
-        figure, axes = panels(-(-len(regions) // columns), columns, sharey=True)
-        for axis, region in zip(axes.flat, regions, strict=False):
-            said = verdicts[verdicts["region"] == region].set_index("participant")
-            _panel(axis, region, lags[lags["region"] == region], said, plausible)
-        for axis in axes.flat[len(regions) :]:
-            axis.set_axis_off()
-        _label(figure, list(axes[:, 0]))
+        figure = lag_panels(lags, verdicts, plausible)
         undated = {"Date": None} if Path(path).suffix == ".svg" else None
         figure.savefig(path, dpi=200, metadata=undated)
 
@@ -55,6 +69,6 @@ def _panel(
 
 
 def _label(figure: Figure, left: Sequence[Axes]) -> None:
-    figure.supxlabel("response after the words (s)")
+    figure.supxlabel("response after the words (s)", fontsize=mpl.rcParams["font.size"])
     for axis in left:
         axis.set_ylabel("r with word rate")

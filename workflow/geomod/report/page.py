@@ -4,8 +4,6 @@ Its templates lie side by side in `workflow/report/`: `report.html.j2` is the pa
 parts of it (`PARTS`).
 """
 
-import base64
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,10 +20,10 @@ from geomod.report.findings import best_layers, told
 from geomod.report.gallery import GALLERY, Plate, Tables, of_dataset
 from geomod.report.seen import seen
 from geomod.report.series import all_series
+from geomod.report.templates import fill_in, raw
 from geomod.report.words import MEASURES
 
 with extra("report"):
-    import jinja2
     from markupsafe import Markup
 
 LIBRARIES = ("geomod", "torch", "transformers", "numpy", "pandas", "scikit-learn", "snakemake")
@@ -57,38 +55,22 @@ def render(
     parts: Mapping[str, Part],
     tables: Tables,
     checkpoints: pd.DataFrame | None = None,
+    took: pd.DataFrame | None = None,
 ) -> str:
     """The page. `claims` are those of every dataset and, where there are, the pooled ones; `notes`
-    are about checkpoints, and so about every dataset. `tables` is what the explorer explores, and
-    `checkpoints` says which weights were measured."""
-    environment = jinja2.Environment(
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-        loader=jinja2.FileSystemLoader(template.parent),
-    )
-    environment.filters |= {
-        "number": number,
-        "percent": percent,
-        "data_uri": data_uri,
-        "three": three_decimals,
-        "width_on_screen": width_on_screen,
-    }
+    are about checkpoints, and so about every dataset. `tables` is what the explorer explores,
+    `checkpoints` says which weights were measured, and `took` what each job of the run took (the
+    columns of `base/benchmarks.py`)."""
     headline = next(iter(parts))
     series = all_series(tables, headline)
     best = best_layers(tables["encoding"], int(config["encoding"]["folds"]), headline)
-
-    def raw(name: str) -> Markup:
-        return Markup((template.parent / name).read_text(encoding="utf-8"))
-
-    return environment.get_template(template.name).render(
+    return fill_in(
+        template,
         config=config,
         config_text=yaml.safe_dump(
             dict(config), sort_keys=False, allow_unicode=True, default_flow_style=None, width=100
         ),
-        style=raw("style.css"),
-        script=raw("explorer.js"),
+        script=raw(template, "explorer.js"),
         explorer=Markup(explorer.payload(series, str(config["run"]))) if len(series) else None,
         libraries=Markup(explorer.libraries()) if len(series) else None,
         glossary={m.label: m.meaning for name, m in MEASURES.items() if name in _seen(series)},
@@ -98,7 +80,26 @@ def render(
         parts=[_part(name, part, claims, of_dataset(tables, name)) for name, part in parts.items()],
         checkpoints=_records(checkpoints),
         stages=_stages(claims),
+        took=None if took is None or took.empty else _records(by_stage(took)),
         versions={"Python": sys.version.split()[0], **dict(_versions())},
+    )
+
+
+def by_stage(took: pd.DataFrame) -> pd.DataFrame:
+    """What the jobs of each stage took, and last, in the row `all`, those of all.
+
+    Columns: stage, jobs, seconds (the sum), longest (s), peak_mb (of the largest job).
+    """
+    stages = pd.concat([took, took.assign(stage="all")])
+    return (
+        stages.groupby("stage", sort=False)
+        .agg(
+            jobs=("seconds", "size"),
+            seconds=("seconds", "sum"),
+            longest=("seconds", "max"),
+            peak_mb=("peak_mb", "max"),
+        )
+        .reset_index()
     )
 
 
@@ -192,38 +193,3 @@ def tally(recovery: pd.DataFrame) -> pd.DataFrame:
         )
         .reset_index()
     )
-
-
-def number(value: Any) -> str:
-    """Three significant digits, but all of a whole number and those before the point.
-
-    A dash for what is not there; other things as they are.
-    """
-    if value is None or (isinstance(value, float) and value != value):
-        return "–"
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return str(value)
-    whole = isinstance(value, int) or 1000 <= abs(value) < 1e9
-    return f"{value:{',.0f' if whole else '.3g'}}".replace("-", "−")
-
-
-def three_decimals(value: float) -> str:
-    """What stands below others of its kind, digit below digit."""
-    return "–" if value != value else f"{value:.3f}".replace("-", "−")
-
-
-def percent(share: float) -> str:
-    """A share in whole percents; nothing where there is none."""
-    return "" if share != share else f"{share:.0%}"
-
-
-def data_uri(svg: str) -> str:
-    """A figure as an image in the page: its thousands of paths are none of the page's own elements,
-    and are drawn when they come into sight."""
-    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
-
-
-def width_on_screen(svg: str) -> int:
-    """Pixels: what is printed at 7 points is read on a screen at 12 pixels."""
-    found = re.search(r'<svg[^>]*?\bwidth="([\d.]+)pt"', svg)
-    return round(float(found[1]) * 12 / 7) if found else 600

@@ -9,15 +9,10 @@ from typing import Any
 import pandas as pd
 
 from geomod.base.errors import InputError
-from geomod.base.extras import extra
 from geomod.base.files import whole
 from geomod.base.seals import read_json
 from geomod.report.findings import told
 from geomod.report.gallery import Tables, claims_table
-
-with extra("report"):
-    import jinja2
-    from markupsafe import Markup
 
 
 @dataclass(frozen=True)
@@ -62,28 +57,16 @@ def side_by_side(
     template: Path, runs: Sequence[Run], *, title: str, figures: Mapping[str, str] | None = None
 ) -> str:
     """A page with a row a run and dataset, a column a claim; `figures` are SVG by their titles."""
-    from geomod.report.page import data_uri, number, width_on_screen
+    from geomod.report.templates import fill_in
 
-    environment = jinja2.Environment(
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-        loader=jinja2.FileSystemLoader(template.parent),
-    )
-    environment.filters |= {
-        "number": number,
-        "data_uri": data_uri,
-        "width_on_screen": width_on_screen,
-    }
     rows = [row for run in runs for row in _rows(run)]
     questions = {c["claim"]: c["question"] for row in rows for c in row["answers"].values()}
-    return environment.get_template(template.name).render(
+    return fill_in(
+        template,
         title=title,
         questions=dict(sorted(questions.items())),
         rows=rows,
         figures=figures or {},
-        style=Markup((template.parent / "style.css").read_text(encoding="utf-8")),
     )
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 from geomod.report.drawing import NETWORK, network_score, of_average, short, varying
 from geomod.report.gallery import GALLERY, Tables
 from geomod.report.plates.brain import by_region
+from geomod.report.plates.language import of_family
 from geomod.report.plates.link import effects_by_size
 
 
@@ -317,6 +318,72 @@ def _controls(tables: Tables) -> str:
     return f"Draws in which the claim is supported: {_each(words)}."
 
 
+def _competence(tables: Tables) -> str:
+    table = tables["competence"]
+
+    def course(rows: pd.DataFrame) -> str:
+        told = []
+        for family, own in rows.groupby("family", sort=False):
+            mean = of_family(own)
+            first, last = (_number(mean["score"].iloc[at]) for at in (0, -1))
+            told.append(
+                f"{family} from {first} to {last} (chance {_number(mean['chance'].mean())})"
+            )
+        return ", ".join(told)
+
+    words = {name: course(rows) for name, rows in _models(table).items()}
+    tasks = table.drop_duplicates(["family", "task"]).groupby("family", sort=False).size()
+    count = ", ".join(f"{family} {n}" for family, n in tasks.items())
+    return f"Mean score over training: {_each(words)}. Tasks: {count}."
+
+
+def _contrasts(tables: Tables) -> str:
+    rows = tables["contrasts"].dropna(subset="estimate")
+    told = "; ".join(
+        f"{row.first} before {row.later}: {_number(row.estimate)} decades "
+        f"[{_number(row.low)}, {_number(row.high)}], {row.verdict} (q {_number(row.q, 3)})"
+        for row in rows.itertuples()
+    )
+    return f"{told}."
+
+
+def _lags(tables: Tables) -> str:
+    verdicts = tables["lag_check"]
+    average = verdicts[verdicts["participant"] == "average"]
+    rows = verdicts if average.empty else average
+    told = ", ".join(
+        f"{row.region} {row.verdict}"
+        + (f" (peak {_number(row.peak, 1)} s)" if row.verdict != "silent" else "")
+        for row in rows.drop_duplicates("region").itertuples()
+    )
+    return f"{told}."
+
+
+def _in_time(tables: Tables) -> str:
+    """What the layers score, what shuffled TRs would claim, and what time alone would."""
+    table = tables["shuffling"]
+    best = table.groupby([table["model"] == "time", "region"], sort=False)[["stories", "shuffled"]]
+    told = []
+    for (alone, region), row in best.max().iterrows():
+        who = "time alone" if alone else "the best layer"
+        told.append(
+            f"{region}: {who} scores {_number(row['stories'])} with stories left out, and shuffled "
+            f"TRs would claim {_number(row['shuffled'])}"
+        )
+    return f"{'; '.join(told)}."
+
+
+def _competence_lags(tables: Tables) -> str:
+    table = tables["competence_lags"]
+    means = table[table["model"] == "all"].dropna(subset=["low", "high"])
+    apart = means[(means["low"] > 0) | (means["high"] < 0)]
+    words = [
+        f"{row.region} {_number(abs(row.lag))} {'after' if row.lag > 0 else 'before'} {row.family}"
+        for row in apart.itertuples()
+    ]
+    return f"Apart by more than their interval, in decades: {', '.join(words) or 'none'}."
+
+
 def _planted(tables: Tables) -> str:
     agrees = tables["recovery"]["agrees"].astype("boolean").dropna()
     return f"{int(agrees.sum())} of {len(agrees)} facts that can be judged came back."
@@ -345,6 +412,11 @@ SEEN: Mapping[str, Callable[[Tables], str]] = {
     "depth": _depth,
     "blocks": _blocks,
     "hierarchy": _hierarchy,
+    "competence": _competence,
+    "contrasts": _contrasts,
+    "lags": _lags,
+    "in_time": _in_time,
+    "competence_lags": _competence_lags,
     "planted": _planted,
     "controls": _controls,
 }

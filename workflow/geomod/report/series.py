@@ -10,16 +10,18 @@ import pandas as pd
 
 from geomod.report.drawing import of_average, varying
 from geomod.report.gallery import Tables
+from geomod.report.plates.language import of_family
 from geomod.report.words import measure
 
 KEYS = ["dataset", "model", "measure", "variant", "region"]
-COLUMNS = [*KEYS, "step", "layer", "value", "half", "n"]
+COLUMNS = [*KEYS, "step", "layer", "value", "half", "n", "chance"]
 WHOLE = -1  # in the place of a layer: the model as a whole
 
 # What the half-width of a band is, by the table that a measure comes from.
 BANDS = {
     "encoding": "± SD over the held-out parts of the data",
     "geometry": "95 % interval of the mean over sentences",
+    "competence": "95 % interval over items",
 }
 
 
@@ -27,7 +29,8 @@ def all_series(tables: Tables, dataset: str) -> pd.DataFrame:
     """The columns `COLUMNS` and `source`; values in the units that people read.
 
     `dataset` names the data of tables that have no such column. `half` is half of a band's width
-    (see `BANDS`), NaN where there is none; `n` what a value rests on.
+    (see `BANDS`), NaN where there is none; `n` what a value rests on; `chance` what guessing gives,
+    where that is known. What is said of no dataset has an empty one.
     """
     found = [
         read(with_dataset(tables[name], dataset)).assign(source=name)
@@ -36,8 +39,10 @@ def all_series(tables: Tables, dataset: str) -> pd.DataFrame:
     ]
     if not found:
         return pd.DataFrame(columns=[*COLUMNS, "source"])
-    rows = pd.concat([table[[*COLUMNS, "source"]] for table in found], ignore_index=True)
-    rows = rows.astype({"value": float, "half": float, "n": float})
+    rows = pd.concat(
+        [table.reindex(columns=[*COLUMNS, "source"]) for table in found], ignore_index=True
+    )
+    rows = rows.astype({"value": float, "half": float, "n": float, "chance": float})
     factors = {name: measure(name).factor for name in rows["measure"].unique()}
     factor = rows["measure"].map(factors).astype(float)
     return rows.assign(value=rows["value"] * factor, half=rows["half"] * factor)
@@ -96,10 +101,44 @@ def _tokens(table: pd.DataFrame) -> pd.DataFrame:
     return whole.assign(layer=WHOLE, variant="", region="", half=float("nan"), n=float("nan"))
 
 
+def _lens(table: pd.DataFrame) -> pd.DataFrame:
+    parts = [
+        table.assign(measure=f"lens_{name}", value=table[name])
+        for name in ("surprisal", "entropy", "kl", "top1")
+    ]
+    return pd.concat(parts).assign(variant="", region="", half=float("nan"))
+
+
+def _alignment(table: pd.DataFrame) -> pd.DataFrame:
+    """Of the participants' average where there is one, else the mean over participants."""
+    by = ["dataset", "model", "step", "layer", "region", "of", "measure"]
+    average = table["participant"] == "average"
+    table = table[average | ~average.groupby([table[name] for name in by]).transform("any")]
+    means = table.groupby(by, sort=False).agg(value=("value", "mean"), n=("n", "max"))
+    return means.reset_index().rename(columns={"of": "variant"}).assign(half=float("nan"))
+
+
+def _competence(table: pd.DataFrame) -> pd.DataFrame:
+    """Of each family the mean over its tasks, and each task."""
+    tasks = table.assign(region=table["task"], half=1.96 * table["se"])
+    means = pd.concat(
+        of_family(rows)
+        .assign(model=model, family=family, region="all tasks", n=rows.groupby("step").size())
+        .reset_index()
+        for (model, family), rows in table.groupby(["model", "family"], sort=False)
+    )
+    both = pd.concat([means.assign(half=1.96 * means["se"]), tasks], ignore_index=True)
+    named = both.rename(columns={"family": "variant", "score": "value"})
+    return named.assign(dataset="", measure="task_score", layer=WHOLE)
+
+
 SOURCES: Mapping[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
     "encoding": _encoding,
     "geometry": _geometry,
     "population": _population,
     "speed": _speed,
     "tokens": _tokens,
+    "lens": _lens,
+    "alignment": _alignment,
+    "competence": _competence,
 }

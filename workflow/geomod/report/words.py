@@ -100,6 +100,24 @@ MEASURES: Mapping[str, Measure] = {
         "mean of −ln p of the sentences' own tokens under the model: how unexpected they are to it",
         "nats a token",
     ),
+    "task_score": Measure(
+        "score of a task",
+        "share of right answers, ties counting half; of reading times, what the model's surprisal "
+        "adds to their prediction",
+    ),
+    "lens_surprisal": Measure(
+        "surprisal by the lens",
+        "how unexpected the next token is to a layer, if the model's own head is put on it",
+        "nats a token",
+    ),
+    "lens_entropy": Measure("entropy by the lens", "entropy of what a layer expects", "nats"),
+    "lens_kl": Measure(
+        "divergence by the lens", "of the model's output from what a layer expects", "nats"
+    ),
+    "lens_top1": Measure(
+        "agreement by the lens",
+        "share of positions at which a layer and the model's output find the same token likeliest",
+    ),
     "predictive_entropy": Measure(
         "predictive entropy", "mean entropy of the model's next-token distribution", "nats"
     ),
@@ -109,3 +127,14 @@ MEASURES: Mapping[str, Measure] = {
 def measure(name: str) -> Measure:
     """A measure of this name; of one that is not known here, the name is all there is to say."""
     return MEASURES.get(name) or Measure(name.replace("_", " "), "")
+
+
+def duration(seconds: float) -> str:
+    """12 s, 3 min 20 s, 5 h 7 min: the two largest units that say something."""
+    if seconds != seconds:
+        return "–"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [(hours, "h"), (minutes, "min"), (rest, "s")]
+    told = [f"{count} {unit}" for count, unit in (parts[:2] if hours else parts[1:]) if count]
+    return " ".join(told) or "0 s"

@@ -1,20 +1,29 @@
 """A simulated run: what was planted beside what came back.
 
-Three things are known without a look at the brain. The noise ceiling of each region follows from
+Some things are known without a look at the brain. The noise ceiling of each region follows from
 the noise that was added. The null region holds nothing. And *when* a region emerges follows from
 the models alone: a linear probe on the noise-free signal that was planted in a region rises when
 the models come to carry it, and the encoding score of the noisy brain must rise at the same time.
+So is where a region lies between two competences (claims 6, 7): where its noise-free signal does.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
+from geomod.claims.follows_formal import FOLLOWS_FORMAL
+from geomod.claims.saturates import SATURATES
+from geomod.competence.question import MARGIN, POSITION, answers, half_times
+from geomod.competence.shares import families, of_own_range
+from geomod.competence.times import Courses, Times
+from geomod.curves.curves import FORMAL, FUNCTIONAL, gather
+from geomod.curves.settings import Settings
 from geomod.emergence.onsets import emergence
-from geomod.toy.brain import probe
+from geomod.toy.brain import NETWORK, probe
 
 Range = tuple[float, float]
 
@@ -23,6 +32,7 @@ NULL_LEVEL = 0.01
 # By what a fact is judged. An interval that covers more than half of what could have come back
 # hardly can miss, and without one there is nothing to judge by: both are counted apart.
 WITHIN, TENTH, SIGN = "in the interval", "within a tenth of the planted", "of the planted sign"
+BESIDE = "at the planted checkpoint or one beside it"
 WIDE, NOTHING = "in an interval wider than half of the range", "nothing: no value or no interval"
 HALF = 0.5
 
@@ -69,6 +79,105 @@ def compare(
         ],
         ignore_index=True,
     )
+
+
+@dataclass(frozen=True)
+class Competence:
+    """What a run found of its competences."""
+
+    table: pd.DataFrame  # `competence`
+    tokens: pd.DataFrame
+    retaken: pd.DataFrame | None
+    answers: pd.DataFrame  # `competence_answers` of the brain
+    reader: tuple[str, str, int] | None = None  # task set, model and step of made-up readers
+
+
+def compare_competence(
+    truth: Mapping[str, Any],
+    probes: pd.DataFrame,
+    competence: Competence,
+    settings: Settings,
+    seed: int,
+) -> pd.DataFrame:
+    """Rows as those of `compare`: what is known of alignment and competence together.
+
+    The noise-free signals are asked what the brain was, with the same competences: where between
+    formal and functional each lies (λ), and by how much it saturates. Reading times must be
+    foretold best by the checkpoint that made them.
+    """
+    shapes = probes[["model", "step", "layer"]].assign(metric="", variant="", mean=np.nan)
+    curves = gather(
+        shapes,
+        probes,
+        competence=families(competence.table, competence.tokens),
+        retaken=competence.retaken,
+        variants={},
+    )
+    own_range = of_own_range(competence.table)
+    courses, times = half_times(curves, settings, own_range=own_range, seed=seed)
+    known = answers(courses, times, settings, seed=seed)
+    both = known.merge(competence.answers, on=["region", "quantity"], suffixes=("_planted", ""))
+    both = both[both["region"] != truth["null"]]
+    positions, margins = (both[both["quantity"] == each] for each in (POSITION, MARGIN))
+    possible = _positions(courses, times)
+    rows = [
+        *_answered("position λ", positions, possible),
+        *_answered("margin of saturation", margins, (np.nan, np.nan)),
+        *_peak(competence),
+    ]
+    return pd.DataFrame(rows)
+
+
+def planted_claims(recovery: pd.DataFrame) -> dict[int, bool]:
+    """Which claims about competence the world makes true, by what its network has planted.
+
+    An effect that is smaller than what the claim counts is none. Where the network was not
+    measured, the mean over regions stands for it, as in the claims.
+    """
+    rows = recovery[recovery["where"].isin([NETWORK, "mean"])].set_index("fact")["planted"]
+    effects = {
+        FOLLOWS_FORMAL: 0.5 - rows[rows.index == "position λ"],
+        SATURATES: rows[rows.index == "margin of saturation"],
+    }
+    return {
+        claim.number: bool(planted.iloc[-1] > claim.smallest)
+        for claim, planted in effects.items()
+        if planted.notna().any()
+    }
+
+
+def _answered(fact: str, rows: pd.DataFrame, possible: Range) -> Iterator[dict[str, Any]]:
+    """An answer about the brain beside that about its noise-free signal."""
+    for row in rows.itertuples():
+        ends = (row.low, row.high)
+        agrees = row.low <= row.estimate_planted <= row.high
+        values = (row.estimate_planted, row.estimate)
+        yield _row(fact, row.region, *values, WITHIN, agrees, ends, possible)
+
+
+def _positions(courses: Sequence[Courses], times: Sequence[Times]) -> Range:
+    """λ of a curve that is half-way at the first, and at the last step."""
+    at = [each.of(FORMAL, FUNCTIONAL) for each in times if {FORMAL, FUNCTIONAL} <= set(each.read)]
+    known = [both for both in at if np.isfinite(both).all()]
+    if not known:
+        return np.nan, np.nan
+    formal, functional = np.mean(known, axis=0)
+    first, last = sorted((courses[0].time[[0, -1]] - formal) / (functional - formal))
+    return float(first), float(last)
+
+
+def _peak(competence: Competence) -> Iterator[dict[str, Any]]:
+    """Where the readers' own model foretells their times best, log10(step + 1)."""
+    if competence.reader is None:
+        return
+    task, model, step = competence.reader
+    table = competence.table
+    own = table[(table["task"] == task) & (table["model"] == model)].sort_values("step")
+    steps = own["step"].tolist()
+    best = int(own["score"].to_numpy().argmax())
+    near = abs(best - steps.index(step)) <= 1
+    planted, found = np.log10(np.array([step, steps[best]]) + 1)
+    yield _row("peak of reading times", model, float(planted), float(found), BESIDE, near)
 
 
 def _ceilings(truth: Mapping[str, Any], ceiling: pd.DataFrame) -> pd.DataFrame:

@@ -10,8 +10,12 @@ with a second noun (the attractor), a verb in the past tense. Everything comes f
   subject. In running text the sentence that follows opens with a linking word that agrees with it
   ("its" or "their"), so a model that predicts it must carry the number past the attractor to the
   final full stop.
+
+What every noun is made of is a fact to be known by heart: the k-th noun of a topic, in either
+number, goes with the k-th of its substances ("the bafis of gotum") more often than with others.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +30,8 @@ WORDS_PER_CLASS = 6  # adjectives, verbs, substances of a topic, each
 ADVERBS = 6
 # A content word comes from the topic of its text with this probability, else from any topic.
 ON_TOPIC = 0.8
+# A noun with "of" beside it is followed by the substance that is its own with this probability.
+FACTS = 0.5
 # Parts of a sentence that are there half of the time; they make it 6 to 12 words long.
 OPTIONAL = 0.5
 PREPOSITIONS = ("near", "behind", "under", "beside")
@@ -79,6 +85,21 @@ def sample_sentences(
     openings: np.ndarray | str = "the",
 ) -> list[str]:
     """One sentence for each entry of the latents (topic 0–7, number 0 or 1)."""
+    slots = sample_slots(language, topic, number, rng)
+    return [f"{text}." for text in joined({**slots, "opening": openings})]
+
+
+def sample_slots(
+    language: Language,
+    topic: np.ndarray,
+    number: np.ndarray,
+    rng: np.random.Generator,
+    attractor: np.ndarray | None = None,
+) -> dict[str, np.ndarray | str]:
+    """What stands in each place of such sentences, in order; "" where a part is left out.
+
+    `attractor` is the number of the second noun, the opposite of the first one's if left out.
+    """
     n = len(topic)
 
     def topics() -> np.ndarray:
@@ -87,34 +108,46 @@ def sample_sentences(
     def topical(words: np.ndarray) -> np.ndarray:
         return words[topics(), rng.integers(words.shape[1], size=n)]
 
-    def noun(number: np.ndarray) -> np.ndarray:
-        return language.nouns[topics(), rng.integers(NOUN_STEMS, size=n), number]
+    def present() -> np.ndarray:
+        return rng.random(n) < OPTIONAL
 
-    def maybe(*words: np.ndarray | str) -> list[np.ndarray]:
-        present = rng.random(n) < OPTIONAL
-        return [np.where(present, word, "") for word in words]
+    of = present()
+    nouns = topics(), rng.integers(NOUN_STEMS, size=n)
+    its_own = rng.random(n) < FACTS
+    return {
+        "opening": "the",
+        "adjective": np.where(present(), topical(language.adjectives), ""),
+        "subject": language.nouns[topics(), rng.integers(NOUN_STEMS, size=n), number],
+        "preposition": rng.choice(np.array(PREPOSITIONS, dtype=object), size=n),
+        "article": "the",
+        "second adjective": np.where(present(), topical(language.adjectives), ""),
+        "attractor": language.nouns[(*nouns, 1 - number if attractor is None else attractor)],
+        "of": np.where(of, "of", ""),
+        "substance": np.where(
+            of, np.where(its_own, language.substances[nouns], topical(language.substances)), ""
+        ),
+        "adverb": np.where(present(), rng.choice(language.adverbs, size=n), ""),
+        "verb": topical(language.verbs),
+        "object": np.where(present(), topical(language.substances), ""),
+    }
 
-    slots = [
-        np.broadcast_to(np.asarray(openings, dtype=object), n),
-        *maybe(topical(language.adjectives)),
-        noun(number),
-        rng.choice(np.array(PREPOSITIONS, dtype=object), size=n),
-        np.full(n, "the", dtype=object),
-        *maybe(topical(language.adjectives)),
-        noun(1 - number),
-        *maybe("of", topical(language.substances)),
-        *maybe(rng.choice(language.adverbs, size=n)),
-        topical(language.verbs),
-        *maybe(topical(language.substances)),
-    ]
-    rows = zip(*slots, strict=True)
-    return [" ".join(word for word in row if word) + "." for row in rows]
+
+def joined(slots: Mapping[str, np.ndarray | str]) -> list[str]:
+    """The words in the slots, a text a row, without the full stop."""
+    rows = zip(*np.broadcast_arrays(*slots.values()), strict=True)
+    return [" ".join(word for word in row if word) for row in rows]
 
 
 def sample_corpus(language: Language, texts: int, sentences: int, seed: int) -> list[str]:
     """Running text: each text has one topic, and each sentence but its first opens with the
     linking word that agrees with the subject before it."""
-    rng = np.random.default_rng([seed, 1])
+    return sample_texts(language, texts, sentences, np.random.default_rng([seed, 1]))
+
+
+def sample_texts(
+    language: Language, texts: int, sentences: int, rng: np.random.Generator
+) -> list[str]:
+    """The same from a generator that is given."""
     topic = np.repeat(rng.integers(TOPICS, size=texts), sentences)
     number = rng.integers(2, size=texts * sentences)
     openings = np.roll(LINKS[number], 1)

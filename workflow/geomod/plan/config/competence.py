@@ -1,13 +1,34 @@
 """Sections `competence.*`: what checkpoints are asked."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveInt, field_validator, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_validator
 
-from geomod.plan.config.section import Name, Once, Section
+from geomod.plan.config.section import Name, Once, Section, one_kind
 
 # What is read from text, by the key that names its files.
 SCORED = ("pairs", "choices", "syntaxgym", "reading_times")
+KINDS = (*SCORED, "simulate", "published")
+# The keys that may stand beside each kind.
+FAMILY, ITEMS = ("family", "families"), ("per_task", "family", "families", "ceiling")
+SAYS_SOMETHING_ABOUT = {
+    "pairs": (*ITEMS, "columns"),
+    "choices": (*ITEMS, "columns"),
+    "syntaxgym": ITEMS,
+    "reading_times": (*FAMILY, "ceiling", "columns"),
+    "published": ("models", "tasks"),
+    "made-up agreement": ("per_task",),
+    "made-up topics": ("per_task", *FAMILY),
+    "made-up facts": ("per_task", *FAMILY),
+    "made-up reading_times": ("reader", *FAMILY),
+}
+
+
+class Reader(Section):
+    """The checkpoint that made-up readers expect words by; it is trained in the same run."""
+
+    model: Name = Field(description="name of the model")
+    step: NonNegativeInt = Field(description="one of its steps")
 
 
 class TaskSet(Section):
@@ -27,6 +48,12 @@ class TaskSet(Section):
         None,
         description="in place of `pairs`: CSV with `item_id`, `story`, `word`, `time` (and "
         "`frequency`, `sentence`)",
+    )
+    simulate: Literal["agreement", "topics", "facts", "reading_times"] | None = Field(
+        None, description="in place of `pairs`: tasks of the made-up language (docs/demo.md)"
+    )
+    reader: Reader | None = Field(
+        None, description="of simulated `reading_times`: the checkpoint that readers are like"
     )
     published: str | None = Field(
         None, description="in place of `pairs`: JSON of evaluations that Pythia came with"
@@ -56,8 +83,8 @@ class TaskSet(Section):
 
     @property
     def kind(self) -> str:
-        """The key that names its files."""
-        return next(key for key in (*SCORED, "published") if getattr(self, key))
+        """The key that says what it is made of."""
+        return one_kind(self, KINDS)
 
     @property
     def files(self) -> str:
@@ -74,19 +101,11 @@ class TaskSet(Section):
 
     @model_validator(mode="after")
     def _one_kind_of_files(self) -> Self:
-        kinds = (*SCORED, "published")
-        given = [key for key in kinds if getattr(self, key)]
-        if len(given) != 1:
-            found = " and ".join(f"`{key}`" for key in given) or "none of them"
-            known = ", ".join(f"`{key}`" for key in kinds)
-            raise ValueError(f"needs one of {known}; found {found}")
-        there = {
-            "published": ("models", "tasks"),
-            "reading_times": ("family", "families", "ceiling", "columns"),
-            "syntaxgym": ("per_task", "family", "families", "ceiling"),
-        }
-        usual = ("per_task", "family", "families", "ceiling", "columns")
-        allowed = {given[0], *there.get(given[0], usual)}
-        for key in self.model_fields_set - allowed:
-            raise ValueError(f"has `{key}`, which says nothing about `{given[0]}`; leave it out")
+        kind = self.kind
+        what = self.simulate or kind
+        allowed = SAYS_SOMETHING_ABOUT[f"made-up {what}" if self.simulate else kind]
+        for key in self.model_fields_set - {kind, *allowed}:
+            raise ValueError(f"has `{key}`, which says nothing about `{what}`; leave it out")
+        if self.simulate == "reading_times" and not self.reader:
+            raise ValueError("needs `reader`, the checkpoint whose surprise makes reading times")
         return self

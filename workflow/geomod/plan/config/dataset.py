@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, NonNegativeInt, field_serializer, field_validator, model_validator
 
 from geomod.brain.download import file_name, public
-from geomod.plan.config.section import Name, Once, Section
+from geomod.plan.config.section import Name, Once, Section, one_kind
 from geomod.plan.config.story import Scans, Story
 from geomod.toy.shapes import LEAD, TR, TRANSIENT, toy_stories
 
@@ -202,19 +202,15 @@ class Dataset(Section):
             kinds = ("responses", "scans")
         elif self.scans:
             raise ValueError("`scans` are of stories; say which in `story`")
-        given = [key for key in kinds if getattr(self, key)]
-        if len(given) != 1:
-            found = " and ".join(f"`{key}`" for key in given) or "none of them"
-            known = ", ".join(f"`{key}`" for key in kinds)
-            raise ValueError(f"needs one of {known}; found {found}")
-        own = "simulate" in given or "assembly" in given
+        kind = one_kind(self, kinds)
+        own = kind in ("simulate", "assembly")
         if self.story:
             self._of_stories()
             if self.simulate and self.participants:
                 raise ValueError("`simulate` makes its own participants; leave `participants` out")
             return self
         if own and self.sentences:
-            raise ValueError(f"`{given[0]}` has its own sentences; leave `sentences` out")
+            raise ValueError(f"`{kind}` has its own sentences; leave `sentences` out")
         if not own and not self.sentences:
             raise ValueError("`sentences` is missing: the table with `item_id` and `sentence`")
         if self.join and not self.assembly:

@@ -1,6 +1,6 @@
 """What all sections of a config share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -25,6 +25,16 @@ class Section(BaseModel):
     """A part of the config: unknown keys are errors, numbers in quotes too, nan and infinity."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+def one_kind(section: BaseModel, kinds: Sequence[str]) -> str:
+    """The one of the keys `kinds` that the section gives; none and two are errors."""
+    given = [key for key in kinds if getattr(section, key)]
+    if len(given) != 1:
+        found = " and ".join(f"`{key}`" for key in given) or "none of them"
+        known = ", ".join(f"`{key}`" for key in kinds)
+        raise ValueError(f"needs one of {known}; found {found}")
+    return given[0]
 
 
 def checked(load: Callable[[str], object], path: str | None) -> str | None:

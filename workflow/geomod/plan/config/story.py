@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, NonNegativeInt, model_validator
 
-from geomod.plan.config.section import Name, Once, Section
+from geomod.plan.config.section import Name, Once, Section, one_kind
 
 Rows = Annotated[list[int], Field(min_length=2, max_length=2)]
 
@@ -111,13 +111,11 @@ class Scans(Section):
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
-        if bool(self.files) == bool(self.bids):
-            raise ValueError("needs `files` or `bids`, one of the two")
+        one_kind(self, ("files", "bids"))
         for key in ("{participant}", "{story}"):
             if self.files and key not in self.files:
                 raise ValueError(f"`files` needs `{key}` in its place")
-        if bool(self.parcels) == bool(self.mask):
-            raise ValueError("needs `parcels` or `mask`, which say where the regions are")
+        one_kind(self, ("parcels", "mask"))
         if self.files and (self.task or self.tasks or self.raw):
             raise ValueError("`task`, `tasks` and `raw` are for `bids`; leave them out")
         if self.regress and not self.confounds:

@@ -121,3 +121,10 @@ class FolderSuite(Suite):
 AnySuite = Annotated[TrainSuite | HubSuite | FolderSuite, Field(discriminator="provider")]
 SUITES: tuple[type[Suite], ...] = (TrainSuite, HubSuite, FolderSuite)
 PROVIDERS = {get_args(suite.model_fields["provider"].annotation)[0]: suite for suite in SUITES}
+
+
+class ModelPair(Section):
+    """A model, and a version of it that was tuned."""
+
+    base: Name = Field(description="name of the model, `{suite}-{size}`, read at its last step")
+    tuned: Name = Field(description="name of its tuned version, read at its last step")

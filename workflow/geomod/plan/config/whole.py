@@ -5,7 +5,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, NonNegativeInt, field_validator, model_validator
 
-from geomod.plan.config.competence import TaskSet
+from geomod.plan.config.competence import Reader, TaskSet
 from geomod.plan.config.controls import Controls, Power
 from geomod.plan.config.dataset import Dataset, Download
 from geomod.plan.config.encoding import Alignment, Encoding
@@ -16,7 +16,7 @@ from geomod.plan.config.jobs import Jobs
 from geomod.plan.config.maps import Maps
 from geomod.plan.config.modules import Modules
 from geomod.plan.config.section import Name, Section
-from geomod.plan.config.suites import AnySuite
+from geomod.plan.config.suites import AnySuite, ModelPair, TrainSuite
 
 # What stands beside datasets in the folder of a checkpoint, or in their column of a table.
 TAKEN = re.compile(r"competence|layers|pooled|step\d+")
@@ -40,6 +40,9 @@ class Config(Section):
     competence: dict[Name, TaskSet] = Field(
         default_factory=dict,
         description="sets of tasks by their names, scored from the same load of each checkpoint",
+    )
+    pairs_of_models: list[ModelPair] = Field(
+        [], description="models to hold against their tuned versions (docs/tuned.md)"
     )
     features: Features = Field(Features(), description="what is kept of a forward pass")
     geometry: Geometry = Field(
@@ -97,6 +100,38 @@ class Config(Section):
         if taken:
             raise ValueError(f"no task set can be called `{taken[0]}`, which means something else")
         return self
+
+    @model_validator(mode="after")
+    def _made_up_tasks_can_be_made(self) -> Self:
+        made = {name: each for name, each in self.competence.items() if each.simulate}
+        kinds = [each.simulate for each in made.values()]
+        for name, each in made.items():
+            if kinds.count(each.simulate) > 1:
+                raise ValueError(
+                    f"`competence` has `simulate: {each.simulate}` twice; once is enough"
+                )
+            if each.reader:
+                self._check_reader(f"competence.{name}.reader", each.reader)
+        return self
+
+    def _check_reader(self, key: str, reader: Reader) -> None:
+        """Refuse a reader that is not trained in this run."""
+        steps = {
+            model: suite.steps
+            for name, suite in self.suites.items()
+            if isinstance(suite, TrainSuite)
+            for model in suite.models(name)
+        }
+        if reader.model not in steps:
+            raise ValueError(
+                f"`{key}.model`: no model {reader.model!r} is trained in this run; "
+                f"there are {', '.join(steps) or 'none'}"
+            )
+        if reader.step not in steps[reader.model]:
+            raise ValueError(
+                f"`{key}.step`: {reader.model} has no step {reader.step}; "
+                f"it has {', '.join(map(str, steps[reader.model]))}"
+            )
 
     @property
     def each_dataset(self) -> dict[str, Dataset]:
@@ -189,4 +224,19 @@ class Config(Section):
                         "rename one of them"
                     )
                 owner[model] = suite_name
+        return self
+
+    @model_validator(mode="after")
+    def _pairs_are_of_two_models_each(self) -> Self:
+        known = [model for name, suite in self.suites.items() for model in suite.models(name)]
+        for pair in self.pairs_of_models:
+            for model in (pair.base, pair.tuned):
+                if model not in known:
+                    raise ValueError(
+                        f"`pairs_of_models` names a model {model!r}; there are {', '.join(known)}"
+                    )
+            if pair.base == pair.tuned:
+                raise ValueError(f"`pairs_of_models` holds {pair.base} against itself")
+            if self.pairs_of_models.count(pair) > 1:
+                raise ValueError(f"`pairs_of_models` has {pair.base} and {pair.tuned} twice")
         return self

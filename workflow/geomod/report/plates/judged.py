@@ -27,13 +27,18 @@ def forest(tables: Tables) -> Figure:
     calibration = tables.get("calibration")
     for axis, claim in zip(axes, claims, strict=True):
         _claim(axis, table[table["claim"] == claim], calibration)
-    handles: list[Any] = [
+    _legend(figure, mpl.patches.Patch(color="#e4e0d8", label="too small to matter"))
+    return figure
+
+
+def _legend(figure: Figure, *more: Any) -> None:
+    """What the colours of verdicts are."""
+    handles = [
         mpl.lines.Line2D([], [], marker="o", ls="", color=colour, label=word)
         for word, colour in VERDICT_COLOURS.items()
     ]
-    handles.append(mpl.patches.Patch(color="#e4e0d8", label="too small to matter"))
+    handles += more
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
-    return figure
 
 
 def _claim(axis: Axes, rows: pd.DataFrame, calibration: pd.DataFrame | None) -> None:
@@ -56,7 +61,8 @@ def _claim(axis: Axes, rows: pd.DataFrame, calibration: pd.DataFrame | None) -> 
     axis.set_yticks(range(len(names)), names)
     axis.set_ylim(len(names) - 0.4, -0.6)
     side = ">" if first["paper_direction"] == "positive" else "<"
-    title = f"{first['claim']}. {first['name']} (expected {side} 0; {first['unit']})"
+    number = f"{first['claim']}. " if "claim" in rows else ""
+    title = f"{number}{first['name']} (expected {side} 0; {first['unit']})"
     axis.set_title(title + _power(first, calibration))
     axis.spines["left"].set_visible(False)
     axis.tick_params(left=False)
@@ -70,6 +76,23 @@ def _power(claim: pd.Series, calibration: pd.DataFrame | None) -> str:
     same = (calibration["claim"] == claim["claim"]) & (calibration["test"] == claim["test"])
     power = calibration.loc[same, "power"].dropna()
     return "" if power.empty else f"; power {power.iloc[0]:.0%}"
+
+
+def contrasts(tables: Tables) -> Figure:
+    """How much earlier the first regions of each contrast emerge than the later ones."""
+    table = tables["contrasts"].dropna(subset="estimate")
+    rows = table.assign(
+        of=table["contrast"],
+        planted=None,
+        smallest=float("nan"),
+        paper_direction="negative",
+        unit="t50 of the first less that of the later, decades of training",
+        name="contrasts of regions",
+    )
+    figure = Figure(figsize=(TWO_COLUMNS, 0.9 + 0.2 * len(rows)), layout="constrained")
+    _claim(figure.subplots(), rows, None)
+    _legend(figure)
+    return figure
 
 
 def multiverse(tables: Tables) -> Figure:

@@ -24,10 +24,11 @@ def planted(tables: Tables) -> Figure:
     figure, axes = panels(1, len(facts), width=2.2, height=2.4)
     for axis, fact in zip(axes[0], facts, strict=True):
         rows = table[table["fact"] == fact]
-        values = rows[["planted", "recovered"]].to_numpy(float)
-        margin = 0.1 * (np.ptp(values) or 1)
-        ends = values.min() - margin, values.max() + margin
+        values = rows[["planted", "recovered", "low", "high"]].to_numpy(float)
+        margin = 0.05 * (np.nanmax(values) - np.nanmin(values) or 1)
+        ends = np.nanmin(values) - margin, np.nanmax(values) + margin
         axis.plot(ends, ends, color=OTHER, lw=0.8, zorder=0)
+        axis.set(xlim=ends, ylim=ends, box_aspect=1)
         for row in rows.itertuples():
             colour = VERDICT_COLOURS[AGREES.get(row.agrees, "undecided")]
             style: Any = {"fmt": "o", "ms": 3.5, "lw": 1, "color": colour}

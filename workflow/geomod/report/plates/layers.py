@@ -37,7 +37,7 @@ def modules(tables: Tables) -> Figure:
     table = tables["modules"]
     measured = set(table["model"])
     models = [name for name in tables["tokens"]["model"].unique() if name in measured]
-    figure, axes = panels(2, len(models), height=1.8)
+    figure, axes = panels(2, len(models), height=1.8, height_ratios=[1.2, 1])
     colours = module_colours(table["module"])
     names = list(colours)
     palette = mpl.colors.ListedColormap(list(colours.values()))
@@ -65,14 +65,17 @@ def modules(tables: Tables) -> Figure:
         below = axes[1, column]
         places = np.arange(len(per_step)) + 0.5
         below.plot(places, per_step["silhouette"], color=OTHER, zorder=1)
+        if per_step["silhouette"].isna().all():
+            below.text(0.5, 0.5, "one module", transform=below.transAxes, ha="center", color=OTHER)
         for chosen, face in ((clear, INK), (~clear, "white")):
             below.scatter(
                 places[chosen],
                 per_step["silhouette"][chosen],
-                s=18,
+                s=12,
                 facecolor=face,
                 edgecolor=INK,
                 zorder=2,
+                clip_on=False,
             )
         below.set_xlim(0, len(per_step))
         below.set_ylim(-0.25, 1)
@@ -102,7 +105,7 @@ def low_high(tables: Tables) -> Figure:
     measured = set(table.dropna(subset="low_minus_high")["model"])  # of modules, low and high
     models = [name for name in tables["tokens"]["model"].unique() if name in measured]
     colours = region_colours(table["region"])
-    figure, axes = panels(1, len(models), height=2.3, sharey=True)
+    figure, axes = panels(1, len(models), height=2.6, sharey=True)
     for axis, model in zip(axes[0], models, strict=True):
         own = table[table["model"] == model]
         axis.axhline(0, color=OTHER, lw=0.6)
@@ -110,8 +113,9 @@ def low_high(tables: Tables) -> Figure:
         if only_step(own) is not None:
             _by_region(axis, own, colours)
             continue
-        for region, rows in own.groupby("region", sort=False):
-            colour, time = colours[str(region)], time_of(rows["step"])
+        for region, colour in colours.items():
+            rows = own[own["region"] == region]
+            time = time_of(rows["step"])
             axis.plot(time, rows["low_minus_high"], color=colour, label=region, **MARKED)
             if region == NETWORK:
                 axis.fill_between(time, rows["low"], rows["high"], color=colour, alpha=0.12, lw=0)

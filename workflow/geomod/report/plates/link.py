@@ -88,13 +88,19 @@ def scale(tables: Tables) -> Figure:
         axis.plot(along, -trend["estimate"] * (along - middle[0]) + middle[1], color=INK, lw=1)
         axis.fill_between(along, *slopes, color=INK, alpha=0.12, lw=0)
     axis.axhline(0, color=OTHER, lw=0.6)
-    low, high = int(np.floor(size.min())), int(np.ceil(size.max()))
-    places = range(low, high + 1)
-    axis.set_xticks(places, [f"$10^{{{place}}}$" for place in places])
+    axis.set_xticks(size, [of_weights(number) for number in effects["parameters"]])
     axis.set_xlabel("parameters")
     axis.set_ylabel("effect of curvature (Fisher z)")
     axis.legend()
     return figure
+
+
+def of_weights(number: float) -> str:
+    """4.1e8 → 410M."""
+    for unit, name in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if number >= unit:
+            return f"{number / unit:.3g}{name}"
+    return f"{number:.0f}"
 
 
 def effects_by_size(tables: Tables) -> tuple[pd.DataFrame, pd.Series | None]:

@@ -1,11 +1,15 @@
 """How well models expect the sentences, and how well their layers predict the brain."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from geomod.base.extras import extra
 from geomod.report.drawing import (
     ALIGNMENT_COLOURS,
+    BASELINE_COLOURS,
     INK,
     LOG2_OF_10,
     MARKED,
@@ -29,6 +33,7 @@ from geomod.report.gallery import Tables
 with extra("report"):
     import matplotlib as mpl
     import seaborn as sns
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
@@ -64,9 +69,9 @@ def profiles(tables: Tables) -> Figure:
     for axis, model in zip(axes[0], models, strict=True):
         own = table[table["model"] == model]
         own = own[own["step"] == own["step"].max()]
-        for region, rows in own.groupby("region", sort=False):
-            rows = rows.sort_values("layer")
-            colour, layer = colours[str(region)], rows["layer"]
+        for region, colour in colours.items():
+            rows = own[own["region"] == region].sort_values("layer")
+            layer = rows["layer"]
             axis.plot(layer, rows["score"], color=colour, label=region, **MARKED)
             ends = rows["score"] - rows["score_sd"], rows["score"] + rows["score_sd"]
             axis.fill_between(layer, *ends, color=colour, alpha=0.08, lw=0)
@@ -90,26 +95,39 @@ def emergence(tables: Tables) -> Figure:
         .reset_index()
     )
     models, colours = list(curves["model"].unique()), region_colours(curves["region"])
-    figure, axes = panels(1, len(models), height=2.5, sharey=True)
-    for axis, model in zip(axes[0], models, strict=True):
-        for region, rows in curves[curves["model"] == model].groupby("region", sort=False):
-            colour, time = colours[str(region)], time_of(rows["step"])
-            axis.plot(time, rows["score"], color=colour, label=region, **MARKED)
-            ends = rows["score"] - rows["score_sd"], rows["score"] + rows["score_sd"]
-            axis.fill_between(time, *ends, color=colour, alpha=0.06, lw=0)
-            found = times[(times["model"] == model) & (times["region"] == region)]
-            for half in found.itertuples():
-                if np.isfinite(half.t50) and not half.censored:
-                    axis.axvline(half.t50 * LOG2_OF_10, color=colour, lw=0.8, ls=":")
-                    if np.isfinite(half.low) and np.isfinite(half.high):
-                        band = (half.low * LOG2_OF_10, half.high * LOG2_OF_10)
-                        axis.axvspan(*band, color=colour, alpha=0.07, lw=0)
-        axis.set_title(model)
-        axis.set_xlim(time_of(0), time_of(curves["step"]).max() + 0.3)
-        time_axis(axis, curves["step"])
+    known = times[np.isfinite(times["t50"]) & ~times["censored"].astype(bool)]
+    rows = 1 if known.empty else 2
+    ratios = [2.0, 0.3 + 0.11 * len(colours)][:rows]
+    how: Any = {"height": 0.6 / rows + sum(ratios) / rows, "height_ratios": ratios, "sharex": True}
+    figure, axes = panels(rows, len(models), sharey="row", **how)
+    for column, model in zip(axes.T, models, strict=True):
+        own = curves[curves["model"] == model]
+        for region, colour in colours.items():
+            course = own[own["region"] == region]
+            time = time_of(course["step"])
+            column[0].plot(time, course["score"], color=colour, label=region, **MARKED)
+            ends = course["score"] - course["score_sd"], course["score"] + course["score_sd"]
+            column[0].fill_between(time, *ends, color=colour, alpha=0.06, lw=0)
+        column[0].set_title(model)
+        column[-1].set_xlim(time_of(0) - 0.3, time_of(curves["step"]).max() + 0.3)
+        if rows == 2:
+            _half_times(column[1], known[known["model"] == model], colours)
+        time_axis(column[-1], curves["step"])
     axes[0, 0].set_ylabel("encoding score (Pearson r)")
+    axes[-1, 0].set_ylabel("t50" if rows == 2 else "encoding score (Pearson r)")
     legend_below(figure, axes[0, -1], "region")
     return figure
+
+
+def _half_times(axis: Axes, found: pd.DataFrame, colours: Mapping[str, Any]) -> None:
+    """A line a region: its half-time and the interval of that."""
+    for place, (region, colour) in enumerate(colours.items()):
+        for half in found[found["region"] == region].itertuples():
+            ends = np.array([half.low, half.high]) * LOG2_OF_10
+            axis.plot(ends, [place, place], color=colour, lw=1.2)
+            axis.plot(half.t50 * LOG2_OF_10, place, "o", ms=3.5, color=colour)
+    axis.set_ylim(len(colours) - 0.4, -0.6)
+    axis.set_yticks([])
 
 
 def ceilings(tables: Tables) -> Figure:
@@ -151,11 +169,10 @@ def baselines(tables: Tables) -> Figure:
     keys, values = ["model", "baseline", "step"], ["score_baseline", "score_layer", "unique_r2"]
     table = table[table["layer"] > 0].groupby(keys, sort=False)[values].mean().reset_index()
     names = list(pd.unique(table["baseline"]))
-    colours = dict(zip(names, sns.color_palette("deep", len(names)), strict=True))
-    figure, axes = panels(2, len(models), width=2.6)
-    for row in axes:
-        for axis in row[1:]:
-            axis.sharey(row[0])
+    others = [name for name in names if name not in BASELINE_COLOURS]
+    own_colours = dict(zip(others, sns.color_palette("husl", len(others)), strict=True))
+    colours: dict[str, Any] = {**BASELINE_COLOURS, **own_colours}
+    figure, axes = panels(2, len(models), width=2.6, sharey="row")
     for (above, below), model in zip(axes.T, models, strict=True):
         own = table[table["model"] == model]
         layer = own.groupby("step")["score_layer"].first()

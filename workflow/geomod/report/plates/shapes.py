@@ -8,10 +8,10 @@ import pandas as pd
 
 from geomod.base.extras import extra
 from geomod.report.drawing import (
-    ALIGNMENT_COLOURS,
     GEOMETRY_COLOURS,
+    MAP,
     MARKED,
-    draw_maps,
+    draw_rows,
     layer_edges,
     panels,
     short,
@@ -33,13 +33,14 @@ def geometry(tables: Tables) -> Figure:
     first = ["entropy", "curvature"]
     metrics = [*first, *(m for m in table["metric"].unique() if m not in first)]
     models = list(table["model"].unique())
-    figure, axes = panels(len(metrics), len(models))
-    for row, metric in enumerate(metrics):
+    figure, axes = panels(len(metrics), len(models), height=MAP)
+    rows = {}
+    for metric in metrics:
         values = table[table["metric"] == metric]
         words = measure(metric)
         label = words(values["variant"].iloc[0])
-        values = values.assign(value=values["mean"] * words.factor)
-        draw_maps(figure, axes[row], values, models, label, GEOMETRY_COLOURS)
+        rows[label] = values.assign(value=values["mean"] * words.factor)
+    draw_rows(figure, axes, rows, models, GEOMETRY_COLOURS)
     return figure
 
 
@@ -54,13 +55,15 @@ def sets(tables: Tables) -> Figure:
     ends["last"] = ends["last"].mask(ends["last"] == ends["first"])  # one step is drawn once
     shown_ends = list(ends.columns[ends.notna().any()])
     figure, axes = panels(len(shown) + 1 + len(shown_ends), len(models))
-    for row, ((metric, variant), label) in enumerate(shown.items()):
-        chosen = (population["metric"] == metric) & (population["variant"] == variant)
-        draw_maps(figure, axes[row], population[chosen], models, label, GEOMETRY_COLOURS)
+    rows = {
+        label: population[(population["metric"] == metric) & (population["variant"] == variant)]
+        for (metric, variant), label in shown.items()
+    }
+    draw_rows(figure, axes, rows, models, GEOMETRY_COLOURS)
     _dimension_by_scale(
         figure, axes[len(shown)], population[population["metric"] == "gride"], models
     )
-    cmap = mpl.colormaps[ALIGNMENT_COLOURS].with_extremes(bad="#dddddd")
+    cmap = mpl.colormaps[GEOMETRY_COLOURS].with_extremes(bad="#dddddd")
     how: Any = {"cmap": cmap, "vmin": 0, "vmax": 1, "rasterized": True}
     for row, end in enumerate(shown_ends, start=len(shown) + 1):
         for column, (axis, model) in enumerate(zip(axes[row], models, strict=True)):
@@ -68,19 +71,20 @@ def sets(tables: Tables) -> Figure:
             if np.isnan(step):
                 axis.set_axis_off()
                 continue
-            rows = similarity[(similarity["model"] == model) & (similarity["step"] == step)]
-            grid = rows.pivot_table(
+            own = similarity[(similarity["model"] == model) & (similarity["step"] == step)]
+            grid = own.pivot_table(
                 index="layer", columns="other", values="cka_debiased", dropna=False
             )
             edges = layer_edges(grid.index)
             mesh = axis.pcolormesh(edges, edges, grid.to_numpy(), **how)
             axis.set_title(f"{model}\nstep {short(step)}")
             axis.set_box_aspect(1)
+            axis.set_anchor("W")
             axis.set_xlabel("layer")
             axis.set_ylabel("layer" if column == 0 else "")
             for ticks in (axis.xaxis, axis.yaxis):
-                ticks.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
-        figure.colorbar(mesh, ax=list(axes[row]), label="linear CKA", extend="min")
+                ticks.set_major_locator(mpl.ticker.MaxNLocator(5, integer=True))
+        figure.colorbar(mesh, ax=list(axes[row]), label="linear CKA", extend="min", panchor=False)
     return figure
 
 
@@ -123,9 +127,8 @@ def speed(tables: Tables) -> Figure:
         "CKA with the last step": _measured(final, "cka_debiased"),
     }
     models = list(table["model"].unique())
-    figure, axes = panels(len(rows), len(models))
-    for axis, (label, values) in zip(axes, rows.items(), strict=True):
-        draw_maps(figure, axis, values, models, label, GEOMETRY_COLOURS)
+    figure, axes = panels(len(rows), len(models), height=MAP)
+    draw_rows(figure, axes, rows, models, GEOMETRY_COLOURS)
     return figure
 
 

@@ -1,35 +1,40 @@
 """Figures of phases of training, of the lens, of likeness, of the way through the layers."""
 
-from collections.abc import Sequence
+from textwrap import fill
 
 import numpy as np
 import pandas as pd
 
 from geomod.base.extras import extra
 from geomod.report.drawing import (
+    ALIGNMENT_COLOURS,
+    GEOMETRY_COLOURS,
+    INK,
+    MAP,
     MARKED,
     OTHER,
-    draw_maps,
+    draw_rows,
     grid_of,
     layer_edges,
+    legend_below,
     panels,
     time_axis,
     time_of,
     titled,
 )
 from geomod.report.gallery import Tables
+from geomod.report.words import measure as words
 
 with extra("report"):
     import matplotlib as mpl
-    import seaborn as sns
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
 PHASE_COLOURS = {
     "warm-up": "#b8b8b8",
-    "entropy-seeking": "#e08e45",
-    "compression-seeking": "#3a7ebf",
+    "entropy-seeking": "#cc79a7",
+    "compression-seeking": "#009e73",
 }
 MEASURES = {
     "turning": "turning (radians)",
@@ -51,9 +56,10 @@ def phases(tables: Tables) -> Figure:
         for axis, (metric, variant) in zip(axes[:, column], kinds, strict=True):
             rows = own[(own["metric"] == metric) & (own["variant"] == variant)].sort_values("step")
             _shade(axis, found)
-            axis.plot(time_of(rows["step"]), rows["value"], color="#2b2b2b", **MARKED)
+            axis.plot(time_of(rows["step"]), rows["value"], color=INK, **MARKED)
             time_axis(axis, own["step"])
         axes[0, column].set_yscale("log")
+        plain_log(axes[0, column])
         axes[0, column].set_title(model)
         axes[0, column].set_xlabel("")
     axes[0, 0].set_ylabel("RankMe (dimensions)")
@@ -62,8 +68,15 @@ def phases(tables: Tables) -> Figure:
         mpl.patches.Patch(color=colour, alpha=0.3, label=name)
         for name, colour in PHASE_COLOURS.items()
     ]
-    figure.legend(handles=handles, loc="outside right upper", title="phase")
+    figure.legend(handles=handles, loc="outside lower center", title="phase", ncols=len(handles))
     return figure
+
+
+def plain_log(axis: Axes) -> None:
+    """A logarithmic axis that says 2, 5, 10, not 2 × 10⁰."""
+    axis.yaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5)))
+    axis.yaxis.set_major_formatter(mpl.ticker.FormatStrFormatter("%g"))
+    axis.yaxis.set_minor_formatter(mpl.ticker.NullFormatter())
 
 
 def _last_layer(rows: pd.DataFrame) -> pd.DataFrame:
@@ -84,14 +97,14 @@ def lens(tables: Tables) -> Figure:
     """What every layer expects of the next token, by layer and step."""
     table = tables["lens"]
     models = list(table["model"].unique())
-    rows = {
+    shown = {
         "surprisal": "surprisal (nats a token)",
         "kl": "KL to the output (nats)",
         "top1": "same likeliest token (share)",
     }
-    figure, axes = panels(len(rows), len(models))
-    for axis, (name, label) in zip(axes, rows.items(), strict=True):
-        draw_maps(figure, axis, table.assign(value=table[name]), models, label, "mako")
+    rows = {label: table.assign(value=table[name]) for name, label in shown.items()}
+    figure, axes = panels(len(rows), len(models), height=MAP)
+    draw_rows(figure, axes, rows, models, GEOMETRY_COLOURS)
     return figure
 
 
@@ -102,10 +115,14 @@ def alignment(tables: Tables) -> Figure:
     means = table.groupby(by, sort=False)["value"].mean().reset_index()
     kinds = list(means[["measure", "of"]].drop_duplicates().itertuples(index=False, name=None))
     models = list(means["model"].unique())
-    figure, axes = panels(len(kinds), len(models))
-    for row, (measure, of) in zip(axes, kinds, strict=True):
-        own = means[(means["measure"] == measure) & (means["of"] == of)]
-        draw_maps(figure, row, own, models, f"{measure} ({of})", "rocket")
+    rows = {
+        fill(f"{words(measure).label}, {of}", 16): means[
+            (means["measure"] == measure) & (means["of"] == of)
+        ]
+        for measure, of in kinds
+    }
+    figure, axes = panels(len(kinds), len(models), height=MAP)
+    draw_rows(figure, axes, rows, models, ALIGNMENT_COLOURS)
     return figure
 
 
@@ -113,18 +130,18 @@ def depth(tables: Tables) -> Figure:
     """The way through the layers at each model's last step, beside a residual random walk."""
     table = _last_step(tables["depth"])
     models = list(table["model"].unique())
-    figure, axes = panels(len(MEASURES), len(models), height=1.7)
+    figure, axes = panels(len(MEASURES), len(models), height=1.7, sharey="row")
     for place, (measure, label) in enumerate(MEASURES.items()):
         for axis, model in zip(axes[place], models, strict=True):
             own = table[(table["measure"] == measure) & (table["model"] == model)]
             own = own.sort_values("layer")
             axis.plot(own["layer"], own["null"], color=OTHER, ls="--", label="walk", **MARKED)
-            axis.plot(own["layer"], own["value"], color="#2b2b2b", label="model", **MARKED)
+            axis.plot(own["layer"], own["value"], color=INK, label="model", **MARKED)
             axis.set_title(titled(model, own) if place == 0 else "")
             axis.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
             axis.set_xlabel("layer" if place == len(MEASURES) - 1 else "")
         axes[place, 0].set_ylabel(label)
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right upper")
+    legend_below(figure, axes[0, 0])
     return figure
 
 
@@ -137,9 +154,9 @@ def blocks(tables: Tables) -> Figure:
     table, cuts = _last_step(tables["depth_similarity"]), tables["blocks"]
     table = table[(table["layer"] > 0) & (table["other"] > 0)]
     models = [model for model in table["model"].unique() if model in set(cuts["model"])]
-    figure, axes = panels(1, len(models), width=2.8, height=2.6)
+    figure, axes = panels(1, len(models), width=2.8, height=min(2.6, 0.9 + 5.6 / len(models)))
     scale = mpl.colors.Normalize(0, 1)
-    cmap = sns.color_palette("mako", as_cmap=True).with_extremes(bad="#dddddd")
+    cmap = mpl.colormaps[GEOMETRY_COLOURS].with_extremes(bad="#dddddd")
     for axis, model in zip(axes[0], models, strict=True):
         own = table[table["model"] == model]
         grid = grid_of(own.assign(value=own["cka_debiased"], step=own["other"]))
@@ -148,11 +165,11 @@ def blocks(tables: Tables) -> Figure:
         those = cuts[(cuts["model"] == model) & (cuts["step"] == own["step"].max())]
         _draw_cuts(axis, those.sort_values("blocks"))
         axis.set_title(titled(model, own))
-        axis.set_aspect("equal")
+        axis.set_aspect("equal", anchor="W")
         for ticks in (axis.xaxis, axis.yaxis):
-            ticks.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
+            ticks.set_major_locator(mpl.ticker.MaxNLocator(5, integer=True))
     axes[0, 0].set_ylabel("layer")
-    figure.colorbar(mesh, ax=list(axes[0]), label="linear CKA, debiased", extend="min")
+    figure.colorbar(mesh, ax=list(axes[0]), label="linear CKA", extend="min", panchor=False)
     return figure
 
 
@@ -160,11 +177,10 @@ def _draw_cuts(axis: Axes, cuts: pd.DataFrame) -> None:
     """The cut that a walk over depth is least likely to have, and the p of all."""
     if cuts.empty:
         return
-    words: Sequence[str] = [
-        f"{row.blocks} blocks: p {row.smooth_p:.2f} smooth, {row.walk_p:.2f} walk"
-        for row in cuts.itertuples()
+    told = [
+        f"{row.blocks} blocks: p {row.smooth_p:.2f}, {row.walk_p:.2f}" for row in cuts.itertuples()
     ]
-    axis.set_xlabel("\n".join(["layer", *words]))
+    axis.set_xlabel("\n".join(["layer", *told]))
     best = cuts.sort_values(["walk_p", "blocks"]).iloc[0]
     clear = max(best["smooth_p"], best["walk_p"]) <= 0.05
     for start in str(best["starts"]).split(","):
@@ -185,15 +201,15 @@ def hierarchy(tables: Tables) -> Figure:
         for quantity, rows in own.groupby("quantity", sort=False):
             time, clear = time_of(rows["step"]), (rows["p"] <= 0.05).to_numpy()
             label = str(quantity).replace("_", " ")
-            line = {"color": "#2b2b2b", "ls": styles[str(quantity)], "lw": 1.2}
+            line = {"color": INK, "ls": styles[str(quantity)], "lw": 1.2}
             axis.plot(time, rows["rho"], label=label, zorder=1, **line)
-            for chosen, face in ((clear, "#2b2b2b"), (~clear, "white")):
-                points = {"facecolor": face, "edgecolor": "#2b2b2b", "s": 16, "zorder": 2}
+            for chosen, face in ((clear, INK), (~clear, "white")):
+                points = {"facecolor": face, "edgecolor": INK, "s": 16, "zorder": 2}
                 axis.scatter(time[chosen], rows["rho"][chosen], **points)
         axis.axhline(0, color=OTHER, lw=0.6)
         axis.set_ylim(-1.05, 1.05)
         axis.set_title(model)
         time_axis(axis, own["step"])
     axes[0, 0].set_ylabel("spatial score (Spearman's ρ)")
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right upper")
+    legend_below(figure, axes[0, 0])
     return figure

@@ -1,0 +1,106 @@
+"""What models know of language over training, beside how well their layers predict the brain."""
+
+import numpy as np
+import pandas as pd
+
+from geomod.base.extras import extra
+from geomod.report.drawing import (
+    INK,
+    MAP,
+    MARKED,
+    OTHER,
+    network_score,
+    panels,
+    region_colours,
+    time_axis,
+    time_of,
+    varying,
+)
+from geomod.report.gallery import Tables
+
+with extra("report"):
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MEAN = "all"  # what the mean over models is called
+FIRST = ("formal", "functional")  # families that claims are about
+
+
+def competence(tables: Tables) -> Figure:
+    """Scores of tasks over training, a row a family, and below them the network's score."""
+    scores = network_score(varying(tables["encoding"]))
+    alignment = scores[scores["layer"] > 0].groupby(["model", "step"])["score"].mean()
+    table = tables["competence"]
+    models = [name for name in scores["model"].unique() if name in set(table["model"])]
+    families = list(table["family"].unique())
+    figure, axes = panels(len(families) + 1, len(models), height=MAP, sharey="row")
+    for column, model in zip(axes.T, models, strict=True):
+        own = table[table["model"] == model]
+        for axis, family in zip(column, families, strict=False):
+            _tasks(axis, own[own["family"] == family])
+        course = alignment[model].sort_index()
+        column[-1].axhline(0, color=OTHER, lw=0.6)
+        column[-1].plot(time_of(course.index), course, color=INK, **MARKED)
+        steps = pd.Series([*own["step"], *course.index])
+        for axis in column:
+            axis.set_xlim(-0.3, time_of(steps).max() + 0.3)
+            time_axis(axis, steps)
+            axis.set_xlabel("training step" if axis is column[-1] else "")
+        column[0].set_title(model)
+    for axis, family in zip(axes[:, 0], families, strict=False):
+        count = table.loc[table["family"] == family, "task"].nunique()
+        axis.set_ylabel(f"{family}\n({count} task{'s' * (count != 1)})")
+    axes[-1, 0].set_ylabel("encoding score\n(Pearson r)")
+    return figure
+
+
+def of_family(rows: pd.DataFrame) -> pd.DataFrame:
+    """step → mean score over tasks, its standard error by items (that of independent tasks), and
+    the mean of what guessing gives."""
+    by = rows.groupby("step")
+    error = by["se"].agg(lambda se: np.sqrt((se**2).sum()) / len(se))
+    return by[["score", "chance"]].mean().assign(se=error)
+
+
+def _tasks(axis: Axes, rows: pd.DataFrame) -> None:
+    """Thin a line a task, thick their mean with its interval, dotted what guessing gives."""
+    if rows.empty:
+        axis.text(0.5, 0.5, "not scored", transform=axis.transAxes, ha="center", color=OTHER)
+        return
+    if len(set(rows["task"])) > 1:
+        for _, task in rows.sort_values("step").groupby("task", sort=False):
+            axis.plot(time_of(task["step"]), task["score"], color=OTHER, lw=0.4)
+    mean = of_family(rows)
+    time = time_of(mean.index)
+    axis.axhline(mean["chance"].mean(), color=INK, lw=0.8, ls=":")
+    axis.plot(time, mean["score"], color=INK, **MARKED)
+    ends = (mean["score"] + sign * 1.96 * mean["se"] for sign in (-1, 1))
+    axis.fill_between(time, *ends, color=INK, alpha=0.15, lw=0)
+
+
+def competence_lags(tables: Tables) -> Figure:
+    """How long after each family of competence each region is half-way, a panel a family."""
+    table = tables["competence_lags"].dropna(subset="lag")
+    regions, others = list(table["region"].unique()), table["family"].unique()
+    known = [family for family in FIRST if family in others]
+    names = [*known, *(family for family in others if family not in known)]
+    colours = region_colours(table["region"])
+    figure, axes = panels(1, len(names), height=0.5 + 0.22 * len(regions), sharey=True)
+    for axis, family in zip(axes[0], names, strict=True):
+        rows = table[table["family"] == family]
+        axis.axvline(0, color=OTHER, lw=0.8)
+        for row in rows.itertuples():
+            place = regions.index(row.region)
+            if row.model != MEAN:
+                axis.plot(row.lag, place + 0.22, "o", ms=2, color=OTHER)
+                continue
+            colour = colours[row.region]
+            if np.isfinite([row.low, row.high]).all():
+                axis.plot([row.low, row.high], [place] * 2, color=colour, lw=1.5)
+            axis.plot(row.lag, place, "o", ms=4.5, color=colour)
+        axis.set_title(family)
+        axis.locator_params(axis="x", nbins=5)
+    figure.supxlabel("alignment comes later by (decades of training)")
+    axes[0, 0].set_yticks(range(len(regions)), regions)
+    axes[0, 0].set_ylim(len(regions) - 0.4, -0.6)
+    return figure
