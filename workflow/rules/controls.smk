@@ -72,6 +72,8 @@ if CONFIG.controls:
             places=lambda wildcards: [
                 place for place, _ in placed_fits(wildcards.dataset)
             ],
+            kinds=CONFIG.controls.kinds,
+            draws=CONFIG.controls.draws,
             ceiling=CONFIG.controls.ceiling,
             settings=inference_settings,
             headline=HEADLINE,

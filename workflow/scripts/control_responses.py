@@ -10,12 +10,12 @@ from geomod.base.tensors import write_tensors
 from geomod.curves.settings import Settings
 from geomod.scrutiny.controls import (
     Controls,
+    contrasts_of,
     make_controls,
     noise_of,
     own_signals,
     parts_of,
     regions_of,
-    two_modules,
 )
 
 with job(snakemake.log[0], snakemake.threads):
@@ -28,12 +28,12 @@ with job(snakemake.log[0], snakemake.threads):
     if noise is None:
         logging.warning("no noise ceiling is known, so there are no controls: controls.ceiling")
     else:
-        low, high = two_modules(read_table(inputs.geometry), params.headline)
+        contrasts = contrasts_of(read_table(inputs.geometry), params.headline)
         features = (read_features(path) for path in (inputs.last, inputs.early))
         controls, reasons = make_controls(
             params.kinds,
             params.draws,
-            parts_of(*features, low, high, stimuli),
+            parts_of(*features, contrasts, stimuli),
             noise,
             params.seed,
             settings,

@@ -8,7 +8,14 @@ from geomod.base.tables import read_table, write_table
 from geomod.curves.curves import gather
 from geomod.curves.settings import Settings
 from geomod.curves.sound import sound
-from geomod.scrutiny.controls import noise_of, recovered, regions_of, sentences_on
+from geomod.scrutiny.controls import (
+    noise_of,
+    recovered,
+    recovered_profiles,
+    regions_of,
+    sentences_on,
+    together,
+)
 
 with job(snakemake.log[0], snakemake.threads):
     inputs, params = snakemake.input, snakemake.params
@@ -23,14 +30,12 @@ with job(snakemake.log[0], snakemake.threads):
     fits: dict[tuple[str, int], dict] = {}
     for (model, step), path in zip(params.places, inputs.fits, strict=True):
         fits.setdefault((model, step), {}).update(read_features(path))
-    table = recovered(
-        read_table(inputs.targets),
-        fits,
-        curves,
-        read_table(inputs.modules),
-        noise_of(ceiling, regions_of(ceiling["region"].unique(), settings), params.ceiling),
-        settings,
-        params.seed,
+    noise = noise_of(ceiling, regions_of(ceiling["region"].unique(), settings), params.ceiling)
+    known = (curves, read_table(inputs.modules))
+    told = (settings, params.seed)
+    table = together(
+        recovered(read_table(inputs.targets), fits, *known, noise, *told),
+        recovered_profiles(params.kinds, params.draws, *known, *told),
     )
     files = [inputs.targets, *inputs.fits, inputs.geometry, inputs.modules]
     origin = derived(params.provenance, files)

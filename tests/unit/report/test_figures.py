@@ -80,7 +80,10 @@ def made_up(models: tuple = MODELS, steps: tuple = STEPS) -> dict[str, pd.DataFr
     heard["verdict"] = [("plausible", "late", "silent")[k // 2] for k in range(len(heard))]
     seconds = {"region": REGIONS, "participant": people, "lag": tuple(range(-10, 11))}
     shuffled = table("shuffling", model=(*models, "time"), layer=LAYERS, region=REGIONS)
+    controls = table("controls", control=("smooth", "null"), draw=(0, 1, 2), claim=(2, 3))
+    controls["verdict"] = ["supported", "undecided"] * 6
     tables = {
+        "controls": controls,
         "competence": known,
         "contrasts": earlier,
         "lags": table("lags", **seconds),
@@ -142,7 +145,7 @@ def test_a_figure_is_whole_and_repeats_itself(name: str, tmp_path: Path) -> None
     text = {element.text for element in ET.fromstring(drawn).iter() if element.text}
     titles = {f"{model}, step {short(step)}" for model in MODELS for step in STEPS}
     named = {*MODELS, *titles, "PostTemp", "entropy centred", "x", "noise ceiling"}
-    named |= {"temporal first", "IFG: plausible"}
+    named |= {"temporal first", "IFG: plausible", "smooth"}
     assert text & named, "no model, region, contrast or variant is named"
     assert drawn == svg(name, tmp_path)
 

@@ -11,26 +11,29 @@ from geomod.base.errors import InputError
 from geomod.brain.responses import AVERAGE
 from geomod.claims.claim import Truth
 from geomod.curves.settings import Settings
-from geomod.encoding.controls import NOISE_FREE, Beside, Controls, together
+from geomod.encoding.controls import NOISE_FREE, Beside, Controls
 from geomod.encoding.scores import encode_checkpoint
 from geomod.encoding.settings import Settings as Encoding
 from geomod.ridge.engine import encode
 from geomod.scrutiny.controls import (
     COLUMNS,
     OWN,
+    Contrasts,
     Fits,
     Noise,
-    components,
+    contrasts_of,
+    leading,
     make_controls,
     noise_of,
     own_signals,
     parts_of,
     recovered,
+    recovered_profiles,
     regions_of,
     sentences_on,
+    smoother,
     summary,
-    two_modules,
-    without,
+    together,
 )
 from geomod.scrutiny.synthetic import Design, Frame, Scatter, label_modules, simulate
 
@@ -49,6 +52,12 @@ STIMULI = pd.DataFrame(
         "n_words": np.random.default_rng(5).integers(4, 15, SENTENCES),
         "n_characters": np.random.default_rng(6).integers(20, 90, SENTENCES),
     }
+)
+
+
+CONTRASTS = Contrasts(
+    modules=dict.fromkeys(LOW, 0.25) | dict.fromkeys(HIGH, -0.25),
+    curvature={1: -1.0, 8: 1.0},
 )
 
 
@@ -80,7 +89,7 @@ def noise() -> Noise:
 
 @pytest.fixture(scope="module")
 def parts() -> dict[str, np.ndarray]:
-    return parts_of(features_at(1024), features_at(8), LOW, HIGH, STIMULI)
+    return parts_of(features_at(1024), features_at(8), CONTRASTS, STIMULI)
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +113,7 @@ def fits(controls: Controls) -> Fits:
     found = {}
     for step in STEPS:
         beside = Beside(controls)
-        encode_checkpoint(features_at(step), brain, STIMULI, ceiling, FITS, beside=together(beside))
+        encode_checkpoint(features_at(step), brain, STIMULI, ceiling, FITS, beside=beside)
         found["toy-1", step] = beside.r
     return found
 
@@ -138,12 +147,48 @@ def test_the_average_correlates_with_the_signal_by_its_ceiling() -> None:
     assert one == pytest.approx(np.sqrt(0.5), abs=0.02)
 
 
-def test_what_a_part_shares_with_the_other_is_taken_out(parts: dict[str, np.ndarray]) -> None:
-    high = components([features_at(1024)[layer] for layer in HIGH])
-    np.testing.assert_allclose(high.T @ parts["low"], 0, atol=1e-8)
-    early = components([features_at(8)[layer] for layer in (*HIGH, *LOW)])
-    np.testing.assert_allclose(early.T @ parts["late"], 0, atol=1e-8)
-    assert without(np.empty((5, 0)), np.ones((5, 1))).shape == (5, 0)
+def predicted(signals: np.ndarray, layers: list[np.ndarray]) -> float:
+    """Share of the signals that ridges on these layers predict, mean over both."""
+    shares = [(signals * (smoother(x) @ signals)).sum() / (signals**2).sum() for x in layers]
+    return float(np.mean(shares))
+
+
+def test_a_part_is_what_its_blocks_predict_and_the_others_do_not(
+    parts: dict[str, np.ndarray],
+) -> None:
+    now, then = features_at(1024), features_at(8)
+    low, high = ([now[layer] for layer in layers] for layers in (LOW, HIGH))
+    assert predicted(parts["low"], low) > predicted(parts["low"], high) + 0.3
+    assert predicted(parts["high"], high) > predicted(parts["high"], low) + 0.3
+    everything = [now[layer] for layer in (*LOW, *HIGH)]
+    early = [then[layer] for layer in (*LOW, *HIGH)]
+    assert predicted(parts["early"], early) > 0.4
+    assert predicted(parts["late"], everything) > predicted(parts["late"], early) + 0.2
+    assert predicted(parts["straight"], [now[8]]) > predicted(parts["straight"], [now[1]]) + 0.2
+
+
+def test_a_smoother_is_the_ridge_and_leading_signals_its_eigenvectors() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((40, 5))
+    z = (x - x.mean(axis=0)) / x.std(axis=0)
+    np.testing.assert_allclose(smoother(x), z @ np.linalg.inv(z.T @ z + 40 * np.eye(5)) @ z.T)
+    best = leading(smoother(x))
+    assert best.shape == (40, 5)  # no more than are predicted at all
+    weights = np.linalg.eigvalsh(smoother(x))[-5:]
+    np.testing.assert_allclose(best.T @ best, np.diag(weights**2), atol=1e-12)
+    assert leading(np.zeros((40, 40))).shape == (40, 0)
+
+
+def test_a_control_made_from_a_layer_is_found_in_that_layer(noise: Noise) -> None:
+    layers = features_at(1024)
+    for layer in (2, 7):
+        others = [smoother(layers[k]) for k in range(1, LAYERS + 1) if k != layer]
+        part = {"length": leading(smoother(layers[layer]) - np.mean(others, axis=0))}
+        made, _ = make_controls(["length"], 1, part, noise, seed=0)
+        stack = np.stack([layers[k] for k in range(1, LAYERS + 1)])
+        found = encode(stack, made.matrix, alphas=FITS.alphas, folds=4, inner_folds=3, seed=0)
+        average = (made.targets["participant"] == AVERAGE).to_numpy()
+        assert found.score[:, average].mean(axis=1).argmax() + 1 == layer
 
 
 def test_length_is_length_and_null_is_nothing(controls: Controls) -> None:
@@ -151,9 +196,9 @@ def test_length_is_length_and_null_is_nothing(controls: Controls) -> None:
     of = {kind: controls.matrix[:, free & (controls.targets["control"] == kind)]
           for kind in ("length", "null", "smooth")}  # fmt: skip
     lengths = np.column_stack([np.ones(SENTENCES), STIMULI[["n_words", "n_characters"]]])
-    left = without(of["length"], lengths)
-    np.testing.assert_allclose(left, 0, atol=1e-9)
-    assert np.abs(without(of["smooth"], lengths)).max() > 0.5
+    onto = lengths @ np.linalg.pinv(lengths)
+    np.testing.assert_allclose(of["length"] - onto @ of["length"], 0, atol=1e-9)
+    assert np.abs(of["smooth"] - onto @ of["smooth"]).max() > 0.5
     assert not of["null"].any()
     np.testing.assert_allclose(of["smooth"].std(axis=0), 1)
 
@@ -252,7 +297,7 @@ def test_a_file_of_own_responses_is_read_in_the_order_of_the_sentences(tmp_path:
 
 
 def test_a_kind_without_anything_to_make_it_from_is_skipped_with_a_reason(noise: Noise) -> None:
-    parts = parts_of(features_at(1024), None, [], HIGH, STIMULI)
+    parts = parts_of(features_at(1024), None, Contrasts(), STIMULI)
     made, reasons = make_controls(["smooth", "late", OWN, "null"], 1, parts, noise, 0)
     assert set(made.targets["control"]) == {"null"}
     assert reasons["smooth"] == "nothing to make it from: low"
@@ -265,10 +310,10 @@ def test_a_kind_without_anything_to_make_it_from_is_skipped_with_a_reason(noise:
 def test_layers_that_are_not_finite_are_no_part_of_a_control(parts: dict[str, np.ndarray]) -> None:
     broken = features_at(1024)
     broken[5] = np.full_like(broken[5], np.nan)
-    found = parts_of(broken, features_at(8), LOW, HIGH, STIMULI)
+    found = parts_of(broken, features_at(8), CONTRASTS, STIMULI)
     assert all(np.isfinite(part).all() for part in found.values())
     without_it = {layer: x for layer, x in features_at(1024).items() if layer != 5}
-    expected = parts_of(without_it, features_at(8), LOW, HIGH, STIMULI)
+    expected = parts_of(without_it, features_at(8), CONTRASTS, STIMULI)
     np.testing.assert_allclose(found["low"], expected["low"])
 
 
@@ -303,5 +348,29 @@ def test_low_and_high_blocks_are_those_of_the_checkpoint() -> None:
     ]
     geometry = pd.DataFrame(rows, columns=["layer", "metric", "variant", "item_id", "value"])
     variants = {"entropy": "raw", "curvature": "hosseini"}
-    assert two_modules(geometry, variants) == ([1, 2], [3, 4, 5])
-    assert two_modules(geometry.assign(value=np.nan), variants) == ([], [])
+    found = contrasts_of(geometry, variants)
+    assert found.modules == pytest.approx({1: 0.5, 2: 0.5, 3: -1 / 3, 4: -1 / 3, 5: -1 / 3})
+    assert sum(abs(weight) for weight in found.curvature.values()) == pytest.approx(2)
+    assert found.curvature[2] > 0 > found.curvature[3]  # less, and more curved than a parabola
+    assert contrasts_of(geometry.assign(value=np.nan), variants) == Contrasts()
+
+
+def test_steps_and_slopes_as_wide_as_the_models_own_are_told_apart() -> None:
+    scatter = Scatter(0.3, 0.05, 0.02, 0.5, 0.0)
+    frames = tuple(Frame(f"toy-{n}", 10.0**n, (64, 256, 1024), 12) for n in (6, 7))
+    design = Design(frames, REGIONS, 3, scatter, scatter, 0.1)
+    curves = simulate(design, Truth(), np.random.default_rng(3))
+    found = recovered_profiles(["stepped", "null", "graded"], 4, curves, pd.DataFrame(), QUICK)
+    assert list(found.columns) == COLUMNS
+    assert set(found["claim"]) == {1}
+    supported = (found["verdict"] == "supported").groupby(found["control"]).sum()
+    assert supported["stepped"] >= 3
+    assert supported["graded"] == 0
+    assert found.loc[found["control"] == "graded", "recovered"].all()
+    assert found.loc[found["control"] == "stepped", "recovered"].sum() >= 3
+    lines = dict(sentences_on(together(found, found.iloc[:0])))
+    said = f"(stepped) in {supported['stepped']} of 4 draws, and a smooth profile in 0 of 4."
+    assert said in lines[1]
+    short = [replace(c, layers=c.layers[:3], metrics={k: v[:, :3] for k, v in c.metrics.items()})
+             for c in curves]  # fmt: skip
+    assert recovered_profiles(["stepped"], 1, short, pd.DataFrame(), QUICK).empty

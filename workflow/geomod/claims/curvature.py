@@ -24,6 +24,7 @@ from geomod.claims.claim import (
 from geomod.coupling.mixed import leave_one_size_out, long_table, mixed_model
 from geomod.coupling.other_tests import CIRCULAR, CURVES_TESTS, CurvesTest, pooled_p
 from geomod.coupling.paper import correlations, of_network
+from geomod.coupling.trends import beyond_trends
 from geomod.coupling.within_depth import Pair, depth_degree, depth_waves, mean_effect, within_depth
 from geomod.curves.curves import NORM, Curves
 from geomod.curves.estimates import (
@@ -48,7 +49,7 @@ def find(evidence: Evidence, metric: str = "curvature") -> Finding:
     details: Details = _beside(evidence) if evidence.beside else {}
     if not pairs:
         return Finding(None, "no model has three steps and three blocks with scores", details)
-    z, null, by_model = effects(evidence, pairs)
+    z, _, by_model = effects(evidence, pairs)
     details["models"] = [
         {"model": model, "partial_r": math.tanh(value), "se_z": se}
         for model, (value, se) in zip(pairs, by_model, strict=True)
@@ -60,8 +61,37 @@ def find(evidence: Evidence, metric: str = "curvature") -> Finding:
     waves = [depth_waves(x).shape[1] for x, _ in pairs.values()]
     freedom = sum(n for n, keep in zip(waves, known, strict=True) if keep)
     low, high = t_interval(z, se, freedom, settings.alpha)
-    p = permutation_p(z, null)
-    return Finding(Estimate(math.tanh(z), math.tanh(low), math.tanh(high), p), "", details)
+    raw = [(x, y) for x, y in raw_pairs(evidence, metric).values()]
+    beyond, p = beyond_trends(raw, settings.permutations, evidence.rng("trends"))
+    against = "beyond ends that stand apart the effect points the other way"
+    return Finding(
+        Estimate(math.tanh(z), math.tanh(low), math.tanh(high), p),
+        "",
+        details,
+        against if z * beyond < 0 else "",
+    )
+
+
+def raw_pairs(
+    evidence: Evidence,
+    metric: str,
+    regions: tuple[str, ...] = (),
+    given: Sequence[str] = (),
+) -> dict[str, tuple[Array, ...]]:
+    """Geometry, score and controls at whole steps, of the models that have enough of them.
+
+    The score is the network's, or that of `regions`; controls are those named by `given`.
+    """
+    pairs = {}
+    for c in evidence.curves:
+        x, y = c.metrics[metric], c.of(regions or network_of(c, evidence.settings))
+        if not set(given) <= set(c.controls):
+            continue
+        arrays = (x, y, *(c.controls[name] for name in given))
+        rows = np.all([np.isfinite(a).all(axis=1) for a in arrays], axis=0)
+        if rows.sum() >= 3 and x.shape[1] - depth_degree(x.shape[1]) >= 3:
+            pairs[c.model] = tuple(a[rows] for a in arrays)
+    return pairs
 
 
 def controlled_pairs(
@@ -70,23 +100,14 @@ def controlled_pairs(
     regions: tuple[str, ...] = (),
     given: Sequence[str] = (),
 ) -> dict[str, Pair]:
-    """Geometry and score, step and depth held fixed, of the models that have enough of both.
+    """Geometry and score, step and depth held fixed, and the controls named by `given` too.
 
-    The score is the network's, or that of `regions`. The controls named by `given` are held fixed
-    too; what is the same for all layers of a checkpoint, such as its loss, is so with the step.
+    What is the same for all layers of a checkpoint, such as its loss, is held fixed with the step.
     """
-    pairs = {}
-    for c in evidence.curves:
-        x, y = c.metrics[metric], c.of(regions or network_of(c, evidence.settings))
-        if not set(given) <= set(c.controls):
-            continue
-        controls = [c.controls[name] for name in given]
-        rows = np.all([np.isfinite(a).all(axis=1) for a in (x, y, *controls)], axis=0)
-        if rows.sum() < 3 or x.shape[1] - depth_degree(x.shape[1]) < 3:
-            continue
-        controls = [control[rows] for control in controls]
-        pairs[c.model] = (within_depth(x[rows], controls), within_depth(y[rows], controls))
-    return pairs
+    return {
+        model: (within_depth(x, controls), within_depth(y, controls))
+        for model, (x, y, *controls) in raw_pairs(evidence, metric, regions, given).items()
+    }
 
 
 def effects(evidence: Evidence, pairs: Mapping[str, Pair]) -> tuple[float, Array, Array]:

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from geomod.claims.claim import Claim, Details, Estimate, Evidence, Finding, Truth, in_details
-from geomod.coupling.within_depth import mean_effect
+from geomod.coupling.trends import beyond_trends
 from geomod.curves.curves import Curves
-from geomod.curves.estimates import mean_and_se, network_of, permutation_p, t_interval
+from geomod.curves.estimates import mean_and_se, network_of, t_interval
 from geomod.modules.low_high import (
     LateContrast,
     beyond_depth,
@@ -44,8 +44,7 @@ def find(evidence: Evidence) -> Finding:
     draws, sliding = settings.permutations, [each.sliding for each in found]
     details[SLIDING_LABELS] = combined_p(sliding, draws, evidence.rng("claim 2", SLIDING_LABELS))
     pairs = [each.pair for each in found if each.pair is not None]
-    z, null, _ = mean_effect(pairs, draws, evidence.rng("claim 2"))
-    p = permutation_p(z, null)
+    z, p = beyond_trends(pairs, draws, evidence.rng("claim 2"))
     same_people = len({c.participants for c in curves}) == 1
     if same_people and all(len(each.people) > 1 for each in found):
         people = np.mean([each.people for each in found], axis=0)

@@ -114,6 +114,23 @@ def depth_waves(values: Array) -> Array:
     return dct(values, norm="ortho", axis=1)[:, depth_degree(layers) + 1 :]
 
 
+def waves_beyond(basis: Array) -> Array:
+    """Waves over depth that `basis` [layers, q] leaves, orthonormal: [layers, layers − q].
+
+    Cosines in the order of their frequency, each without what those before and the basis have of
+    it: those of `depth_waves`, but for its parabola.
+    """
+    layers, q = basis.shape
+    rest, _ = np.linalg.qr(basis)
+    for wave in dct(np.eye(layers), norm="ortho", axis=0)[1:]:
+        left = wave - rest @ (rest.T @ wave)
+        left -= rest @ (rest.T @ left)  # once more, for what rounding left
+        size = np.linalg.norm(left)
+        if size > 1e-6 and rest.shape[1] < layers:
+            rest = np.column_stack([rest, left / size])
+    return rest[:, q:]
+
+
 def wave_error(pair: Pair) -> float:
     """Standard error of Fisher's z of a pair of residual arrays, waves being independent.
 
@@ -140,7 +157,11 @@ def wave_null(pair: Pair, draws: int, rng: np.random.Generator) -> tuple[float, 
     size, so that nothing is assumed about the likeness of neighbours: only that, where
     predictor and outcome are unrelated, their waves agree in sign by chance.
     """
-    x, y = (depth_waves(values) for values in pair)
+    return signs_flipped(depth_waves(pair[0]), depth_waves(pair[1]), draws, rng)
+
+
+def signs_flipped(x: Array, y: Array, draws: int, rng: np.random.Generator) -> tuple[float, Array]:
+    """Correlation of waves [steps, waves], and with the sign of each drawn anew."""
     norm = np.linalg.norm(x) * np.linalg.norm(y)
     if norm == 0 or x.shape[1] < 2:
         return np.nan, np.full(draws, np.nan)

@@ -3,7 +3,7 @@
 The contrast is the mean score of the `low` blocks minus that of the `high` ones. Its interval
 speaks about participants, sentences and checkpoints, its test about layers: a run of deep layers
 may score high for being deep. The test therefore asks for what the labels say beyond a smooth
-trend over depth (`labels_and_score`); sliding the labels along the depth, runs intact, is reported
+trend over depth (`coupling.trends`); sliding the labels along the depth, runs intact, is reported
 beside it.
 """
 
@@ -151,16 +151,16 @@ def combined_p(nulls: list[Array], draws: int, rng: np.random.Generator) -> floa
 
 
 def labels_and_score(score: Array, low: Array) -> Pair | None:
-    """Labels and score [steps, layers] without step and smooth depth, where both are whole."""
+    """Labels and score [steps, layers] where both are whole; None where depth leaves nothing."""
     whole = np.isfinite(score).all(axis=1) & np.isfinite(low).all(axis=1)
     if not whole.any() or score.shape[1] - depth_degree(score.shape[1]) < 3:
         return None
-    return within_depth(low[whole]), within_depth(score[whole])
+    return low[whole], score[whole]
 
 
 def beyond_depth(pair: Pair) -> float:
-    """The contrast that a smooth trend over depth does not explain: slope of score on labels."""
-    low, score = pair
+    """The contrast that a parabola over depth does not explain: slope of score on labels."""
+    low, score = map(within_depth, pair)
     power = float((low**2).sum())
     return float((low * score).sum()) / power if power > 0 else np.nan
 

@@ -24,14 +24,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp, softmax
 
+from geomod.coupling.trends import DECAYS
 from geomod.curves.curves import relative_depth
 from geomod.modules.clusters import standardize
 
 Array = NDArray[np.float64]
 
-# Of Gaussian fields and of ends, as a share of the depth; scatter as a share of the variance.
+# Of Gaussian fields, as a share of the depth; scatter as a share of the variance.
 LENGTHS = (0.1, 0.15, 0.22, 0.33, 0.5, 0.8)
-DECAYS = (0.03, 0.06, 0.12, 0.25)
 SCATTERS = (0.001, 0.01, 0.05, 0.15, 0.4, 1.0)
 # Below this a trend over depth and a scatter about it cannot both be estimated.
 FEWEST_LAYERS = 4

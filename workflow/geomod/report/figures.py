@@ -16,7 +16,7 @@ from geomod.report.lags import lags
 from geomod.report.plates import ways
 from geomod.report.plates.brain import brain
 from geomod.report.plates.judged import contrasts, forest, multiverse
-from geomod.report.plates.known import planted
+from geomod.report.plates.known import controls, planted
 from geomod.report.plates.language import competence, competence_lags
 from geomod.report.plates.layers import low_high, modules
 from geomod.report.plates.link import coupling, scale
@@ -65,6 +65,7 @@ FIGURES: Mapping[str, Callable[[Tables], Figure]] = {
     "in_time": in_time,
     "competence_lags": competence_lags,
     "planted": planted,
+    "controls": controls,
 }
 # Those that show entropy and curvature say where the first token decides them.
 OF_GEOMETRY = ("geometry", "modules", "low_high", "coupling", "multiverse")

@@ -433,4 +433,13 @@ GALLERY = {
         (),
         nonempty("a simulated brain, whose answers are known", "recovery"),
     ),
+    "controls": Plate(
+        "What the claims say of known answers",
+        "Controls are responses, or for claim 1 profiles over depth, whose answer is known, made "
+        "from this run's own features with its own noise. Bars: shares of their draws by verdict. "
+        "Beside each stands what is planted, mean over draws: blue is power where that is on the "
+        "paper's side, and a false positive in `null` and `graded`, where nothing is.",
+        ("controls",),
+        nonempty("a section `controls` in the config", "controls"),
+    ),
 }

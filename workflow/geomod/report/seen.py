@@ -305,6 +305,19 @@ def _hierarchy(tables: Tables) -> str:
     return f"Spatial score of the best layers at the last step: {_each(words)}."
 
 
+def _controls(tables: Tables) -> str:
+    table = tables["controls"]
+    found = table.assign(found=table["verdict"] == "supported").groupby("claim")
+    words = {
+        f"claim {claim}": ", ".join(
+            f"{kind} {int(each.sum())} of {len(each)}"
+            for kind, each in rows.groupby("control", sort=False)["found"]
+        )
+        for claim, rows in found
+    }
+    return f"Draws in which the claim is supported: {_each(words)}."
+
+
 def _competence(tables: Tables) -> str:
     table = tables["competence"]
 
@@ -405,4 +418,5 @@ SEEN: Mapping[str, Callable[[Tables], str]] = {
     "in_time": _in_time,
     "competence_lags": _competence_lags,
     "planted": _planted,
+    "controls": _controls,
 }

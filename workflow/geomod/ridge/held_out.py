@@ -63,7 +63,7 @@ def held_out_gains(
         return Gains(nothing, nothing, nothing)
     if single(blocks):
         return _gains_of_rows(factor, y, alphas, memory_mb, dtype)
-    if _refits(factor, blocks):
+    if refits(factor, blocks):
         dtype = torch.float64
     z = product(factor.u.to(dtype).T, y.to(dtype))
     gains = torch.zeros(len(alphas), y.shape[1], dtype=torch.float64, device=y.device)
@@ -106,7 +106,7 @@ def held_out_predictions(
             yield block.rows[None], block.scored, some, p[:, None]
 
 
-def _refits(factor: Factor, blocks: list[Block]) -> bool:
+def refits(factor: Factor, blocks: list[Block]) -> bool:
     """Whether to fit again without a block: where the features make the smaller problem."""
     return len(factor.s) <= min(map(len, blocks))
 
@@ -127,7 +127,7 @@ def _by_block(
         filled = z - product(rows.T, mean_error(y, block.rows).to(z.dtype))
         for start in range(0, len(alphas), together):
             some = places[start : start + together]
-            if _refits(factor, blocks):
+            if refits(factor, blocks):
                 p, size = _refitted(factor, rows, alphas[some], filled)
                 pivot = torch.ones_like(alphas[some])
             else:
@@ -202,17 +202,26 @@ def _predicted(
 def _refitted(factor: Factor, u: Tensor, alphas: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
     """The same by fitting again, where features are fewer than the block's rows.
 
-    The covariance of the other rows is that of all rows without the block's share, about the other
-    rows' mean m.
+    A row errs by rounding as in `_predicted`, whose third result is 1 here.
+    """
+    rows, moments, s = refit(factor, u, z)
+    weights = moments[:, None] / (s[:, None] + alphas)[:, :, None]
+    p = rows @ weights.flatten(start_dim=1)
+    return p.view(len(u), len(alphas), -1).transpose(0, 1), z.norm(dim=0).expand(len(alphas), -1)
+
+
+def refit(factor: Factor, u: Tensor, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """A block's rows and the moments of targets in the principal components of the other rows.
+
+    Together with the components' eigenvalues s: p = rows (moments / (s + α)). The covariance of the
+    other rows is that of all rows without the block's share, about the other rows' mean m.
     """
     x, others = u * factor.s.sqrt(), len(factor.u) - len(u)
     m = -x.sum(dim=0) / others
     covariance = factor.s.diag() - x.T @ x - others * m[:, None] * m
     s, v = torch.linalg.eigh(covariance)
-    moments = v.T @ (factor.s.sqrt()[:, None] * z)
-    weights = moments[:, None] / (s.clamp(min=0)[:, None] + alphas)[:, :, None]
-    p = (x - m) @ v @ weights.flatten(start_dim=1)
-    return p.view(len(u), len(alphas), -1).transpose(0, 1), z.norm(dim=0).expand(len(alphas), -1)
+    moments = (v.T * factor.s.sqrt()).to(z.dtype) @ z
+    return (x - m) @ v, moments, s.clamp(min=0)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """What penalties save for thousands of targets, where to apply a matrix to each is the cost.
 
 The matrix of a penalty, z ↦ p, predicts held-out rows (`held_out.py`). It is made in float64,
-and applied to all targets in float32.
+and applied to all targets in float32. Where features are fewer than the rows that are held out, p
+itself is never made: 2⟨e, p⟩ − |p|² is a quadratic form in the weights of the refit's components.
 """
 
 import torch
@@ -15,6 +16,8 @@ from geomod.ridge.held_out import (
     affordable,
     fit_in,
     mean_error,
+    refit,
+    refits,
     roots,
     single,
     spectral_weights,
@@ -38,6 +41,8 @@ def gains_of_many(
     factor: Factor, y: Tensor, alphas: Tensor, blocks: list[Block], memory_mb: float
 ) -> Gains:
     """`held_out_gains` of thousands of targets, in float32."""
+    if refits(factor, blocks):
+        return _gains_of_refits(factor, y, alphas, blocks)
     gains = torch.zeros(len(alphas), y.shape[1], dtype=torch.float64, device=y.device)
     power = torch.zeros_like(gains)
     u = factor.u.to(y.dtype)
@@ -59,5 +64,30 @@ def gains_of_many(
                 p = product(stacked, filled[:, t]).view(len(some), block.scored, -1)
                 gains[some, t] += 2 * (error[:, t] * p).sum(dim=1)
                 power[some, t] += p.square_().sum(dim=1)
+    rounding = FLOAT32_ROUNDING * (power + y.double().norm(dim=0) * power.sqrt())
+    return Gains(gains - power, rounding, torch.zeros_like(gains))
+
+
+def _gains_of_refits(factor: Factor, y: Tensor, alphas: Tensor, blocks: list[Block]) -> Gains:
+    """The same from fits to the other rows, in the basis of their own principal components.
+
+    With rows p = A v, v = moments / (s + α): 2⟨e, p⟩ − |p|² = v'(2A'e − A'A v).
+    """
+    gains = torch.zeros(len(alphas), y.shape[1], dtype=torch.float64, device=y.device)
+    power = torch.zeros_like(gains)
+    z = product(factor.u.to(y.dtype).T, y)
+    for block in blocks:
+        error = mean_error(y, block.rows)
+        filled = z - product(factor.u[block.rows].to(y.dtype).T, error)
+        rows, moments, s = refit(factor, factor.u[block.rows], filled)
+        rows = rows[: block.scored]
+        twice = 2 * product(rows.to(y.dtype).T, error[: block.scored])
+        gram = (rows.T @ rows).to(y.dtype)
+        for k, alpha in enumerate(alphas):
+            v = moments / (s + alpha).to(y.dtype)[:, None]
+            own = product(gram, v)
+            power[k] += (own * v).sum(dim=0)
+            gains[k] += (twice * v).sum(dim=0)
+    power = power.clamp(min=0)
     rounding = FLOAT32_ROUNDING * (power + y.double().norm(dim=0) * power.sqrt())
     return Gains(gains - power, rounding, torch.zeros_like(gains))

@@ -4,30 +4,36 @@ A *control* is what participants would have shown had their regions answered to 
 features of some blocks, of an early step, the length of a sentence, nothing at all. Its responses
 are further columns of the fits that are made anyway, so that one factorization of a layer serves
 all of them (`encoding/controls.py`). They then go through curves, modules and claims as real ones
-do; what the same statistics give for the noise-free signal is the truth (`recovered`).
+do; what the same statistics give for the noise-free signal is the truth (`recovered`). Claim 1,
+which no response changes, has controls of its own (`profiles.py`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.linalg import eigh
 
 from geomod.base.errors import InputError
 from geomod.base.sheets import read_sheet, require_columns
 from geomod.brain.responses import AVERAGE
 from geomod.claims.claim import Claim, Evidence, Finding
 from geomod.claims.judge import judge
+from geomod.claims.modularization import MODULARIZATION
 from geomod.claims.registry import CLAIMS
+from geomod.coupling.within_depth import within_depth
 from geomod.curves.curves import Curves, mean_ignoring_nan
 from geomod.curves.estimates import rng_of
 from geomod.curves.settings import Settings
 from geomod.encoding.controls import NOISE_FREE, TARGET, Controls
 from geomod.geometry.measuring import summarize
 from geomod.modules.partition import layer_points, split
+from geomod.scrutiny.profiles import GRADED, PROFILES, STEPPED, drawn
 
 Array = NDArray[np.float64]
 
@@ -35,6 +41,7 @@ Array = NDArray[np.float64]
 KINDS: dict[str, tuple[str, str]] = {
     "smooth": ("low", "low"),
     "rough": ("high", "high"),
+    "straight": ("straight", "straight"),
     "early": ("early", "early"),
     "late": ("late", "late"),
     "temporal_first": ("early", "late"),
@@ -43,6 +50,9 @@ KINDS: dict[str, tuple[str, str]] = {
 }
 OWN = "own"  # the kind that comes from a file
 NULL = "null"
+
+Features = Mapping[int, NDArray[Any]]  # layer → [sentences, width]
+COLUMNS_OF_PART = 10  # signals of a part, of which a region's is a mix
 
 # (model, step) → layer → Pearson r [folds, targets], as `encoding.controls.Beside` leaves them.
 Fits = Mapping[tuple[str, int], Mapping[int, NDArray[Any]]]
@@ -106,15 +116,35 @@ def regions_of(measured: Sequence[str], settings: Settings) -> list[str]:
     return sorted(set(measured) & named if known else set(measured))
 
 
-def two_modules(geometry: pd.DataFrame, variants: Mapping[str, str]) -> tuple[list[int], list[int]]:
-    """The blocks of low and those of high complexity of one checkpoint, from its sentences."""
+@dataclass(frozen=True)
+class Contrasts:
+    """Layer → weight, by the geometry of one checkpoint: what claims 2 and 4 set against alignment.
+
+    `modules`: blocks of low against those of high complexity. `curvature`: blocks that are less
+    curved than their depth lets expect against those that are more.
+    """
+
+    modules: Mapping[int, float] = field(default_factory=dict)
+    curvature: Mapping[int, float] = field(default_factory=dict)
+
+
+def contrasts_of(geometry: pd.DataFrame, variants: Mapping[str, str]) -> Contrasts:
+    """The contrasts of one checkpoint, from its sentences; empty where there is none."""
     blocks = summarize(geometry[geometry["layer"] > 0]).assign(step=0)
     layers, _, points = layer_points(blocks, variants["entropy"], variants["curvature"])
     if not len(points):
-        return [], []
-    labels = split(points[-1], 2)
-    high = labels == labels.max()
-    return [*map(int, layers[~high])], [*map(int, layers[high])]
+        return Contrasts()
+    low = split(points[-1], 2) == 0
+    modules = low / low.sum() - ~low / max((~low).sum(), 1)
+    straight = -within_depth(points[-1][None, :, 1])[0]
+    size = np.abs(straight).sum() / 2
+    return Contrasts(
+        *(
+            dict(zip(map(int, layers), map(float, weights), strict=True))
+            for weights, known in ((modules, ~low.all()), (straight / (size or 1.0), size > 0))
+            if known
+        )
+    )
 
 
 def own_signals(path: str | Path, stimuli: pd.DataFrame) -> pd.DataFrame:
@@ -139,56 +169,61 @@ def own_signals(path: str | Path, stimuli: pd.DataFrame) -> pd.DataFrame:
 
 
 def parts_of(
-    last: Mapping[int, NDArray[Any]],
-    early: Mapping[int, NDArray[Any]] | None,
-    low: Sequence[int],
-    high: Sequence[int],
-    stimuli: pd.DataFrame,
+    last: Features, early: Features | None, contrasts: Contrasts, stimuli: pd.DataFrame
 ) -> dict[str, Array]:
     """What signals are made from, [sentences, columns] by name; a part that nothing is in is out.
 
-    `last` and `early` give layer → features of the last and of an early step, `low` and `high` are
-    the blocks of the two modules. Each part is orthogonal to what its counterpart explains, but for
-    `early`: what was there early may well have stayed.
+    `last` and `early` give layer → features of the last and of an early step, `contrasts` are those
+    of the last. Each part is what some features predict better than others do (`leading`).
     """
-    whole = {layer: values for layer, values in last.items() if np.isfinite(values).all()}
-    blocks = {
-        name: components([whole[layer] for layer in layers if layer in whole])
-        for name, layers in (("low", low), ("high", high), ("all", sorted(set(last) - {0})))
-    }
-    before = components(
-        [v for layer, v in sorted((early or {}).items()) if layer > 0 and np.isfinite(v).all()]
+    last, early = (
+        {layer: x for layer, x in sorted((step or {}).items()) if layer and np.isfinite(x).all()}
+        for step in (last, early)
     )
+    smoothers = {layer: smoother(x) for layer, x in last.items()}
+    empty = np.zeros((len(stimuli), len(stimuli)))
+    before = sum(map(smoother, early.values()), empty) / max(len(early), 1)
+    after = sum(smoothers.values(), empty) / max(len(last), 1)
+
+    def against(weights: Mapping[int, float]) -> Array:
+        return sum((w * smoothers[k] for k, w in weights.items() if k in smoothers), empty)
+
+    modules = against(contrasts.modules)
     parts = {
-        "low": without(blocks["low"], blocks["high"]),
-        "high": without(blocks["high"], blocks["low"]),
-        "early": before,
-        "late": without(blocks["all"], before),
+        "low": leading(modules),
+        "high": leading(-modules),
+        "straight": leading(against(contrasts.curvature)),
+        "early": leading(before),
+        "late": leading(after - before if early else empty),
         "length": stimuli[["n_words", "n_characters"]].to_numpy(dtype=float),
     }
-    if not before.shape[1]:
-        del parts["early"], parts["late"]
     return {name: part for name, part in parts.items() if varies(part).any()}
 
 
-def components(layers: Sequence[NDArray[Any]]) -> Array:
-    """Leading principal components of standardized layers side by side, a tenth of the rows.
+def smoother(features: NDArray[Any]) -> Array:
+    """What a ridge on these features predicts of responses to the same sentences: [n, n].
 
-    More of them would explain all rows of whatever they are held against.
+    The penalty is the mean over features of their variance: of a direction with as much, half
+    is predicted.
     """
-    if not layers:
-        return np.empty((0, 0))
-    wide = np.concatenate([standardized(np.asarray(x, dtype=np.float64)) for x in layers], axis=1)
-    u, s, _ = np.linalg.svd(wide / np.sqrt(wide.shape[1]), full_matrices=False)
-    count = min(len(wide) // 10, int((s > 1e-6 * s.max(initial=0)).sum()))
-    return np.asarray(u[:, :count] * s[:count])
+    x = standardized(np.asarray(features, dtype=np.float64))
+    u, s, _ = np.linalg.svd(x, full_matrices=False)
+    weights = s**2 / (s**2 + len(x))
+    return np.asarray((u * weights) @ u.T)
 
 
-def without(part: Array, other: Array) -> Array:
-    """What the columns of the other part do not explain of the columns of this one."""
-    if not part.size or not other.size:
-        return part
-    return np.asarray(part - other @ np.linalg.lstsq(other, part, rcond=None)[0])
+def leading(contrast: Array) -> Array:
+    """What a contrast of smoothers C predicts best: `COLUMNS_OF_PART` signals at most.
+
+    y'Cy, the weighted mean of what is predicted of y, is largest for the leading eigenvectors of C.
+    Each has the length of its eigenvalue, so that a mix leans on the best of them.
+    """
+    n = len(contrast)
+    if not contrast.any():
+        return np.empty((n, 0))
+    values, vectors = eigh(contrast, subset_by_index=(max(n - COLUMNS_OF_PART, 0), n - 1))
+    there = values > 1e-9
+    return np.asarray(vectors[:, there] * values[there])
 
 
 def standardized(values: Array) -> Array:
@@ -224,10 +259,12 @@ def make_controls(
     targets, columns, reasons = [], [], {}
     sentences = len(next(iter(parts.values()))) if parts else len(own) if own is not None else 0
     for kind in kinds:
+        if kind in PROFILES:
+            continue
         if kind != OWN and kind not in KINDS:
             raise InputError(
-                f"controls.kinds: {kind!r} is none of {', '.join([*KINDS, OWN])}"
-            )  # fmt: skip
+                f"controls.kinds: {kind!r} is none of {', '.join([*KINDS, *PROFILES, OWN])}"
+            )
         missing = _missing(kind, parts, own)
         if missing:
             reasons[kind] = missing
@@ -299,7 +336,7 @@ def recovered(
     every score; 0 where nothing was planted. A control is recovered where the interval covers that
     and the verdicts agree: both are *supported*, or neither is.
     """
-    settings = settings or Settings()
+    settings = quick(settings or Settings())
     if noise is None or targets.empty:
         return pd.DataFrame(columns=COLUMNS)
     chosen = [claim for claim in claims if claim.of_responses and claim.askable(real)]
@@ -322,12 +359,48 @@ def recovered(
         for claim, found, known in zip(chosen, said, truth, strict=True):
             nothing = control == NULL
             planted = 0.0 if nothing else _number(known["estimate"])
-            low, high = found["interval"] or (np.nan, np.nan)
             wanted = not nothing and known["verdict"] == "supported"
-            agree = wanted == (found["verdict"] == "supported")
-            row = (control, draw, claim.number, planted, _number(found["estimate"]), low, high)
-            rows.append((*row, found["verdict"], agree and low <= planted <= high))
+            rows.append((control, draw, *_row(claim, found, planted, wanted)))
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def recovered_profiles(
+    kinds: Sequence[str],
+    draws: int,
+    real: Sequence[Curves],
+    modules: pd.DataFrame,
+    settings: Settings | None = None,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """The same of the kinds that are profiles over depth, and of claim 1, judged by itself.
+
+    A `graded` profile has no step whose height could come back: `planted` is NaN, and recovered is
+    what is not *supported*.
+    """
+    settings = quick(settings or Settings())
+    rows = []
+    for kind, draw in product([kind for kind in kinds if kind in PROFILES], range(draws)):
+        curves, height = drawn(real, kind, draw, seed)
+        if curves:
+            finding = _find(MODULARIZATION, curves, settings, seed, modules)
+            (found,) = judge([(MODULARIZATION, finding)], settings.alpha)
+            rows.append((kind, draw, *_row(MODULARIZATION, found, height, kind == STEPPED)))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def quick(settings: Settings) -> Settings:
+    """Fewer random draws: of many controls, p need only be known well enough to compare with α."""
+    most = {"permutations": 399, "bootstrap": 100, "null_draws": 99}
+    return replace(settings, **{name: min(getattr(settings, name), n) for name, n in most.items()})
+
+
+def _row(claim: Claim, found: Mapping[str, Any], planted: float, wanted: bool) -> tuple[Any, ...]:
+    """Columns from `claim` on; `wanted` is whether the verdict should be *supported*."""
+    low, high = found["interval"] or (np.nan, np.nan)
+    covered = low <= planted <= high or np.isnan(planted)
+    agree = wanted == (found["verdict"] == "supported")
+    told = (claim.number, planted, _number(found["estimate"]), low, high, found["verdict"])
+    return (*told, agree and covered)
 
 
 def _number(value: float | None) -> float:
@@ -383,6 +456,12 @@ def _with_scores(
     )
 
 
+def together(*tables: pd.DataFrame) -> pd.DataFrame:
+    """Tables of controls on top of one another; those without rows do not count."""
+    known = [table for table in tables if len(table)]
+    return pd.concat(known, ignore_index=True) if known else pd.DataFrame(columns=COLUMNS)
+
+
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """A row a control and claim: of how many draws it says what (columns `SUMMARY`).
 
@@ -406,18 +485,19 @@ def sentences_on(table: pd.DataFrame) -> Iterator[tuple[int, str]]:
     Planted is, per claim, the control whose noise-free effect is largest on the claim's side.
     """
     told = summary(table)
-    for claim in (claim for claim in CLAIMS if claim.of_responses):
+    for claim in CLAIMS:
         rows = told[told["claim"] == claim.number].set_index("control")
         if rows.empty:
             continue
-        effect = (claim.direction * rows["planted"]).drop(NULL, errors="ignore").dropna()
+        effect = (claim.direction * rows["planted"]).drop([NULL], errors="ignore").dropna()
         parts = []
         if len(effect) and effect.max() > 0:
             best = effect.idxmax()
             size, found, draws = (rows.loc[best, c] for c in ("planted", "supported", "draws"))
             parts.append(f"a planted effect of {size:.2g} ({best}) in {found} of {draws} draws")
-        if NULL in rows.index:
-            found, draws = (rows.loc[NULL, c] for c in ("supported", "draws"))
-            parts.append(f"a null in {found} of {draws}")
+        for nothing in rows.index.intersection([NULL, GRADED]):
+            found, draws = (rows.loc[nothing, c] for c in ("supported", "draws"))
+            name = "null" if nothing == NULL else "smooth profile"
+            parts.append(f"a {name} in {found} of {draws}")
         if parts:
             yield claim.number, f"On your features this test finds {', and '.join(parts)}."

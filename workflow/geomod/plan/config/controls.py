@@ -6,7 +6,12 @@ from pydantic import Field, PositiveInt
 
 from geomod.plan.config.section import Once, Section
 
-Kind = Literal["smooth", "rough", "early", "late", "temporal_first", "length", "null", "own"]
+# fmt: off
+Kind = Literal[
+    "smooth", "rough", "straight", "early", "late", "temporal_first", "length", "null",
+    "stepped", "graded", "own",
+]
+# fmt: on
 
 
 class Controls(Section):

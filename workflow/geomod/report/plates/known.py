@@ -1,14 +1,17 @@
-"""What was planted in a simulated brain, and what came back."""
+"""What was planted in a simulated brain, or in controls, and what came back."""
 
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from geomod.base.extras import extra
-from geomod.report.drawing import OTHER, VERDICT_COLOURS, panels
+from geomod.report.drawing import INK, OTHER, TWO_COLUMNS, VERDICT_COLOURS, panels
 from geomod.report.gallery import Tables
 
 with extra("report"):
+    import matplotlib as mpl
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 AGREES = {True: "supported", False: "not supported"}  # the colours of yes and no
@@ -39,3 +42,41 @@ def planted(tables: Tables) -> Figure:
         axis.locator_params(nbins=5)
     axes[0, 0].set_ylabel("recovered")
     return figure
+
+
+def controls(tables: Tables) -> Figure:
+    """Shares of the draws of every control by their verdict, a row a claim."""
+    table = tables["controls"].sort_values("claim", kind="stable")
+    claims = list(table["claim"].unique())
+    lines = [table.loc[table["claim"] == claim, "control"].nunique() for claim in claims]
+    heights = [0.45 + 0.18 * n for n in lines]
+    figure = Figure(figsize=(TWO_COLUMNS, 0.8 + sum(heights)), layout="constrained")
+    axes = figure.subplots(len(claims), 1, squeeze=False, sharex=True, height_ratios=heights)[:, 0]
+    for axis, claim in zip(axes, claims, strict=True):
+        rows = table[table["claim"] == claim]
+        kinds = list(rows["control"].unique())
+        for place, kind in enumerate(kinds):
+            _verdicts(axis, place, rows[rows["control"] == kind])
+        axis.set_yticks(range(len(kinds)), kinds)
+        axis.set_ylim(len(kinds) - 0.4, -0.6)
+        axis.set_title(f"claim {claim}")
+        axis.spines["left"].set_visible(False)
+        axis.tick_params(left=False)
+    axes[-1].set_xlabel("share of draws")
+    axes[-1].set_xlim(0, 1)
+    patches = [mpl.patches.Patch(color=c, label=word) for word, c in VERDICT_COLOURS.items()]
+    figure.legend(handles=patches, loc="outside lower center", ncols=len(patches))
+    return figure
+
+
+def _verdicts(axis: Axes, place: int, rows: pd.DataFrame) -> None:
+    """One bar, a stretch a verdict; beside it the mean effect that was planted."""
+    start = 0.0
+    for word, colour in VERDICT_COLOURS.items():
+        share = float((rows["verdict"] == word).mean())
+        axis.barh(place, share, left=start, height=0.7, color=colour, lw=0)
+        start += share
+    planted = rows["planted"].mean()
+    said = f"planted {planted:.2g}" if np.isfinite(planted) else "no step"
+    where = ("axes fraction", "data")
+    axis.annotate(said.replace("-", "−"), (1.01, place), xycoords=where, va="center", color=INK)
