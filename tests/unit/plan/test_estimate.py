@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from geomod.plan.costs import Cost, Machine
 from geomod.plan.datasets import how_read
-from geomod.plan.estimate import Estimate, Room, Sweep, asked, in_words
+from geomod.plan.estimate import Estimate, Room, Sweep, asked, data_of, in_words
 from geomod.plan.grid import Grid, Paths
 from geomod.plan.loads import deal_loads
 from geomod.plan.reading import parse_config
@@ -85,6 +86,15 @@ def test_what_is_assumed_is_said():
     assert "own: 1,000 rows" in str(Estimate(sweep(datasets={"own": told}), 1, ROOM))
     assert "assumed" in str(Estimate(sweep(datasets={"own": told}), 1, ROOM))
     assert "assumed" not in str(Estimate(sweep(), 1, ROOM))
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1 half of a table"])
+def test_a_damaged_table_of_sentences_does_not_stop_the_plan(tmp_path: Path, content: bytes):
+    path = tmp_path / "stimuli.parquet"
+    path.write_bytes(content)
+    told = sweep(datasets={"own": {"sentences": "s.csv", "responses": "r.csv", "regions": ["IFG"]}})
+    section = told.config.each_dataset["own"]
+    assert data_of(told.config, "own", section, str(path)).rows == 1000
 
 
 @given(st.floats(0, 1e6), st.floats(0, 1e5), st.integers(1, 4))

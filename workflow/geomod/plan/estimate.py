@@ -188,8 +188,8 @@ def data_of(config: Config, name: str, section: Section, stimuli: str) -> Data:
     if story:
         told = (made.stories or 1) * made.trs if made else 0
         rows, tokens = told or STORY_ROWS, WORDS_OF_A_TR * TOKENS_OF_A_WORD
-    elif Path(stimuli).is_file():
-        rows, tokens = _seen(stimuli)
+    elif seen := _seen(stimuli):
+        rows, tokens = seen
     inner = chosen.inner_folds
     variants = sum(map(len, config.geometry.measured().values()))
     draws = len(config.controls.kinds) * config.controls.draws if config.controls else 0
@@ -225,12 +225,18 @@ def _baselines(config: Config, section: Section) -> list[str]:
 
 
 @cache
-def _seen(stimuli: str) -> tuple[int, float]:
-    """Sentences of a table that is there, and tokens of one."""
+def _seen(stimuli: str) -> tuple[int, float] | None:
+    """Sentences of a table, and tokens of one; None where it is not there, or not whole: that is
+    for the job to say which reads it."""
+    if not Path(stimuli).is_file():
+        return None
     import pyarrow.parquet as pq  # here, so that planning the jobs need not wait for it
 
-    words = pq.read_table(stimuli, columns=["n_words"])["n_words"].to_numpy()
-    return len(words), TOKENS_OF_A_WORD * float(words.mean())
+    try:
+        words = pq.read_table(stimuli, columns=["n_words"])["n_words"].to_numpy()
+    except (OSError, ValueError):
+        return None
+    return (len(words), TOKENS_OF_A_WORD * float(words.mean())) if len(words) else None
 
 
 def scored_tokens(task_sets: Iterable[Source]) -> float:
