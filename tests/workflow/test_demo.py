@@ -54,6 +54,7 @@ def test_nothing_is_said_on_the_screen_that_belongs_in_a_log(finished: Workflow)
     assert any("held-out loss" in line for line in lines)
     screen = (finished.folder / "screen.txt").read_text(encoding="utf-8")
     assert "steps (100%) done" in screen
+    assert re.search("^Done in ", screen, re.MULTILINE)
     assert {line for line in lines if line in screen} == set()
     assert not re.search("Warning|Traceback|held-out loss", screen)
 

@@ -58,7 +58,6 @@ def test_the_config_of_a_module_stands_alone(tmp_path: Path) -> None:
     workflow = outer(tmp_path)
     done = workflow.run("-n", "--scheduler", "greedy")
     assert "results/changed/report.html" in done.stdout
-    assert "\nDone in " in done.stdout
     assert "results/small" not in done.stdout
 
 
