@@ -10,7 +10,8 @@ import pytest
 from tests.workflow.conftest import SMALL, Workflow
 from tests.workflow.test_changes import ALL, DEAR, SIMULATED, SIZES, TABLE, config, pretend
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("changes")]
+pytestmark = pytest.mark.slow
+pretended = pytest.mark.xdist_group("changes")
 
 KEYS = {key: value for key, value in TABLE.items() if key != "name"}
 BRAIN = {key: value for key, value in SIMULATED.items() if key != "name"}
@@ -33,6 +34,7 @@ def planned(done: Workflow, *names: str, **changes: Any) -> dict[str, int]:
     return done.planned()
 
 
+@pretended
 def test_a_dataset_that_is_added_runs_its_own_stages_and_nothing_else(done: Workflow) -> None:
     jobs = planned(done, "toy-world", "mine", "third")
     assert {name: count for name, count in jobs.items() if name in DEAR} == STAGES
@@ -43,15 +45,18 @@ def test_a_dataset_that_is_added_runs_its_own_stages_and_nothing_else(done: Work
     assert "train" not in jobs
 
 
+@pretended
 @pytest.mark.parametrize("kept", ["toy-world", "mine"])
 def test_a_dataset_that_is_taken_away_leaves_the_rest_untouched(done: Workflow, kept: str) -> None:
     assert set(planned(done, kept)) == JOINED
 
 
+@pretended
 def test_another_order_changes_the_headline_alone(done: Workflow) -> None:
     assert set(planned(done, "mine", "toy-world")) <= {"claims", "tables", "figures", "report"}
 
 
+@pretended
 def test_another_context_reads_that_dataset_alone_anew(done: Workflow) -> None:
     jobs = planned(done, "toy-world", "mine", mine={"context": "passage"})
     assert {name: count for name, count in jobs.items() if name in DEAR} == {
@@ -59,6 +64,7 @@ def test_another_context_reads_that_dataset_alone_anew(done: Workflow) -> None:
     }
 
 
+@pretended
 def test_a_new_step_is_read_in_one_load_for_all(done: Workflow) -> None:
     given = {key: value for key, value in config("train").items() if key != "dataset"}
     given["suites"]["toy"]["steps"] = [0, 4, 8, 16]
@@ -68,6 +74,7 @@ def test_a_new_step_is_read_in_one_load_for_all(done: Workflow) -> None:
     assert (jobs["geometry"], jobs["encoding"]) == (2 * SIZES, 2 * SIZES)
 
 
+@pretended
 def test_a_run_of_the_former_layout_is_refused_in_a_sentence(fresh: Workflow) -> None:
     (fresh.folder / "results/small").mkdir(parents=True)
     (fresh.folder / "results/small/stimuli.parquet").touch()
@@ -78,6 +85,7 @@ def test_a_run_of_the_former_layout_is_refused_in_a_sentence(fresh: Workflow) ->
     assert "delete results/small" in last
 
 
+@pytest.mark.xdist_group("dag")
 def test_two_datasets_in_one_run_give_the_tables_that_each_gives_alone(
     finished: Workflow, fresh: Workflow
 ) -> None:
