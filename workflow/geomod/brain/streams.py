@@ -163,7 +163,7 @@ def _in_words(path: Path) -> Iterator[None]:
         yield
     except (InputError, MemoryError):
         raise
-    except Exception as error:
+    except Exception as error:  # nibabel, h5py and NumPy raise what they like of a broken file
         said = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(f"{path} cannot be read ({said}). Is it complete?") from error
 
