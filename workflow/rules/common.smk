@@ -93,7 +93,9 @@ try:
         check_task_sets(TASK_SETS.values())
         runs.check_layout(MOVED.root)
         runs.check_owner(RECORD, CONFIG.run, OWNER)
-    GRID = Grid(CONFIG, RECORD.get("blocks"), RECORD.get("training"))
+    GRID = Grid(
+        CONFIG, *(RECORD.get(plan) for plan in ("blocks", "training", "geometry"))
+    )
     MACHINE = Machine.at(MOVED.beside("machine.json"))
 except InputError as error:
     sys.exit(f"\n{error}")  # the last words on the screen, and the only ones about it
@@ -116,6 +118,7 @@ MADE_UP = [name for name, section in SECTIONS.items() if section.simulate]
 SIMULATED = [name for name in MADE_UP if name not in STORIES]
 BLOCKS = GRID.blocks()
 TRAINING = GRID.training()
+MEASURING = GRID.measuring()
 SEED = CONFIG.seed
 GPU = gpus_per_job(CONFIG.device)
 SWEEP = Sweep(
@@ -138,6 +141,7 @@ def begin():
         OWNER,
         blocks=by_suite(BLOCKS),
         training=by_suite(TRAINING),
+        geometry=by_suite(MEASURING),
         loads=[load.planned for load in LOADS],
     )
 
@@ -261,13 +265,6 @@ def load_label(load):
     return [] if load.is_first else [f"load{load.number}"]
 
 
-def steps_of(block):
-    """The steps of a job, as whole numbers."""
-    if block.label == ANY_STEP:
-        return lambda wildcards: [int(wildcards.step)]
-    return block.steps
-
-
 def weights_of(suite, model, steps):
     """Checkpoints that are trained here are inputs; those of a hub never become an edge.
 
@@ -290,9 +287,9 @@ def source(model):
     return asdict(source_of(CONFIG, GRID.model(model), MOVED.weights(model, "{step}")))
 
 
-def training_of(model):
+def training_of(suite):
     """What the weights hang on that are trained here."""
-    is_trained = isinstance(CONFIG.suites[GRID.model(model).suite], TrainSuite)
+    is_trained = isinstance(CONFIG.suites[suite], TrainSuite)
     return dict(code=code("train.py"), seed=SEED) if is_trained else {}
 
 
@@ -301,7 +298,7 @@ def audited(model):
     repo = getattr(CONFIG.suites[model.suite], "repo", "")
     return dict(
         source=source(model.name),
-        training=training_of(model.name),
+        training=training_of(model.suite),
         repo=repo,
         size=model.size,
         steps=model.steps,
@@ -340,6 +337,15 @@ def untrained_features(suite, model, dataset):
     return PATHS.step(model, 0, "features.safetensors", dataset)
 
 
+def of_each_dataset(what):
+    """What hangs on the dataset, as inputs or a parameter: a function of the wildcards only where
+    datasets differ. To plan a job takes half a millisecond, a function in it a tenth of that."""
+    first, *others = map(what, SECTIONS)
+    if all(other == first for other in others):
+        return first
+    return lambda wildcards: what(wildcards.dataset)
+
+
 def rows_of(dataset):
     """The table of a dataset whose rows are those of its features: sentences, or TRs of stories."""
     return PATHS.data(dataset, f"{'rows' if dataset in STORIES else 'stimuli'}.parquet")
@@ -358,16 +364,6 @@ def nuisances_of(dataset):
     if scans and scans.confounds and not scans.regress:
         return [PATHS.data(dataset, "confounds.parquet")]
     return of_rows("nuisances", dataset)
-
-
-def control_responses(wildcards):
-    """What a fit is to answer beside the real responses, where the config asks for controls."""
-    files = ("targets.parquet", "responses.safetensors")
-    return [
-        PATHS.data(wildcards.dataset, f"controls/{file}")
-        for file in files
-        if CONFIG.controls
-    ]
 
 
 def control_fits(wildcards):
@@ -401,8 +397,8 @@ def of_rows(key, dataset):
 
 def of_checkpoints(name):
     """What each checkpoint has to say in a table of a dataset, a file each."""
-    return lambda wildcards: [
-        PATHS.step(model, step, f"{name}.parquet", wildcards.dataset)
+    return [
+        PATHS.step(model, step, f"{name}.parquet", "{dataset}")
         for model, step in GRID.checkpoints()
     ]
 

@@ -2,8 +2,10 @@
 
 METRICS = CONFIG.geometry.metrics()
 PLUGINS = here([CONFIG.geometry.plugins] if CONFIG.geometry.plugins else [])
+# Of every checkpoint of a block in one table; the values of single sentences lie with each.
+OF_LAYERS = ("geometry", "population", "depth_similarity", "depth")
 
-for block in BLOCKS:
+for block in MEASURING:
 
     rule:
         name:
@@ -19,16 +21,10 @@ for block in BLOCKS:
             sentences=PATHS.steps(
                 "{model}", block.steps, "geometry.parquet", "{dataset}"
             ),
-            layers=PATHS.steps(
-                "{model}", block.steps, "geometry_layers.parquet", "{dataset}"
-            ),
-            population=PATHS.steps(
-                "{model}", block.steps, "population.parquet", "{dataset}"
-            ),
-            similarity=PATHS.steps(
-                "{model}", block.steps, "depth_similarity.parquet", "{dataset}"
-            ),
-            depth=PATHS.steps("{model}", block.steps, "depth.parquet", "{dataset}"),
+            layers=[
+                PATHS.block("{model}", block, f"{kind}.parquet", "{dataset}")
+                for kind in OF_LAYERS
+            ],
         log:
             PATHS.log(f"{{model}}/{{dataset}}/geometry_{block.label}"),
         benchmark:
@@ -40,7 +36,6 @@ for block in BLOCKS:
         resources:
             **needs("geometry", block),
         params:
-            steps=steps_of(block),
             metrics=CONFIG.geometry.measured(),
             code=code("geometry.py"),
             provenance=provenance("geometry.py"),
@@ -48,31 +43,30 @@ for block in BLOCKS:
             "../scripts/geometry.py"
 
 
-for kind, file in {
-    "geometry": "geometry_layers",
-    "population": "population",
-    "depth_similarity": "depth_similarity",
-    "depth": "depth",
-}.items():
+def of_blocks(kind):
+    """What each block of checkpoints has to say in a table of a dataset, a file each."""
+    return [
+        PATHS.block(model, block, f"{kind}.parquet", "{dataset}")
+        for block in MEASURING
+        for model in GRID.models_of(block.suite)
+    ]
 
-    rule:
-        name:
-            f"{kind}_table"
-        input:
-            of_checkpoints(file),
-        output:
-            PATHS.table(kind, "{dataset}"),
-        log:
-            PATHS.log(f"data/{{dataset}}/{kind}_table"),
-        benchmark:
-            PATHS.benchmark(f"{kind}_table", "{dataset}")
-        conda:
-            CONDA
-        resources:
-            **needs(f"{kind}_table"),
-        params:
-            kind=kind,
-            code=code("stack.py"),
-            provenance=provenance("stack.py"),
-        script:
-            "../scripts/stack.py"
+
+rule geometry_tables:
+    input:
+        **{kind: of_blocks(kind) for kind in OF_LAYERS},
+    output:
+        **{kind: PATHS.table(kind, "{dataset}") for kind in OF_LAYERS},
+    log:
+        PATHS.log("data/{dataset}/geometry_tables"),
+    benchmark:
+        PATHS.benchmark("geometry_tables", "{dataset}")
+    conda:
+        CONDA
+    resources:
+        **needs("geometry_tables"),
+    params:
+        code=code("tables.py"),
+        provenance=provenance("tables.py"),
+    script:
+        "../scripts/tables.py"
