@@ -11,8 +11,10 @@ one would write in a script, and ends with the same tables, claims, figures and 
 many cores, the loop as threads of its linear algebra.
 
 CPU seconds are user and system time of all processes. `ratio` is the workflow's over the loop's. A
-second table says where the seconds go: of the loop by stage, of the workflow by rule, as Snakemake
-wrote them down (start of Python and imports are in them), and in `snakemake` what is left.
+second table says where the seconds go: of the loop by stage (CPU), of the workflow by rule, as
+Snakemake wrote them down (wall; start of Python and imports are in them), and in `snakemake` what
+is left. Beside them stands what `snakemake estimate` says, on the machine as `snakemake benchmark`
+has measured it a moment before.
 """
 
 import argparse
@@ -35,6 +37,8 @@ import pandas as pd
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "workflow")]
 from benchmarks.activations import alone, build, make_sentences  # noqa: E402
+from geomod.base.benchmarks import read_benchmarks  # noqa: E402
+from geomod.plan.costs import Machine  # noqa: E402
 
 REGIONS = ["IFGorb", "IFG", "MFG", "AntTemp", "PostTemp", "netw"]
 PEOPLE = list("abcde")
@@ -276,8 +280,8 @@ class Loop:
         from geomod.report.figures import save
         from geomod.report.gallery import GALLERY, of_dataset
 
-        names = {name for plate in GALLERY.values() for name in plate.tables} - set(tables)
-        nothing = {name: empty_table(name) for name in names & {"lens", "alignment", "hierarchy"}}
+        unasked = ("lens", "alignment", "hierarchy", "competence_lags")
+        nothing = {name: empty_table(name) for name in unasked}
         with self.timed("figures"):
             for name in GALLERY:
                 files = [self.folder / f"{name}.{suffix}" for suffix in ("svg", "pdf", "png")]
@@ -310,18 +314,35 @@ def snakemake(*more: str) -> list[str]:
     return [program, *files, "--configfile", "sweep.yaml", *more]
 
 
+def estimated(told: dict[str, Any], folder: Path, machine: Any) -> pd.Series:
+    """Seconds of every rule, as `snakemake estimate` has them."""
+    from geomod.plan.datasets import how_read
+    from geomod.plan.estimate import Sweep
+    from geomod.plan.grid import Grid, Paths
+    from geomod.plan.loads import deal_loads
+    from geomod.plan.reading import parse_config
+
+    os.chdir(folder)
+    config = parse_config(told)
+    loads = deal_loads({name: how_read(each) for name, each in config.each_dataset.items()})
+    sweep = Sweep(config, Grid(config), loads, Paths("sweep"), machine)
+    jobs = pd.DataFrame([(jobs.stage, jobs.all.cpu) for jobs in sweep.jobs()])
+    return jobs.groupby(0)[1].sum().rename("estimate, s")
+
+
 def of_rules(folder: Path) -> pd.DataFrame:
     """Jobs and seconds of every rule."""
-    from geomod.base.benchmarks import read_benchmarks
-
     jobs = read_benchmarks(folder / RUN).groupby("stage")["seconds"]
     return pd.DataFrame({"jobs": jobs.size(), "workflow, s": jobs.sum()})
 
 
-def one_round(folder: Path, cores: int) -> tuple[dict[str, float], pd.DataFrame]:
+def one_round(
+    folder: Path, told: dict[str, Any], cores: int
+) -> tuple[dict[str, float], pd.DataFrame]:
     """CPU and wall of both, and where the seconds of this round went."""
     shutil.rmtree(folder / "results", ignore_errors=True)
-    took(snakemake("-n", "-q", "--cores", "1"), folder)  # what Python compiles is compiled
+    took(snakemake("benchmark", "--cores", "1"), folder)  # and what Python compiles is compiled
+    machine = Machine.at(folder / "results/machine.json")
     plain = [sys.executable, __file__, "--loop", str(folder), "--cores", str(cores)]
     loop_cpu, loop_wall, said = took(plain, folder)
     cpu, wall, _ = took(snakemake("--cores", str(cores)), folder)
@@ -330,6 +351,7 @@ def one_round(folder: Path, cores: int) -> tuple[dict[str, float], pd.DataFrame]
     rules.loc["snakemake", "workflow, s"] = cpu - rules["workflow, s"].sum()
     spent["imports"] = loop_cpu - sum(spent.values())
     where = rules.join(pd.Series(spent, name="loop, s"), how="outer")
+    where = where.join(estimated(told, folder, machine))
     return {"loop cpu": loop_cpu, "cpu": cpu, "loop wall": loop_wall, "wall": wall}, where
 
 
@@ -358,7 +380,7 @@ def main() -> None:
         make_responses(given.sentences).to_csv(folder / "words.csv", index=False)
         told = config(given.size, given.checkpoints, given.steps_per_job)
         (folder / "sweep.yaml").write_text(json.dumps(told, indent=1), encoding="utf-8")
-        rounds = [one_round(folder, given.cores) for _ in range(given.rounds)]
+        rounds = [one_round(folder, told, given.cores) for _ in range(given.rounds)]
     totals = pd.DataFrame([total for total, _ in rounds])
     totals["cpu ratio"] = totals["cpu"] / totals["loop cpu"]
     totals["wall ratio"] = totals["wall"] / totals["loop wall"]

@@ -29,8 +29,9 @@ from geomod.plan.costs import Machine
 from geomod.plan.datasets import about_rows, about_sentences, as_files, how_read
 from geomod.plan.estimate import Estimate, Room, Sweep, asked, scored_tokens
 from geomod.plan.fingerprint import fingerprint
-from geomod.plan.grid import ANY_STEP, Grid, Paths, halfway, layers_in
+from geomod.plan.grid import Grid, Paths, halfway, layers_in
 from geomod.plan.loads import deal_loads
+from geomod.plan.names import any_of, load_label, of_each, rule_name, rule_of
 from geomod.plan.place import Place
 from geomod.plan.progress import Progress
 from geomod.plan.reading import moved_keys, parse_config, read_configs
@@ -242,29 +243,6 @@ def gpu_here(wildcards):
     return GPU if workflow.local_exec else 0
 
 
-def any_of(names):
-    """A wildcard constraint: one of `names`, literally; nothing where there are none."""
-    return "|".join(name.replace(".", r"\.") for name in names) or "(?!)"
-
-
-def rule_name(stage, block, load=LOADS[0]):
-    """`activations_toy_3`; without a number where one rule serves every step. A load that came
-    later has a second number."""
-    number = [] if block.label == ANY_STEP else [block.label]
-    return "_".join([stage, block.suite, *number, *load_label(load)])
-
-
-def rule_of(stage, dataset, among):
-    """`simulate`, so that another workflow can change the rule by its name; where several datasets
-    have one, `simulate_pereira2018`."""
-    return stage if len(among) == 1 else re.sub(r"\W", "_", f"{stage}_{dataset}")
-
-
-def load_label(load):
-    """What tells the jobs of a load from those of the first."""
-    return [] if load.is_first else [f"load{load.number}"]
-
-
 def weights_of(suite, model, steps):
     """Checkpoints that are trained here are inputs; those of a hub never become an edge.
 
@@ -335,15 +313,6 @@ def untrained_features(suite, model, dataset):
     ):
         return []
     return PATHS.step(model, 0, "features.safetensors", dataset)
-
-
-def of_each_dataset(what):
-    """What hangs on the dataset, as inputs or a parameter: a function of the wildcards only where
-    datasets differ. To plan a job takes half a millisecond, a function in it a tenth of that."""
-    first, *others = map(what, SECTIONS)
-    if all(other == first for other in others):
-        return first
-    return lambda wildcards: what(wildcards.dataset)
 
 
 def rows_of(dataset):

@@ -17,14 +17,14 @@ for block in BLOCKS:
             rule_name("encoding", block)
         input:
             stimuli=(
-                of_each_dataset(rows_of)
+                of_each(SECTIONS, rows_of)
                 if STORIES
                 else PATHS.data("{dataset}", "stimuli.parquet")
             ),
             responses=PATHS.data("{dataset}", "responses.parquet"),
             ceiling=PATHS.data("{dataset}", "ceiling.parquet"),
-            splits=of_each_dataset(lambda dataset: of_rows("splits", dataset)),
-            nuisances=of_each_dataset(nuisances_of),
+            splits=of_each(SECTIONS, lambda dataset: of_rows("splits", dataset)),
+            nuisances=of_each(SECTIONS, nuisances_of),
             features=PATHS.steps(
                 "{model}", block.steps, "features.safetensors", "{dataset}"
             ),
@@ -55,8 +55,8 @@ for block in BLOCKS:
         params:
             # The steps are those of the outputs.
             layers="{layers}" if LAYERS else "all",
-            encoding=of_each_dataset(
-                lambda dataset: asdict(encoding_settings(CONFIG, dataset))
+            encoding=of_each(
+                SECTIONS, lambda dataset: asdict(encoding_settings(CONFIG, dataset))
             ),
             device=CONFIG.device,
             code=code("encoding.py"),

@@ -41,7 +41,8 @@ rule speed:
 rule speed_table:
     input:
         speed=[
-            PATHS.at(f"{model.name}/{{dataset}}/speed.parquet") for model in GRID.models
+            PATHS.at(f"{model.name}/{{dataset}}/speed.parquet")
+            for model in GRID.models
         ],
     output:
         speed=PATHS.table("speed", "{dataset}"),
