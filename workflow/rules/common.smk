@@ -217,12 +217,12 @@ def needed(stage, model, dataset, steps, layers, load):
     return SWEEP.job(stage, model, dataset, steps, layers, load)
 
 
-def needs(stage, block=None, load=None):
+def needs(stage, block=None, load=None, model=""):
     """The memory and the time that a job asks its queue for, and more at every further attempt."""
     steps = len(block.steps) if block else 1
 
     def ask(wildcards, attempt):
-        place = [wildcards.get(name, "") for name in ("model", "dataset")]
+        place = wildcards.get("model", model), wildcards.get("dataset", "")
         layers = layers_in(wildcards.get("layers", "all"))
         number = load.number if load else 0
         return asked(needed(stage, *place, steps, layers, number), MACHINE, attempt)

@@ -5,37 +5,36 @@ PLUGINS = here([CONFIG.geometry.plugins] if CONFIG.geometry.plugins else [])
 # Of every checkpoint of a block in one table; the values of single sentences lie with each.
 OF_LAYERS = ("geometry", "population", "depth_similarity", "depth")
 
-for block in MEASURING:
+# A rule a model: Snakemake looks for who makes a file among all whose outputs begin alike, and
+# with the model as a wildcard that would be every step of every block.
+for block, model in GRID.of_models(MEASURING):
 
     rule:
         name:
-            rule_name("geometry", block)
+            rule_name("geometry", block, model=model)
         input:
             stimuli=PATHS.data("{dataset}", "stimuli.parquet"),
-            grams=PATHS.steps("{model}", block.steps, "grams.safetensors", "{dataset}"),
+            grams=PATHS.steps(model, block.steps, "grams.safetensors", "{dataset}"),
             features=PATHS.steps(
-                "{model}", block.steps, "features.safetensors", "{dataset}"
+                model, block.steps, "features.safetensors", "{dataset}"
             ),
             plugins=PLUGINS,
         output:
-            sentences=PATHS.steps(
-                "{model}", block.steps, "geometry.parquet", "{dataset}"
-            ),
+            sentences=PATHS.steps(model, block.steps, "geometry.parquet", "{dataset}"),
             layers=[
-                PATHS.block("{model}", block, f"{kind}.parquet", "{dataset}")
+                PATHS.block(model, block, f"{kind}.parquet", "{dataset}")
                 for kind in OF_LAYERS
             ],
         log:
-            PATHS.log(f"{{model}}/{{dataset}}/geometry_{block.label}"),
+            PATHS.log(f"{model}/{{dataset}}/geometry_{block.label}"),
         benchmark:
-            PATHS.benchmark("geometry", f"{{model}}/{{dataset}}/{block.label}")
-        wildcard_constraints:
-            model=any_of(GRID.models_of(block.suite)),
+            PATHS.benchmark("geometry", f"{model}/{{dataset}}/{block.label}")
         conda:
             CONDA
         resources:
-            **needs("geometry", block),
+            **needs("geometry", block, model=model),
         params:
+            model=model,
             metrics=CONFIG.geometry.measured(),
             code=code("geometry.py"),
             provenance=provenance("geometry.py"),
@@ -47,8 +46,7 @@ def of_blocks(kind):
     """What each block of checkpoints has to say in a table of a dataset, a file each."""
     return [
         PATHS.block(model, block, f"{kind}.parquet", "{dataset}")
-        for block in MEASURING
-        for model in GRID.models_of(block.suite)
+        for block, model in GRID.of_models(MEASURING)
     ]
 
 

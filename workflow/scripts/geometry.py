@@ -24,7 +24,7 @@ with job(snakemake.log[0], snakemake.threads):
     items = read_table(inputs.stimuli)["item_id"]
     tables = {Path(path).stem: (path, []) for path in output.layers}
     for grams, states, path in zip(inputs.grams, inputs.features, output.sentences, strict=True):
-        place = Place(snakemake.wildcards.model, step_of(path), snakemake.wildcards.dataset)
+        place = Place(params.model, step_of(path), snakemake.wildcards.dataset)
         at_checkpoint(place.model, place.step)
         values = measure(read_grams(grams), items, params.metrics)
         features = read_features(states)

@@ -32,6 +32,11 @@ def test_a_rule_is_called_by_stage_suite_block_and_later_load(block, load, name)
     assert rule_name("encoding", block, load) == name
 
 
+def test_a_rule_of_one_model_is_called_by_it() -> None:
+    block = Block("pythia", "8000", (8000,))
+    assert rule_name("geometry", block, model="pythia-1.4b") == "geometry_pythia_1_4b_8000"
+
+
 def test_a_rule_of_one_dataset_needs_no_name_of_it() -> None:
     assert rule_of("simulate", "toy-world", ["toy-world"]) == "simulate"
     assert rule_of("simulate", "toy-world", ["toy-world", "other"]) == "simulate_toy_world"

@@ -2,7 +2,7 @@
 
 import csv
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -207,11 +207,13 @@ class Grid:
 
     def folders(self) -> list[str]:
         """Where a run keeps what belongs to a checkpoint or to a block of them."""
-        places = [Place(model, step).path("") for model, step in self.checkpoints()]
-        blocks = [
-            (model, block) for block in self.measuring() for model in self.models_of(block.suite)
-        ]
-        return places + [f"{model}/steps{block.label}/" for model, block in blocks]
+        places = [Place(*checkpoint).path("") for checkpoint in self.checkpoints()]
+        blocks = self.of_models(self.measuring())
+        return places + [f"{model}/steps{block.label}/" for block, model in blocks]
+
+    def of_models(self, blocks: Iterable[Block]) -> list[tuple[Block, str]]:
+        """Each block with each model of its suite."""
+        return [(block, model) for block in blocks for model in self.models_of(block.suite)]
 
     def layer_blocks(self, model: str) -> list[str]:
         """The layers of a model, dealt into jobs of `layers_per_job`, as "first-last"."""

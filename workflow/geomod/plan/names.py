@@ -13,11 +13,12 @@ def any_of(names: Iterable[str]) -> str:
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
-def rule_name(stage: str, block: Block, load: Load | None = None) -> str:
-    """`activations_toy_3`; without a number where one rule serves every step. A load that came
-    later has a second number."""
+def rule_name(stage: str, block: Block, load: Load | None = None, model: str = "") -> str:
+    """`activations_toy_3`, or `geometry_toy_xs_3` of one model; without a number where one rule
+    serves every step. A load that came later has a second number."""
     number = [] if block.label == ANY_STEP else [block.label]
-    return "_".join([stage, block.suite, *number, *(load_label(load) if load else [])])
+    of = re.sub(r"\W", "_", model or block.suite)
+    return "_".join([stage, of, *number, *(load_label(load) if load else [])])
 
 
 def load_label(load: Load) -> list[str]:
