@@ -141,7 +141,6 @@ def forward(rate: dict[str, float], sizes: list[str], batches: list[int]) -> lis
             model, tokenizer = load_model(folder, device="cuda")
         ids = tokenizer(sentences, add_special_tokens=False)["input_ids"]
         for batch in batches:
-            torch.cuda.reset_peak_memory_stats()
             reading = partial(extract, model, tokenizer, sentences, batch_tokens=batch)
             row = {
                 "model": size,
@@ -150,8 +149,6 @@ def forward(rate: dict[str, float], sizes: list[str], batches: list[int]) -> lis
                 "reading_s": seconds(reading),
                 "model_alone_s": seconds(partial(alone, model, ids, batch)),
                 "floor_s": forward_floor(model, SHAPES[size], ids, rate),
-                "gpu_gb": torch.cuda.max_memory_allocated() / 1e9,
-                "weights_gb": sum(4 * w.numel() for w in model.parameters()) / 1e9,
             }
             row["times_the_model"] = row["reading_s"] / row["model_alone_s"]
             rows.append(row)
@@ -198,7 +195,12 @@ def main() -> None:
     }
     if args.write:
         for name, (rows, key) in found.items():
-            document(pd.DataFrame(rows), name, "performance-gpu.md", key)
+            table = pd.DataFrame(rows)
+            numbers = table.select_dtypes("float").columns
+            table[numbers] = table[numbers].map(
+                lambda value: f"{value:.3g}" if value == value else ""
+            )
+            document(table, name, "performance-gpu.md", key)
 
 
 if __name__ == "__main__":
