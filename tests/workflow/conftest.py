@@ -75,7 +75,7 @@ class Workflow:
         table = re.search(r"Job stats:\n.*?\n-.*?\n(.*?)\ntotal", output, re.DOTALL)
         for line in table.group(1).splitlines() if table else []:
             name, count = line.split()
-            stage = re.sub(r"_(toy|pythia)(_\d+)?(_load\d+)?$", "", name)
+            stage = re.sub(r"_(toy|pythia)(_\d*[a-z]+)?(_\d+)?(_load\d+)?$", "", name)
             counts[stage] = counts.get(stage, 0) + int(count)
         counts.pop("all", None)
         return counts

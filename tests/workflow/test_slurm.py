@@ -33,10 +33,10 @@ def test_a_sweep_through_the_queue_equals_one_on_this_machine(fresh: Workflow) -
     config["jobs"]["threads"] = 2
     config["suites"]["toy"]["steps"] = [0, 1, 16]
     fresh.write_config(config)
-    fresh.run("--until", "encoding_table")
+    fresh.run("--until", "encoding_tables")
     table = fresh.folder / "results/small/tables/encoding.parquet"
     expected = table.read_bytes()
     shutil.rmtree(fresh.folder / "results/small")
-    done = fresh.run(*SLURM, "--until", "encoding_table")
+    done = fresh.run(*SLURM, "--until", "encoding_tables")
     assert "SLURM jobid" in done.stdout + done.stderr
     assert table.read_bytes() == expected

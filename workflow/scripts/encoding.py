@@ -1,6 +1,7 @@
 """Fit encoding models from the layers of checkpoints to every region."""
 
 from geomod.base.devices import pick
+from geomod.base.files import step_of
 from geomod.base.jobs import at_checkpoint, job
 from geomod.base.layers import read_features, write_features
 from geomod.base.provenance import derived
@@ -27,9 +28,8 @@ with job(snakemake.log[0], snakemake.threads):
     if inputs.controls:
         targets, matrix = inputs.controls
         controls = Controls(read_table(targets), Tensors(matrix)["responses"])
-    for index, (step, path, *files) in enumerate(
+    for index, (path, *files) in enumerate(
         zip(
-            params.steps,
             inputs.features,
             output.scores,
             output.folds,
@@ -37,6 +37,7 @@ with job(snakemake.log[0], snakemake.threads):
             strict=True,
         )
     ):
+        step = step_of(path)
         at_checkpoint(snakemake.wildcards.model, step)
         features = read_features(path, layers)
         given = (responses, stimuli, ceiling, settings, device)

@@ -19,7 +19,7 @@ from geomod.plan.config.section import Name, Section
 from geomod.plan.config.suites import AnySuite, ModelPair, TrainSuite
 
 # What stands beside datasets in the folder of a checkpoint, or in their column of a table.
-TAKEN = re.compile(r"competence|layers|pooled|step\d+")
+TAKEN = re.compile(r"competence|layers|pooled|steps?\d+")
 
 
 class Config(Section):
