@@ -27,7 +27,8 @@ from pathlib import Path
 # What jobs and Snakemake import themselves, now or in the middle of their work.
 LIBRARIES = (
     *("snakemake.cli", "snakemake.workflow", "snakemake.executors.local", "snakemake.script"),
-    *("snakemake.scheduling.greedy", "snakemake.scheduling.milp", "snakemake.sourcecache"),
+    *("snakemake.report.html_reporter", "docutils.core", "snakemake.scheduling.greedy"),
+    *("snakemake.scheduling.milp", "snakemake.sourcecache"),
     *("snakemake_executor_plugin_slurm", "snakemake_executor_plugin_slurm_jobstep"),
     *("matplotlib.backends.backend_agg", "matplotlib.backends.backend_pdf", "matplotlib.pyplot"),
     *("matplotlib.backends.backend_svg", "seaborn", "jinja2", "vl_convert"),
