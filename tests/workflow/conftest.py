@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
+from tests.workflow import warm
 
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
 COPIED = ("Snakefile", "workflow", "config", "profiles", "envs", "resources")
@@ -49,10 +50,11 @@ class Workflow:
         check: bool = True,
         cores: int | None = 2,
     ) -> subprocess.CompletedProcess[str]:
+        shell = environment()
         done = subprocess.run(
-            self.command(*arguments, config=config, cores=cores),
+            [warm.python(shell), *self.command(*arguments, config=config, cores=cores)],
             cwd=self.folder,
-            env=environment(),
+            env=shell,
             capture_output=True,
             text=True,
             check=False,
