@@ -22,7 +22,7 @@ from geomod.brain.inputs import (
     sentence_file,
 )
 from geomod.models.reading import load_readings
-from geomod.plan import runs
+from geomod.plan import queue, runs
 from geomod.plan.checks import check, check_device, check_task_sets
 from geomod.plan.config.suites import HubSuite, TrainSuite
 from geomod.plan.costs import Machine
@@ -129,6 +129,7 @@ def begin():
         if workflow.local_exec:  # which is not known any earlier
             check_device(CONFIG)
         runs.hold(MOVED.root)
+        queue.take_over(MOVED.root, name_in_queue())
     except InputError as error:
         sys.exit(f"\n{error}")
     logging.getLogger("snakemake.logging").addHandler(Progress())
@@ -140,6 +141,11 @@ def begin():
         training=by_suite(TRAINING),
         loads=[load.planned for load in LOADS],
     )
+
+
+def name_in_queue():
+    """What the executor calls all jobs of this start, where it sends them to Slurm."""
+    return getattr(workflow.scheduler._executor, "run_uuid", "")
 
 
 def complain(since):
