@@ -133,6 +133,7 @@ def begin():
     except InputError as error:
         sys.exit(f"\n{error}")
     logging.getLogger("snakemake.logging").addHandler(Progress())
+    runs.end_orphans(MOVED.root)
     runs.sweep(MOVED.root)
     runs.write_record(
         MOVED.root,
