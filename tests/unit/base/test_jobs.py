@@ -106,6 +106,34 @@ def test_a_mistake_in_the_code_keeps_its_traceback(tmp_path: Path, root: Path) -
     assert "ZeroDivisionError" in (tmp_path / "a.log").read_text()
 
 
+@pytest.mark.parametrize(
+    ("work", "words"),
+    [
+        ("open('/dev/full', 'w', 1).write('x\\n')", "the disk is full"),
+        ("raise OSError(errno.EROFS, 'x', 'results/a')", "results/a: the disk cannot be written"),
+        ("raise PermissionError(errno.EACCES, 'x', 'a')", "a: the permissions forbid it"),
+        ("raise RuntimeError('Error writing: No space left on device')", "the disk is full"),
+        (
+            "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+            "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)); "
+            "from geomod.base.tables import write_table; import pandas; "
+            "write_table(pandas.DataFrame({'step': range(9999), 'loss': .1 / (1 + "
+            "numpy.arange(9999))}), sys.argv[1] + '.parquet', 'loss')",
+            "may not grow as large",
+        ),
+    ],
+)
+def test_a_disk_that_takes_nothing_more_is_told_in_a_sentence(
+    tmp_path: Path, root: Path, work: str, words: str
+) -> None:
+    done = run(f"import errno, numpy, resource, signal; {work}", tmp_path / "a.log", root)
+    said = (tmp_path / "a.log").read_text()
+    assert done.returncode == 1, said
+    assert words in complaints(tmp_path, since=0)[0]
+    assert "Traceback" not in said
+    assert [path.name for path in tmp_path.iterdir()] == ["a.log"]
+
+
 def test_threads_are_held_to_what_the_job_has(tmp_path: Path, root: Path) -> None:
     work = (
         "import numpy, threadpoolctl; "

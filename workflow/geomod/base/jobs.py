@@ -1,5 +1,6 @@
 """What every script needs around its work: its threads, its log, errors that people can read."""
 
+import errno
 import logging
 import os
 import re
@@ -12,6 +13,17 @@ from threadpoolctl import threadpool_limits
 
 from geomod.base.errors import Damaged, InputError
 from geomod.base.files import set_aside
+
+# What a disk may say to a writer, in the system's own words.
+DISK = {
+    errno.ENOSPC: "the disk is full. Make room",
+    errno.EDQUOT: "no more may be written there (quota). Make room",
+    errno.EFBIG: "files may not grow as large there (ulimit, or the disk). Allow it",
+    errno.EROFS: "the disk cannot be written to. See why",
+    errno.EIO: "the disk does not answer. See why",
+    errno.EACCES: "the permissions forbid it. Change them",
+    errno.EPERM: "the permissions forbid it. Change them",
+}
 
 LAST_WORDS = re.compile(r"^\d\d:\d\d:\d\d Error: ", re.MULTILINE)
 
@@ -54,6 +66,24 @@ def job(log: str | Path, threads: int = 1) -> Iterator[None]:
         except InputError as error:
             logging.getLogger(__name__).error("Error: %s", error)
             sys.exit(1)
+        except Exception as error:
+            if not (words := about_the_disk(error)):
+                raise
+            logging.getLogger(__name__).error("Error: %s", words)
+            sys.exit(1)
+
+
+def about_the_disk(error: BaseException) -> str:
+    """What an error says of the disk, and nothing where it is about something else.
+
+    Libraries that are not Python's own have the system's words in a text, without its number.
+    """
+    for number, words in DISK.items():
+        if getattr(error, "errno", None) == number or os.strerror(number) in str(error):
+            where = getattr(error, "filename", None)
+            place = f"{where}: " if where else ""
+            return f"{place}{words}; the same command run again goes on from here ({error})"
+    return ""
 
 
 def at_checkpoint(model: str, step: int) -> None:
