@@ -125,23 +125,21 @@ SWEEP = Sweep(
 
 def begin():
     """Take the run for this process alone, clear what killed ones left, and say what is planned."""
-    try:
+    with jobs.last_words():
         if workflow.local_exec:  # which is not known any earlier
             check_device(CONFIG)
         runs.hold(MOVED.root)
         queue.take_over(MOVED.root, name_in_queue())
-    except InputError as error:
-        sys.exit(f"\n{error}")
-    logging.getLogger("snakemake.logging").addHandler(Progress())
-    runs.end_orphans(MOVED.root)
-    runs.sweep(MOVED.root)
-    runs.write_record(
-        MOVED.root,
-        OWNER,
-        blocks=by_suite(BLOCKS),
-        training=by_suite(TRAINING),
-        loads=[load.planned for load in LOADS],
-    )
+        logging.getLogger("snakemake.logging").addHandler(Progress())
+        runs.end_orphans(MOVED.root)
+        runs.sweep(MOVED.root)
+        runs.write_record(
+            MOVED.root,
+            OWNER,
+            blocks=by_suite(BLOCKS),
+            training=by_suite(TRAINING),
+            loads=[load.planned for load in LOADS],
+        )
 
 
 def name_in_queue():

@@ -98,6 +98,13 @@ def test_a_run_knows_its_config_after_a_move(
         runs.check_owner(record, "demo", ["../../y.yaml"])
 
 
+@pytest.mark.parametrize("content", [b"", b'{"blocks": {', b"\xff"])
+def test_a_damaged_record_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "run.json").write_bytes(content)
+    with pytest.raises(InputError, match=r"run\.json is damaged .* Delete it"):
+        runs.read_record(tmp_path)
+
+
 def test_one_process_may_ask_for_its_lock_twice(tmp_path: Path) -> None:
     assert runs.hold(tmp_path) is runs.hold(tmp_path)
 

@@ -4,6 +4,7 @@ import errno
 import logging
 import os
 import re
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ DISK = {
     errno.EPERM: "the permissions forbid it. Change them",
 }
 
+NOTHING = 1 << 16  # bytes of a disk that is full: less than a log or a table may take
 LAST_WORDS = re.compile(r"^\d\d:\d\d:\d\d Error: ", re.MULTILINE)
 
 
@@ -86,6 +88,18 @@ def about_the_disk(error: BaseException) -> str:
     return ""
 
 
+@contextmanager
+def last_words() -> Iterator[None]:
+    """End with what an error says to people, which then is the last thing on the screen."""
+    try:
+        yield
+    except Exception as error:
+        words = str(error) if isinstance(error, InputError) else about_the_disk(error)
+        if not words:
+            raise
+        sys.exit(f"\n{words}")
+
+
 def at_checkpoint(model: str, step: int) -> None:
     """From here on, what is logged names the checkpoint that it is about; an error says its own."""
     global _checkpoint
@@ -103,8 +117,11 @@ def _with_checkpoint(record: logging.LogRecord) -> bool:
 def complaints(folder: str | Path, since: float) -> list[str]:
     """What jobs that failed after `since`, in seconds of the epoch, said to people in their logs.
 
-    Several jobs often fail for one reason: each sentence comes once.
+    Several jobs often fail for one reason: each sentence comes once. On a disk that is full, logs
+    are too.
     """
+    if Path(folder).exists() and shutil.disk_usage(folder).free < NOTHING:
+        return [f"{folder}: {DISK[errno.ENOSPC]}; the same command run again goes on from here"]
     logs = [log for log in sorted(Path(folder).rglob("*.log")) if log.stat().st_mtime >= since]
     texts = [log.read_text(encoding="utf-8", errors="replace") for log in logs]
     endings = [LAST_WORDS.split(text)[1:] for text in texts]

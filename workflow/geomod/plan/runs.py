@@ -27,7 +27,13 @@ def read_record(root: str | Path) -> Record:
     path = Path(root) / "run.json"
     if not path.is_file():
         return {}
-    record: Record = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        record: Record = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(
+            f"{path} is damaged ({error}). Delete it: steps are dealt to jobs anew, and what then "
+            "is in another job than before is made again"
+        ) from error
     return record
 
 
