@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,12 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
 
     What a person saw on the screen meanwhile is in screen.txt.
     """
+    return small_demo(tmp_path_factory)
+
+
+@cache
+def small_demo(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
+    """The demo, run once whichever folder of tests asks for it."""
     workflow = copy_workflow(tmp_path_factory.mktemp("finished") / "geomod")
     workflow.write_config(SMALL)
     done = workflow.run()
