@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
+from tests.workflow import warm
 
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
 COPIED = ("Snakefile", "workflow", "config", "profiles", "envs", "resources")
@@ -49,10 +51,11 @@ class Workflow:
         check: bool = True,
         cores: int | None = 2,
     ) -> subprocess.CompletedProcess[str]:
+        shell = environment()
         done = subprocess.run(
-            self.command(*arguments, config=config, cores=cores),
+            [warm.python(shell), *self.command(*arguments, config=config, cores=cores)],
             cwd=self.folder,
-            env=environment(),
+            env=shell,
             capture_output=True,
             text=True,
             check=False,
@@ -117,6 +120,12 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
 
     What a person saw on the screen meanwhile is in screen.txt.
     """
+    return small_demo(tmp_path_factory)
+
+
+@cache
+def small_demo(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
+    """The demo, run once whichever folder of tests asks for it."""
     workflow = copy_workflow(tmp_path_factory.mktemp("finished") / "geomod")
     workflow.write_config(SMALL)
     done = workflow.run()

@@ -22,7 +22,7 @@ from geomod.brain.inputs import (
     sentence_file,
 )
 from geomod.models.reading import load_readings
-from geomod.plan import runs
+from geomod.plan import queue, runs
 from geomod.plan.checks import check, check_device, check_task_sets
 from geomod.plan.config.suites import HubSuite, TrainSuite
 from geomod.plan.costs import Machine
@@ -129,22 +129,27 @@ SWEEP = Sweep(
 
 def begin():
     """Take the run for this process alone, clear what killed ones left, and say what is planned."""
-    try:
+    with jobs.last_words():
         if workflow.local_exec:  # which is not known any earlier
             check_device(CONFIG)
         runs.hold(MOVED.root)
-    except InputError as error:
-        sys.exit(f"\n{error}")
-    logging.getLogger("snakemake.logging").addHandler(Progress())
-    runs.sweep(MOVED.root)
-    runs.write_record(
-        MOVED.root,
-        OWNER,
-        blocks=by_suite(BLOCKS),
-        training=by_suite(TRAINING),
-        geometry=by_suite(MEASURING),
-        loads=[load.planned for load in LOADS],
-    )
+        queue.take_over(MOVED.root, name_in_queue())
+        logging.getLogger("snakemake.logging").addHandler(Progress())
+        runs.end_orphans(MOVED.root)
+        runs.sweep(MOVED.root)
+        runs.write_record(
+            MOVED.root,
+            OWNER,
+            blocks=by_suite(BLOCKS),
+            training=by_suite(TRAINING),
+            geometry=by_suite(MEASURING),
+            loads=[load.planned for load in LOADS],
+        )
+
+
+def name_in_queue():
+    """What the executor calls all jobs of this start, where it sends them to Slurm."""
+    return getattr(workflow.scheduler._executor, "run_uuid", "")
 
 
 def complain(since):
