@@ -89,6 +89,12 @@ def test_maps_of_more_voxels_cost_more_until_they_are_held_against_no_others(vox
     assert costs.MOST == LARGEST
 
 
+def test_what_reads_no_table_of_checkpoints_takes_the_same_for_many_as_for_few():
+    few, many = (costs.tables(MACHINE, "brain", cells) for cells in (10, 100_000))
+    assert few == many
+    assert costs.tables(MACHINE, "judge", 10).memory < costs.tables(MACHINE, "judge", 1000).memory
+
+
 def test_costs_add_up_but_memory_is_that_of_the_largest():
     one, other = Cost(1, 2, 3, 4, 500), Cost(10, 20, 30, 40, 400)
     assert one + other == Cost(11, 22, 33, 44, 500)

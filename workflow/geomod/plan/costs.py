@@ -288,6 +288,7 @@ def tables(machine: Machine, stage: str, cells: int) -> Cost:
     """A job that reads tables of `cells` layers of checkpoints, or files that people gave."""
     fixed, slope, memory = TABLES.get(stage, OTHER)
     grows = 0.35 if stage in TABLES else 0.06  # MB a layer of a checkpoint
+    cells = cells if slope else 0
     return Cost((fixed + slope * cells / 1000) / machine.pace, memory=memory + grows * cells)
 
 
@@ -309,6 +310,10 @@ TABLES: dict[str, tuple[float, float, float]] = {
     "controls": (5.0, 100.0, 500),
     "power": (60.0, 100.0, 400),
     "sentences": (0.5, 0.0, 200),
+    "stimuli": (0.6, 0.0, 200),
+    "splits": (0.6, 0.0, 200),
+    "nuisances": (0.6, 0.0, 200),
+    "listing": (1.0, 0.0, 200),
     "simulate": (1.5, 0.0, 300),
     "brain": (1.2, 0.0, 2000),
     "listening": (5.0, 0.0, 4000),
