@@ -1,18 +1,6 @@
 # Which checkpoints are what their names say: from listings alone, then from the tensors.
 
 
-def audited(model):
-    """What the audit is told of a model: its steps, and where its sizes are found."""
-    repo = getattr(CONFIG.suites[model.suite], "repo", "")
-    return dict(
-        source=source(model.name),
-        training=training_of(model.suite),
-        repo=repo,
-        size=model.size,
-        steps=model.steps,
-    )
-
-
 localrules:
     audit,
 

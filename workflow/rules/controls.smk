@@ -3,29 +3,6 @@
 LARGEST = GRID.largest()
 
 
-def placed_fits(dataset):
-    """(model, step), and a file of fits there."""
-    return [
-        (place, path.replace("{layers}", layers))
-        for place in GRID.checkpoints()
-        for (path,) in [encoding_files(*place[:1], place[1:], CONTROLS, dataset)]
-        for layers in GRID.layer_blocks(place[0])
-    ]
-
-
-def control_fits(wildcards):
-    """The fits of the controls, by checkpoint and block of layers."""
-    return [path for _, path in placed_fits(wildcards.dataset)]
-
-
-def shapes():
-    """The shapes of the models, or why they are not known."""
-    try:
-        return GRID.shapes()
-    except InputError as error:
-        sys.exit(f"\n{error}")
-
-
 if CONFIG.controls:
 
     rule control_responses:

@@ -1,18 +1,6 @@
 # Sentences, and the brain's responses to them, a dataset at a time.
 
 
-def simulation(name):
-    """The section `simulate` of a dataset, and the seed of its brain."""
-    made = SECTIONS[name].simulate.model_dump()
-    return {**made, "seed": SEED if made["seed"] is None else made["seed"]}
-
-
-def grouping_of(wildcards):
-    """What decides whether groups of sentences allow the folds."""
-    found = grouping(CONFIG, wildcards.dataset)
-    return found and asdict(found)
-
-
 for name in SIMULATED:
 
     rule:

@@ -11,54 +11,6 @@ control_responses = [
 ]
 
 
-CONTROLS = "controls.safetensors"  # fits of controls: arrays, no table
-
-
-def encoding_files(model, steps, name, dataset):
-    """The parts of an encoding table, one for each block of layers, or the table itself."""
-    stem, suffix = os.path.splitext(name)
-    if CONFIG.jobs.layers_per_job == "all":
-        return PATHS.steps(model, steps, f"{stem}{suffix or '.parquet'}", dataset)
-    part = f"layers/{stem}_{{layers}}{suffix or '.parquet'}"
-    return PATHS.steps(model, steps, part, dataset)
-
-
-def untrained_features(suite, model, dataset):
-    """Features of step 0, where a baseline needs them and the suite has it."""
-    if (
-        "untrained" not in CONFIG.encoding.baselines
-        or 0 not in CONFIG.suites[suite].steps
-    ):
-        return []
-    return PATHS.step(model, 0, "features.safetensors", dataset)
-
-
-def rows_of(dataset):
-    """The table of a dataset whose rows are those of its features: sentences, or TRs of stories."""
-    return PATHS.data(dataset, f"{'rows' if dataset in STORIES else 'stimuli'}.parquet")
-
-
-def of_rows(key, dataset):
-    """What is known of rows beyond their text: the table of a key that the dataset may have."""
-    given = getattr(SECTIONS[dataset], key)
-    return [PATHS.data(dataset, f"{key}.parquet")] if given else []
-
-
-def nuisances_of(dataset):
-    """What responses may follow beside texts: a table of the dataset's own, or confounds of scans,
-    unless these are regressed out."""
-    scans = DATASETS[dataset].scans
-    if scans and scans.confounds and not scans.regress:
-        return [PATHS.data(dataset, "confounds.parquet")]
-    return of_rows("nuisances", dataset)
-
-
-def planted_for_listeners(wildcards):
-    """What is planted in people who listen, where they are made up."""
-    made_up = wildcards.dataset in MADE_UP
-    return [PATHS.data(wildcards.dataset, "world/truth.json")] if made_up else []
-
-
 for block in BLOCKS:
 
     rule:

@@ -10,31 +10,6 @@ HEADLINE = {metric: variants[0] for metric, variants in METRICS.items()}
 COORDINATES = {metric: HEADLINE[metric] for metric in ("entropy", "curvature")}
 
 
-def inference_settings(wildcards):
-    """What the tests of a dataset are told."""
-    return CONFIG.inference.told_of(wildcards.dataset)
-
-
-def planted_in(wildcards):
-    """What is planted in a dataset, where it is simulated."""
-    names = [name for name in SIMULATED if name == wildcards.dataset]
-    return [PATHS.data(name, "world/truth.json") for name in names]
-
-
-def recovered_in(wildcards):
-    """What came back of what is planted in a dataset, where it is simulated."""
-    return [
-        PATHS.table("recovery", name) for name in SIMULATED if name == wildcards.dataset
-    ]
-
-
-def reader_of_made_up_times():
-    """The task set of made-up reading times, and the model and step that readers are like."""
-    for name, section in CONFIG.competence.items():
-        if section.reader:
-            return name, section.reader.model, section.reader.step
-
-
 rule modules:
     input:
         checkpoints=PATHS.table("continuity"),

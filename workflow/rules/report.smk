@@ -5,38 +5,6 @@ HERE = {*STACKED, *(["competence"] if CONFIG.competence else [])}
 SHOWN = sorted({name for plate in GALLERY.values() for name in plate.tables} & HERE)
 
 
-# Figures of the headline lie in figures/ itself, those of any other dataset in a folder there.
-FOLDERS = {name: None if name == next(iter(SECTIONS)) else name for name in SECTIONS}
-
-
-PLATES = [
-    (dataset, name)
-    for dataset, folder in FOLDERS.items()
-    for name, plate in GALLERY.items()
-    if folder is None or not plate.over_datasets
-]
-
-
-def figure_files(suffix, paths=PATHS):
-    """Every figure of every dataset; its caption, with the suffix `rst`."""
-    return [paths.figure(name, suffix, FOLDERS[dataset]) for dataset, name in PLATES]
-
-
-def captions():
-    """What Snakemake's own report says of every figure: made with the page, from the tables. Where
-    the rules come out of a repository, Snakemake looks for captions there alone."""
-    if BY_PATH:
-        return list(map(os.path.abspath, figure_files("rst", MOVED)))
-    return ["../report/figure.rst"] * len(PLATES)
-
-
-def compared(file):
-    """A file of each of the runs that are set side by side."""
-    if len(CONFIG.runs) < 2:
-        sys.exit("\nsay which runs to compare: --config 'runs=[a, b]'")
-    return [here(file(Paths(name))) for name in CONFIG.runs]
-
-
 rule figures:
     # One job for all: a figure takes a second, Python and its libraries several.
     input:

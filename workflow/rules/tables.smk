@@ -1,11 +1,6 @@
 # What the datasets bring, on top of one another: the tables that people, figures and report read.
 
 
-def of_datasets(kind, names=tuple(SECTIONS)):
-    """What each dataset brings to a table, a file each."""
-    return [PATHS.table(kind, name) for name in names]
-
-
 STACKED = {
     **{
         kind: of_datasets(kind)

@@ -3,38 +3,6 @@
 MAPS = CONFIG.maps
 
 
-def of_participant(wildcards):
-    """The dataset that is mapped, with this participant alone."""
-    return replace(DATASETS[CONFIG.mapped], participants=[wildcards.participant])
-
-
-def maps_of(model, participant, suffix):
-    """The maps of a participant over the steps and layers of the section `maps`."""
-    kept = CONFIG.maps.kept(suffix.partition(".")[0])
-    return [
-        PATHS.voxels(Place(model, step, CONFIG.mapped), participant, layer, suffix)
-        for step, layer in kept
-    ]
-
-
-def all_maps(wildcards):
-    """The files of the section `maps`; what is no volume has no space to draw in."""
-    maps = CONFIG.maps
-    if maps is None:
-        sys.exit("\nthe config has no section `maps`, which says what is to be mapped")
-    kinds = ["", "change.", "selectivity."]
-    is_image = map_space(DATASETS[CONFIG.mapped], maps.participants[0]) is not None
-    suffixes = [kind + file for kind in kinds for file in ("nii.gz", "png")]
-    table = [PATHS.table("moran", CONFIG.mapped)] if is_image else []
-    return table + [
-        path
-        for model in maps.models
-        for participant in maps.participants
-        for suffix in (suffixes if is_image else ["parquet"])
-        for path in maps_of(model, participant, suffix)
-    ]
-
-
 if MAPS:
 
     rule voxel_map:
