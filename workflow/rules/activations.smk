@@ -74,9 +74,8 @@ for block, load in [(block, load) for block in BLOCKS for load in LOADS]:
             datasets=load.datasets,
             task_sets=load.task_sets,
             bos=bos_of(CONFIG, block.suite) if load.task_sets else "",
-            features=FEATURES.model_dump(
-                include={"pooling", "bos", "first_token", "last_layer"}
-            ),
+            features=features_of(CONFIG, block.suite),
+            chat_template=is_chat(CONFIG, block.suite),
             lens=FEATURES.lens,
             blocks=FEATURES.blocks,
             dtype=FEATURES.dtype,

@@ -29,7 +29,7 @@ with job(snakemake.log[0], snakemake.threads):
         if name in wanted
     ]
     scored = [
-        Scored(read_task_set(Source.of(how)), params.bos)
+        Scored(read_task_set(Source.of(how)), params.bos, chat=params.chat_template)
         for name, how in params.task_sets.items()
         if name in {Path(path).stem for path in snakemake.output.scored}
     ]

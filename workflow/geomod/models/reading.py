@@ -35,12 +35,14 @@ Inputs = NDArray[Any]  # whole numbers: places in the list that `begin` gave
 class Settings:
     """How texts become features: keys of the config's section `features`.
 
+    `bos: chat` is that of a suite with `chat_template`: what its template puts before a text is
+    read, and belongs to no unit.
     `first_token: drop` leaves the first token of an input out of features and Grams; the model
     reads it all the same. `long` says what becomes of a passage that the model cannot take whole.
     """
 
     pooling: Literal["last", "mean"] = "last"
-    bos: Literal["none", "add", "tokenizer"] = "none"
+    bos: Literal["none", "add", "tokenizer", "chat"] = "none"
     first_token: Literal["keep", "drop"] = "keep"
     last_layer: Literal["raw", "normed"] = "raw"
     long: Literal["refuse", "cut"] = "refuse"
