@@ -42,6 +42,7 @@ for block in BLOCKS:
         params:
             steps=steps_of(block),
             metrics=CONFIG.geometry.measured(),
+            topology=CONFIG.geometry.topology,
             code=code("geometry.py"),
             provenance=provenance("geometry.py"),
         script:

@@ -10,12 +10,14 @@ from geomod.geometry.depth import measure_depth
 from geomod.geometry.grams import read_grams
 from geomod.geometry.measuring import measure, summarize
 from geomod.geometry.sets import depth_similarity, measure_population
+from geomod.geometry.topology import LOOPS
 from geomod.plan.place import Place
 
 with job(snakemake.log[0], snakemake.threads):
     inputs, output, params = snakemake.input, snakemake.output, snakemake.params
     for plugins in inputs.plugins:
         load_plugins(plugins)
+    further = LOOPS if params.topology else {}
     items = read_table(inputs.stimuli)["item_id"]
     for i, step in enumerate(params.steps):
         at_checkpoint(snakemake.wildcards.model, step)
@@ -27,7 +29,7 @@ with job(snakemake.log[0], snakemake.threads):
         for table, path, kind in (
             (values, output.sentences[i], "sentence_geometry"),
             (summarize(values), output.layers[i], "geometry"),
-            (measure_population(features), output.population[i], "population"),
+            (measure_population(features, further), output.population[i], "population"),
             (depth_similarity(features), output.similarity[i], "depth_similarity"),
             (measure_depth(features), output.depth[i], "depth"),
         ):

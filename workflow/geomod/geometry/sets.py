@@ -32,7 +32,7 @@ SCALES = (1, 2, 4, 8, 16, 32)
 STACK = 20_000_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sentences:
     """A set of sentences at one layer, finite rows of float64, and what several measures share."""
 
@@ -88,18 +88,20 @@ class Sentences:
         return merging(self.distances)
 
 
-def measure_population(features: Mapping[int, Rows]) -> pd.DataFrame:
-    """Every measure of the sentence set at every layer.
+def measure_population(
+    features: Mapping[int, Rows], further: Mapping[tuple[str, str], SetMeasure] | None = None
+) -> pd.DataFrame:
+    """Every measure of the sentence set at every layer, and `further` ones by metric and variant.
 
     Columns: layer, metric, variant, value, n (the sentences that it rests on), n_nonfinite (those
     left out because their features are infinite or NaN). `value` is NaN where n does not suffice.
     """
-    rows = []
+    measures, rows = {**registry.SETS, **(further or {})}, []
     for layer, states in features.items():
         whole = np.isfinite(states).all(axis=1)
         sentences = Sentences(np.asarray(states[whole], dtype=np.float64))
         n, left_out = len(sentences.rows), int((~whole).sum())
-        for (metric, variant), function in registry.SETS.items():
+        for (metric, variant), function in measures.items():
             found = function(sentences)
             value, rests_on = found if isinstance(found, tuple) else (found, n)
             rows.append((layer, metric, variant, value, rests_on, left_out))
