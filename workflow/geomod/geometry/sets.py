@@ -189,7 +189,8 @@ def nearest(gram: Floats) -> Floats:
 def nearest_of(distances: Floats) -> Floats:
     """The same of the squared distances that `apart` gives."""
     k = max(0, min(2 * SCALES[-1], len(distances) - 1))
-    return np.sort(distances, axis=1)[:, :k]
+    few = np.partition(distances, k - 1, axis=1)[:, :k] if k else distances[:, :0]
+    return np.sort(few, axis=1)
 
 
 def two_nn(neighbours: Floats) -> tuple[float, int]:
@@ -261,14 +262,14 @@ def merging(distances: Floats) -> Floats:
     if n < 2:
         return np.empty(0)
     reach, edges = distances[0].copy(), np.empty(n - 1)
-    outside = np.ones(n, dtype=bool)
-    outside[0] = False
+    inside = np.zeros(n)  # infinite of those that have joined
+    inside[0] = np.inf
     for step in range(n - 1):
-        nearest_one = int(np.argmin(reach))
+        nearest_one = int(reach.argmin())
         edges[step] = reach[nearest_one]
-        outside[nearest_one] = False
-        np.minimum(reach, distances[nearest_one], out=reach, where=outside)
-        reach[nearest_one] = np.inf
+        inside[nearest_one] = np.inf
+        np.minimum(reach, distances[nearest_one], out=reach)
+        np.maximum(reach, inside, out=reach)
     middle = np.median(np.sqrt(squareform(distances, checks=False)))
     return np.sort(np.sqrt(edges)) / middle
 
