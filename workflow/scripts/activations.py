@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from geomod.base.devices import pick
+from geomod.base.devices import name_of, pick
 from geomod.base.files import checkpoint_folder, step_of
 from geomod.base.jobs import at_checkpoint, job
 from geomod.base.provenance import derived, of_checkpoint
@@ -29,8 +29,8 @@ with job(snakemake.log[0], snakemake.threads):
         for name, how in params.task_sets.items()
         if name in {Path(path).stem for path in snakemake.output.scored}
     ]
-    behind = derived(params.provenance, inputs)
     device = pick(params.device)
+    behind = derived({**params.provenance, "device": name_of(device)}, inputs)
     source = CheckpointSource(**params.source)
     folders = {step_of(path): checkpoint_folder(path) for path in snakemake.output}
     sketches = {step_of(path): path for path in snakemake.output.sketches}
