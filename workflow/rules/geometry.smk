@@ -36,6 +36,7 @@ for block, model in GRID.of_models(MEASURING):
         params:
             model=model,
             metrics=CONFIG.geometry.measured(),
+            topology=CONFIG.geometry.topology,
             code=code("geometry.py"),
             provenance=provenance("geometry.py"),
         script:

@@ -123,6 +123,18 @@ def test_what_the_run_took_stands_stage_by_stage_and_in_all(root: Path) -> None:
     assert "What it took" not in page(root)
 
 
+def test_the_device_is_the_one_that_computed_not_the_one_that_was_asked_for(root: Path) -> None:
+    def computed(**devices: list[str]) -> dict[str, Any]:
+        return {**CLAIM, "provenance": {"devices": devices}}
+
+    assert "<dt>device</dt><dd>auto</dd>" in page(root)  # of files that do not say
+    both = computed(activations=["cpu"], encoding=["cpu"])
+    assert "<dt>device</dt><dd>cpu</dd>" in page(root, claims=[CLAIM, both])
+    mixed = computed(activations=["H100", "cpu"], encoding=["cpu"])
+    said = "<dt>device</dt><dd>forward passes: H100, cpu; encoding models: cpu</dd>"
+    assert said in page(root, claims=[both, mixed])
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(0.2, "0 s"), (59.6, "1 min"), (200, "3 min 20 s"), (18420, "5 h 7 min"), (float("nan"), "–")],

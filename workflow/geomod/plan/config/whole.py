@@ -227,6 +227,19 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _a_chat_template_stands_alone(self) -> Self:
+        for name, suite in self.suites.items():
+            if not getattr(suite, "chat_template", False):
+                continue
+            for key, plain in (("bos", "none"), ("first_token", "keep")):
+                if getattr(self.features, key) != plain:
+                    raise ValueError(
+                        f"`suites.{name}.chat_template` says what texts begin with, and so does "
+                        f"`features.{key}`; set that to {plain}"
+                    )
+        return self
+
+    @model_validator(mode="after")
     def _pairs_are_of_two_models_each(self) -> Self:
         known = [model for name, suite in self.suites.items() for model in suite.models(name)]
         for pair in self.pairs_of_models:
