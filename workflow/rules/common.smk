@@ -362,7 +362,7 @@ def nuisances_of(dataset):
 
 def control_responses(wildcards):
     """What a fit is to answer beside the real responses, where the config asks for controls."""
-    files = ("targets.parquet", "responses.safetensors")
+    files = ("targets.parquet", "columns.safetensors")
     return [
         PATHS.data(wildcards.dataset, f"controls/{file}")
         for file in files

@@ -15,25 +15,24 @@ from geomod.encoding.controls import NOISE_FREE, Beside, Controls
 from geomod.encoding.scores import encode_checkpoint
 from geomod.encoding.settings import Settings as Encoding
 from geomod.ridge.engine import encode
-from geomod.scrutiny.controls import (
+from geomod.scrutiny.comeback import (
     COLUMNS,
-    OWN,
-    Contrasts,
     Fits,
-    Noise,
-    contrasts_of,
-    leading,
-    make_controls,
-    noise_of,
-    own_signals,
-    parts_of,
     recovered,
     recovered_profiles,
-    regions_of,
     sentences_on,
-    smoother,
     summary,
     together,
+)
+from geomod.scrutiny.controls import OWN, make_controls
+from geomod.scrutiny.noise import Noise, noise_of, regions_of
+from geomod.scrutiny.signals import (
+    Contrasts,
+    contrasts_of,
+    leading,
+    own_signals,
+    parts_of,
+    smoother,
 )
 from geomod.scrutiny.synthetic import Design, Frame, Scatter, label_modules, simulate
 
@@ -275,7 +274,7 @@ def test_one_line_a_claim_says_what_was_found(table: pd.DataFrame) -> None:
 
 
 def test_controls_of_a_file_are_those_of_the_file(noise: Noise) -> None:
-    own = pd.DataFrame({"item_id": STIMULI["item_id"], "response": np.arange(SENTENCES) ** 2.0})
+    own = pd.DataFrame({"response": np.arange(SENTENCES) ** 2.0})
     made, reasons = make_controls([OWN], 2, {}, noise, 0, own=own)
     assert not reasons
     free = made.matrix[:, made.targets["participant"] == NOISE_FREE]

@@ -1,0 +1,153 @@
+"""Thousands of responses that are mixes of a few columns, fitted for little more than those cost.
+
+A mixture is a signal and a noise, y = s + ε, and many have the same signal, or the same noise. With
+a penalty, what is predicted of held-out rows is linear in what is fitted: p_y = p_s + p_ε, and so
+is the error e of the mean. What a penalty saves, 2⟨e, p⟩ − |p|² (`held_out.py`), is a quadratic
+form, with B(y, y') = ⟨e, p'⟩ + ⟨p, e' − p'⟩ over the held-out rows of all blocks:
+
+    saved(y) = B(s, s) + 2 B(s, ε) + B(ε, ε).
+
+Signals in turn are mixes of a few *parts*, and B between parts, and between parts and noises, is
+all that is needed of them. Every mixture still chooses the penalty that saves it most.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from geomod.ridge.blas import product
+from geomod.ridge.engine import Fitted, Floats, centred, pearson
+from geomod.ridge.factor import Factor
+from geomod.ridge.folds import Block, Rows
+from geomod.ridge.held_out import held_out_predictions, mean_error, refit, refits, single
+from geomod.ridge.many_targets import benign
+
+
+@dataclass(frozen=True)
+class Mixtures:
+    """Responses `[n, targets]`, each a signal and a noise: parts · mix[:, signal] + noise."""
+
+    parts: Tensor  # [n, parts]
+    mix: Tensor  # [parts, signals]
+    noises: Tensor  # [n, noises]
+    signal: Tensor  # [targets], the signal of each
+    noise: Tensor  # [targets], the noise of each; that after the last one is none
+
+    def on(self, rows: Sequence[int] | Tensor) -> tuple[Tensor, Tensor]:
+        """Parts, and noises with none after the last one, of some rows: about their mean."""
+        none = self.noises.new_zeros(len(rows), 1)
+        parts, noises = centred(self.parts[rows])[0], centred(self.noises[rows])[0]
+        return parts, torch.cat([noises, none], dim=1)
+
+    def mixed(self, parts: Tensor, noises: Tensor) -> Tensor:
+        """The mixtures of columns that are linear in these, `[…, targets]`."""
+        signals = product(parts, self.mix.to(parts.dtype))
+        return signals[:, self.signal] + noises[:, self.noise]
+
+
+def fit_mixtures(fitted: Fitted, mixtures: Mixtures) -> tuple[Floats, Floats]:
+    """Pearson r and penalty, `[targets]`, in a layer and outer fold that were fitted just now.
+
+    Penalties are compared, and predictions made, in float32 where that does no harm: of two that
+    save as much to six digits, either may be chosen.
+    """
+    (train, test), factor = fitted.split, fitted.factor
+    penalties = factor.penalties(fitted.alphas)
+    exact = not benign(factor, len(train), fitted.blocks)
+    dtype = torch.float64 if exact else torch.float32
+    parts, noises = (columns.to(dtype) for columns in mixtures.on(train))
+    given = (penalties, fitted.blocks, fitted.memory_mb)
+    best = saved(factor, mixtures, parts, noises, *given).max(dim=0).indices
+
+    u = factor.u.to(dtype)
+    dual = mixtures.mixed(product(u.T, parts), product(u.T, noises))
+    dual /= factor.s.to(dtype)[:, None] + penalties.to(dtype)[best]
+    explained = product(fitted.sides.onto(factor.u.double()).to(dtype), dual)
+    actual = mixtures.mixed(*(columns.to(dtype) for columns in mixtures.on(test)))
+    r, _ = pearson(explained, actual)
+    return r.double().cpu().numpy(), fitted.alphas[best].cpu().numpy()
+
+
+def saved(
+    factor: Factor,
+    mixtures: Mixtures,
+    parts: Tensor,
+    noises: Tensor,
+    alphas: Tensor,
+    blocks: list[Block],
+    memory_mb: float,
+) -> Tensor:
+    """Squared error that each penalty saves over predicting the mean, `[alphas, targets]`.
+
+    `parts` and `noises` are those of the training rows, centred.
+    """
+    columns, k = torch.cat([parts, noises], dim=1), parts.shape[1]
+    of_parts = columns.new_zeros(len(alphas), k, columns.shape[1], dtype=torch.float64)
+    of_noises = columns.new_zeros(len(alphas), noises.shape[1], dtype=torch.float64)
+    if len(factor.s) and refits(factor, blocks) and not single(blocks):
+        forms = _forms_of_refits(factor, columns, k, alphas, blocks)
+    else:
+        forms = _forms(factor, columns, k, alphas, blocks, memory_mb)
+    for some, of_part, of_noise in forms:
+        of_parts[some] += of_part
+        of_noises[some] += of_noise
+    mix = mixtures.mix.double()
+    of_signals = ((of_parts[..., :k] @ mix) * mix).sum(dim=1)
+    mix = mix[:, mixtures.signal]
+    # One penalty at a time, which stays in a processor's cache.
+    crossed = [(mix * each[:, k:][:, mixtures.noise]).sum(dim=0) for each in of_parts]
+    found = of_signals[:, mixtures.signal] + 2 * torch.stack(crossed)
+    return (found + of_noises[:, mixtures.noise]).nan_to_num(nan=-torch.inf)
+
+
+Forms = Iterator[tuple[Rows, Tensor, Tensor]]
+
+
+def _forms(
+    factor: Factor, columns: Tensor, k: int, alphas: Tensor, blocks: list[Block], memory_mb: float
+) -> Forms:
+    """Penalties, B of each of the `k` parts with each column, and of each noise with itself.
+
+    One block's share of them, `[alphas, parts, columns]` and `[alphas, noises]`.
+    """
+    for rows, scored, some, p in held_out_predictions(factor, columns, alphas, blocks, memory_mb):
+        # Columns in rows: on a CPU predictions lie that way.
+        error = mean_error(columns, rows)[:, :scored].flatten(end_dim=1).T.contiguous()
+        of_parts, of_noises = [], []
+        for held_out in p[:, :, :scored].flatten(start_dim=1, end_dim=2).mT:
+            own = held_out.to(columns.dtype)
+            missed = error[:k] - own[:k]
+            of_parts.append(product(missed, own.T) + product(own[:k], error.T))
+            twice = torch.sub(error[k:], own[k:], alpha=0.5)
+            of_noises.append(2 * torch.linalg.vecdot(twice, own[k:]))
+        yield some, torch.stack(of_parts), torch.stack(of_noises)
+
+
+def _forms_of_refits(
+    factor: Factor, columns: Tensor, k: int, alphas: Tensor, blocks: list[Block]
+) -> Forms:
+    """The same from fits to the other rows, in the basis of their own principal components.
+
+    With held-out rows A = Q R and p = A v, v = moments / (s + α): ⟨e, p⟩ = (A'e)' v, |p| = |R v|.
+    """
+    u, dtype = factor.u.to(columns.dtype), columns.dtype
+    z, everything = product(u.T, columns), np.arange(len(alphas))
+    for block in blocks:
+        error = mean_error(columns, block.rows)
+        filled = z - product(u[block.rows].T, error)
+        rows, moments, s = refit(factor, factor.u[block.rows], filled)
+        rows, inverse = rows[: block.scored], (1 / (s + alphas[:, None])).to(dtype)
+        root = torch.linalg.qr(rows, mode="r").R.to(dtype)
+        seen = product(rows.T.to(dtype), error[: block.scored])  # A'e
+        v = inverse[..., None] * moments[:, :k]
+        missed = seen[:, :k] - (root.T @ root) @ v  # A'(e − p)
+        left = torch.cat([missed * inverse[..., None], v], dim=1).mT
+        right = torch.cat([moments, seen])
+        of_parts = product(left.flatten(end_dim=1), right).view(len(alphas), k, -1)
+        crossed = product(2 * inverse, (seen * moments)[:, k:])
+        noises = moments[:, k:].contiguous()
+        squares = [product(root * each, noises).square_().sum(dim=0) for each in inverse]
+        yield everything, of_parts, crossed - torch.stack(squares)
