@@ -14,14 +14,13 @@ all that is needed of them. Every mixture still chooses the penalty that saves i
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from geomod.ridge.blas import product
 from geomod.ridge.engine import Fitted, Floats, centred, pearson
 from geomod.ridge.factor import Factor
-from geomod.ridge.folds import Block, Rows
+from geomod.ridge.folds import Block
 from geomod.ridge.held_out import held_out_predictions, mean_error, refit, refits, single
 from geomod.ridge.many_targets import benign
 
@@ -85,8 +84,8 @@ def saved(
     `parts` and `noises` are those of the training rows, centred.
     """
     columns, k = torch.cat([parts, noises], dim=1), parts.shape[1]
-    of_parts = columns.new_zeros(len(alphas), k, columns.shape[1], dtype=torch.float64)
-    of_noises = columns.new_zeros(len(alphas), noises.shape[1], dtype=torch.float64)
+    of_parts = columns.new_zeros(len(alphas), k, columns.shape[1])
+    of_noises = columns.new_zeros(len(alphas), noises.shape[1])
     if len(factor.s) and refits(factor, blocks) and not single(blocks):
         forms = _forms_of_refits(factor, columns, k, alphas, blocks)
     else:
@@ -94,16 +93,16 @@ def saved(
     for some, of_part, of_noise in forms:
         of_parts[some] += of_part
         of_noises[some] += of_noise
-    mix = mixtures.mix.double()
+    mix = mixtures.mix.to(columns.dtype)
     of_signals = ((of_parts[..., :k] @ mix) * mix).sum(dim=1)
     mix = mix[:, mixtures.signal]
     # One penalty at a time, which stays in a processor's cache.
-    crossed = [(mix * each[:, k:][:, mixtures.noise]).sum(dim=0) for each in of_parts]
-    found = of_signals[:, mixtures.signal] + 2 * torch.stack(crossed)
-    return (found + of_noises[:, mixtures.noise]).nan_to_num(nan=-torch.inf)
+    crossed = [each[:, k:][:, mixtures.noise].mul_(mix).sum(dim=0) for each in of_parts]
+    found = of_signals[:, mixtures.signal].add_(torch.stack(crossed), alpha=2)
+    return found.add_(of_noises[:, mixtures.noise]).nan_to_num_(nan=-torch.inf)
 
 
-Forms = Iterator[tuple[Rows, Tensor, Tensor]]
+Forms = Iterator[tuple[slice, Tensor, Tensor]]
 
 
 def _forms(
@@ -123,7 +122,8 @@ def _forms(
             of_parts.append(product(missed, own.T) + product(own[:k], error.T))
             twice = torch.sub(error[k:], own[k:], alpha=0.5)
             of_noises.append(2 * torch.linalg.vecdot(twice, own[k:]))
-        yield some, torch.stack(of_parts), torch.stack(of_noises)
+        places = slice(int(some[0]), int(some[-1]) + 1)
+        yield places, torch.stack(of_parts), torch.stack(of_noises)
 
 
 def _forms_of_refits(
@@ -134,7 +134,7 @@ def _forms_of_refits(
     With held-out rows A = Q R and p = A v, v = moments / (s + α): ⟨e, p⟩ = (A'e)' v, |p| = |R v|.
     """
     u, dtype = factor.u.to(columns.dtype), columns.dtype
-    z, everything = product(u.T, columns), np.arange(len(alphas))
+    z = product(u.T, columns)
     for block in blocks:
         error = mean_error(columns, block.rows)
         filled = z - product(u[block.rows].T, error)
@@ -150,4 +150,4 @@ def _forms_of_refits(
         crossed = product(2 * inverse, (seen * moments)[:, k:])
         noises = moments[:, k:].contiguous()
         squares = [product(root * each, noises).square_().sum(dim=0) for each in inverse]
-        yield everything, of_parts, crossed - torch.stack(squares)
+        yield slice(None), of_parts, crossed - torch.stack(squares)
