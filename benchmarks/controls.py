@@ -1,8 +1,7 @@
 """What controls cost: CPU time of the encoding of a checkpoint without and with them.
 
-    python benchmarks/controls.py                          # the demo's width, and the paper's
-    python benchmarks/controls.py --width 512 --rounds 5
-    python benchmarks/controls.py --claims                 # what the claims on them take
+    OMP_NUM_THREADS=1 PYTHONPATH=workflow python benchmarks/controls.py --width 48 1024
+    OMP_NUM_THREADS=1 PYTHONPATH=workflow python benchmarks/controls.py --claims
 
 Layers of a checkpoint as wide as said, 1,000 sentences, 6 regions of 5 participants and their
 average, 200 permutations, 21 penalties, 5 × 5 folds, ladders beside three baselines. Controls are
@@ -12,13 +11,11 @@ turns in one process, on one thread; medians of the rounds are printed, of secon
 
 import argparse
 import logging
-import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import pandas as pd
 import torch
@@ -120,8 +117,8 @@ def main() -> None:
     logging.disable(logging.WARNING)
     torch.set_num_threads(1)
     if options.claims:
-        return claims(options.draws)
-    for width in options.width:
+        claims(options.draws)
+    for width in [] if options.claims else options.width:
         cost(width, options.layers, options.rounds)
 
 

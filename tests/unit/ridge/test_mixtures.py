@@ -1,7 +1,5 @@
 """Mixtures of a few columns are fitted as they would be one by one."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 import torch
@@ -16,10 +14,10 @@ ALPHAS = np.logspace(-1, 5, 7)
 
 
 @pytest.fixture(params=["on a CPU", "as on a GPU"])
-def where(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def where(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     if request.param == "as on a GPU":
         monkeypatch.setattr(blas, "serves", lambda a: False)
-    yield request.param
+    return request.param
 
 
 def made(x: np.ndarray) -> Mixtures:
@@ -60,6 +58,24 @@ def test_mixtures_are_fitted_as_their_responses_are(where: str, width: int, inne
     assert_array_equal(alpha[:, varies], alone.alpha[0][:, varies])
     assert_allclose(r, alone.r[0], atol=2e-5)
     assert not r[:, ~varies].any()
+
+
+@pytest.mark.parametrize("width", [4, 20])
+def test_noise_alone_is_fitted_without_parts(width: int) -> None:
+    rng = np.random.default_rng(0)
+    x, noises = rng.standard_normal((N, width)), rng.standard_normal((N, NOISES))
+    none, each = torch.zeros(0, 1), torch.arange(NOISES)
+    alone = Mixtures(torch.zeros(N, 0), none, torch.as_tensor(noises), 0 * each, each)
+    nothing = Mixtures(torch.zeros(N, 0), none, torch.zeros(N, 0), each[:0], each[:0])
+    found = []
+    encode(
+        x,
+        noises[:, 0],
+        beside=lambda f: found.append([fit_mixtures(f, m)[0] for m in (alone, nothing)]),
+    )
+    r = encode(x, noises).r[0]
+    assert_allclose([of_alone for of_alone, _ in found], r, atol=2e-5)
+    assert not any(len(of_nothing) for _, of_nothing in found)
 
 
 def test_features_that_do_not_vary_explain_no_mixture() -> None:

@@ -33,7 +33,7 @@ class Controls:
     @classmethod
     def nothing(cls, sentences: int) -> "Controls":
         """No control at all."""
-        kinds = {name: int for name in ("draw", "signal", "noise")}
+        kinds = dict.fromkeys(("draw", "signal", "noise"), int)
         targets = pd.DataFrame({name: [] for name in [*TARGET, "signal", "noise"]}).astype(kinds)
         return cls(targets, np.empty((sentences, 0)), np.empty((0, 0)), np.empty((sentences, 0)))
 

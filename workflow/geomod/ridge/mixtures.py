@@ -11,16 +11,17 @@ Signals in turn are mixes of a few *parts*, and B between parts, and between par
 all that is needed of them. Every mixture still chooses the penalty that saves it most.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from geomod.ridge.blas import product
 from geomod.ridge.engine import Fitted, Floats, centred, pearson
 from geomod.ridge.factor import Factor
-from geomod.ridge.folds import Block
+from geomod.ridge.folds import Block, Rows
 from geomod.ridge.held_out import held_out_predictions, mean_error, refit, refits, single
 from geomod.ridge.many_targets import benign
 
@@ -35,7 +36,7 @@ class Mixtures:
     signal: Tensor  # [targets], the signal of each
     noise: Tensor  # [targets], the noise of each; that after the last one is none
 
-    def on(self, rows: Sequence[int] | Tensor) -> tuple[Tensor, Tensor]:
+    def on(self, rows: Rows) -> tuple[Tensor, Tensor]:
         """Parts, and noises with none after the last one, of some rows: about their mean."""
         none = self.noises.new_zeros(len(rows), 1)
         parts, noises = centred(self.parts[rows])[0], centred(self.noises[rows])[0]
@@ -53,6 +54,8 @@ def fit_mixtures(fitted: Fitted, mixtures: Mixtures) -> tuple[Floats, Floats]:
     Penalties are compared, and predictions made, in float32 where that does no harm: of two that
     save as much to six digits, either may be chosen.
     """
+    if not len(mixtures.signal):
+        return np.empty(0), np.empty(0)
     (train, test), factor = fitted.split, fitted.factor
     penalties = factor.penalties(fitted.alphas)
     exact = not benign(factor, len(train), fitted.blocks)
@@ -146,7 +149,7 @@ def _forms_of_refits(
         missed = seen[:, :k] - (root.T @ root) @ v  # A'(e − p)
         left = torch.cat([missed * inverse[..., None], v], dim=1).mT
         right = torch.cat([moments, seen])
-        of_parts = product(left.flatten(end_dim=1), right).view(len(alphas), k, -1)
+        of_parts = product(left.flatten(end_dim=1), right).view(len(alphas), k, len(z.T))
         crossed = product(2 * inverse, (seen * moments)[:, k:])
         noises = moments[:, k:].contiguous()
         squares = [product(root * each, noises).square_().sum(dim=0) for each in inverse]

@@ -71,7 +71,8 @@ def make_controls(
     if not made:
         return Controls.nothing(sentences), reasons
     people = [*noise.participants, AVERAGE]
-    targets, signals = [], []
+    targets: list[tuple[str, int, str, str, int, int]] = []
+    signals: list[Array] = []
     for kind, draw in product(made, range(draws)):
         rng = rng_of(seed, "control", kind, draw)
         first = (len(signals), draw * len(people) * len(noise.regions))
