@@ -68,12 +68,12 @@ def test_noise_alone_is_fitted_without_parts(width: int) -> None:
     alone = Mixtures(torch.zeros(N, 0), none, torch.as_tensor(noises), 0 * each, each)
     nothing = Mixtures(torch.zeros(N, 0), none, torch.zeros(N, 0), each[:0], each[:0])
     found = []
-    encode(
-        x,
-        noises[:, 0],
-        beside=lambda f: found.append([fit_mixtures(f, m)[0] for m in (alone, nothing)]),
-    )
-    r = encode(x, noises).r[0]
+
+    def beside(fitted: Fitted) -> None:
+        found.append([fit_mixtures(fitted, mixtures)[0] for mixtures in (alone, nothing)])
+
+    encode(x, noises[:, 0], alphas=ALPHAS, beside=beside)
+    r = encode(x, noises, alphas=ALPHAS).r[0]
     assert_allclose([of_alone for of_alone, _ in found], r, atol=2e-5)
     assert not any(len(of_nothing) for _, of_nothing in found)
 

@@ -84,14 +84,19 @@ def held_out_gains(
 
 
 def held_out_predictions(
-    factor: Factor, y: Tensor, alphas: Tensor, blocks: list[Block], memory_mb: float = 512
+    factor: Factor,
+    y: Tensor,
+    alphas: Tensor,
+    blocks: list[Block],
+    memory_mb: float = 512,
+    z: Tensor | None = None,
 ) -> Iterator[tuple[Rows, int, Rows, Tensor]]:
     """Blocks `[blocks, rows]`, how many rows count, some penalties, and p of all of the rows.
 
     p is `[alphas, blocks, rows, targets]`; the rows that are scored come first.
 
     In the precision of `y`, which is centred (of single rows in float64); NaN where rounding left
-    nothing.
+    nothing. `z` is Uᵀ y where that is at hand.
     """
     everything = np.arange(len(alphas))
     if single(blocks):
@@ -102,7 +107,7 @@ def held_out_predictions(
             p = y.new_zeros(len(alphas), 1, len(block), y.shape[1])
             yield block.rows[None], block.scored, everything, p
     else:
-        z = product(factor.u.to(y.dtype).T, y)
+        z = product(factor.u.to(y.dtype).T, y) if z is None else z
         for block, some, p, _, _ in _by_block(factor, y, z, alphas, blocks, memory_mb):
             yield block.rows[None], block.scored, some, p[:, None]
 

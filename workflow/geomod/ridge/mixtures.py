@@ -25,6 +25,15 @@ from geomod.ridge.folds import Block, Rows
 from geomod.ridge.held_out import held_out_predictions, mean_error, refit, refits, single
 from geomod.ridge.many_targets import benign
 
+# Their penalties are so many decades apart at least: within one what is predicted changes little.
+APART = 1.0
+
+# A fit is overfitted where it is worse than with a stronger penalty by this share of its noise.
+OVERFITTED = 0.05
+
+# So many penalties are tried before it is asked which mixtures are overfitted.
+TOGETHER = 3
+
 
 @dataclass(frozen=True)
 class Mixtures:
@@ -52,12 +61,13 @@ def fit_mixtures(fitted: Fitted, mixtures: Mixtures) -> tuple[Floats, Floats]:
     """Pearson r and penalty, `[targets]`, in a layer and outer fold that were fitted just now.
 
     Penalties are compared, and predictions made, in float32 where that does no harm: of two that
-    save as much to six digits, either may be chosen.
+    save as much to six digits, either may be chosen. They are those that are `APART`.
     """
     if not len(mixtures.signal):
         return np.empty(0), np.empty(0)
     (train, test), factor = fitted.split, fitted.factor
-    penalties = factor.penalties(fitted.alphas)
+    alphas = fitted.alphas[apart(fitted.alphas)]
+    penalties = factor.penalties(alphas)
     exact = not benign(factor, len(train), fitted.blocks)
     dtype = torch.float64 if exact else torch.float32
     parts, noises = (columns.to(dtype) for columns in mixtures.on(train))
@@ -70,7 +80,16 @@ def fit_mixtures(fitted: Fitted, mixtures: Mixtures) -> tuple[Floats, Floats]:
     explained = product(fitted.sides.onto(factor.u.double()).to(dtype), dual)
     actual = mixtures.mixed(*(columns.to(dtype) for columns in mixtures.on(test)))
     r, _ = pearson(explained, actual)
-    return r.double().cpu().numpy(), fitted.alphas[best].cpu().numpy()
+    return r.double().cpu().numpy(), alphas[best].cpu().numpy()
+
+
+def apart(alphas: Tensor) -> list[int]:
+    """The largest of some ascending penalties, and of the others those that are `APART`."""
+    kept = [len(alphas) - 1]
+    for place, log in reversed(list(enumerate(alphas.log10().tolist()))):
+        if float(alphas[kept[0]].log10()) - log > APART - 1e-6:
+            kept.insert(0, place)
+    return kept
 
 
 def saved(
@@ -84,38 +103,58 @@ def saved(
 ) -> Tensor:
     """Squared error that each penalty saves over predicting the mean, `[alphas, targets]`.
 
-    `parts` and `noises` are those of the training rows, centred.
+    `parts` and `noises` are those of the training rows, centred. Strong penalties come first; of
+    what is `OVERFITTED` with all of its signals no weaker ones are tried: they save −∞.
     """
-    columns, k = torch.cat([parts, noises], dim=1), parts.shape[1]
-    of_parts = columns.new_zeros(len(alphas), k, columns.shape[1])
-    of_noises = columns.new_zeros(len(alphas), noises.shape[1])
-    if len(factor.s) and refits(factor, blocks) and not single(blocks):
-        forms = _forms_of_refits(factor, columns, k, alphas, blocks)
-    else:
-        forms = _forms(factor, columns, k, alphas, blocks, memory_mb)
-    for some, of_part, of_noise in forms:
-        of_parts[some] += of_part
-        of_noises[some] += of_noise
-    mix = mixtures.mix.to(columns.dtype)
-    of_signals = ((of_parts[..., :k] @ mix) * mix).sum(dim=1)
-    mix = mix[:, mixtures.signal]
-    # One penalty at a time, which stays in a processor's cache.
-    crossed = [each[:, k:][:, mixtures.noise].mul_(mix).sum(dim=0) for each in of_parts]
-    found = of_signals[:, mixtures.signal].add_(torch.stack(crossed), alpha=2)
-    return found.add_(of_noises[:, mixtures.noise]).nan_to_num_(nan=-torch.inf)
+    k, mix = parts.shape[1], mixtures.mix.to(parts.dtype)
+    signal, noise = mixtures.signal, mixtures.noise
+    lost = OVERFITTED * (noises**2).sum(dim=0)
+    lost[-1] = torch.inf  # signals without a noise are few
+    found = parts.new_full((len(alphas), len(signal)), -torch.inf)
+    left = torch.arange(noises.shape[1], device=noises.device)
+    refitted = len(factor.s) > 0 and refits(factor, blocks) and not single(blocks)
+    order, everything = alphas.argsort(descending=True), torch.cat([parts, noises], dim=1)
+    z = product(factor.u.to(parts.dtype).T, everything)
+    for some in [order] if refitted else order.split(TOGETHER):
+        there = torch.cat([torch.arange(k).to(left), k + left])
+        columns = everything[:, there]
+        with_parts = parts.new_zeros(len(some), k, k + len(left))
+        of_noises = parts.new_zeros(len(some), len(left))
+        given = (factor, columns, z[:, there], k, alphas[some], blocks)
+        for places, part, own in _refitted(*given) if refitted else _forms(*given, memory_mb):
+            with_parts[places] += part
+            of_noises[places] += own
+        crossed = parts.new_zeros(len(some), k, noises.shape[1])
+        squares = parts.new_full((len(some), noises.shape[1]), -torch.inf)
+        crossed[..., left], squares[:, left] = with_parts[..., k:], of_noises
+        of_signals = ((with_parts[..., :k] @ mix) * mix).sum(dim=1)
+        # One penalty at a time, which stays in a processor's cache.
+        twice = [2 * each[:, noise].mul_(mix[:, signal]).sum(dim=0) for each in crossed]
+        save = of_signals[:, signal].add_(torch.stack(twice)).add_(squares[:, noise])
+        found[some] = save.nan_to_num_(nan=-torch.inf)
+        goes_on = found[some[-1]] > found.amax(dim=0) - lost[noise]
+        left = noise[goes_on].remainder(noises.shape[1]).unique()
+    return found
 
 
 Forms = Iterator[tuple[slice, Tensor, Tensor]]
 
 
 def _forms(
-    factor: Factor, columns: Tensor, k: int, alphas: Tensor, blocks: list[Block], memory_mb: float
+    factor: Factor,
+    columns: Tensor,
+    z: Tensor,
+    k: int,
+    alphas: Tensor,
+    blocks: list[Block],
+    memory_mb: float,
 ) -> Forms:
     """Penalties, B of each of the `k` parts with each column, and of each noise with itself.
 
     One block's share of them, `[alphas, parts, columns]` and `[alphas, noises]`.
     """
-    for rows, scored, some, p in held_out_predictions(factor, columns, alphas, blocks, memory_mb):
+    given = (factor, columns, alphas, blocks, memory_mb, z)
+    for rows, scored, some, p in held_out_predictions(*given):
         # Columns in rows: on a CPU predictions lie that way.
         error = mean_error(columns, rows)[:, :scored].flatten(end_dim=1).T.contiguous()
         of_parts, of_noises = [], []
@@ -129,15 +168,14 @@ def _forms(
         yield places, torch.stack(of_parts), torch.stack(of_noises)
 
 
-def _forms_of_refits(
-    factor: Factor, columns: Tensor, k: int, alphas: Tensor, blocks: list[Block]
+def _refitted(
+    factor: Factor, columns: Tensor, z: Tensor, k: int, alphas: Tensor, blocks: list[Block]
 ) -> Forms:
     """The same from fits to the other rows, in the basis of their own principal components.
 
     With held-out rows A = Q R and p = A v, v = moments / (s + α): ⟨e, p⟩ = (A'e)' v, |p| = |R v|.
     """
     u, dtype = factor.u.to(columns.dtype), columns.dtype
-    z = product(u.T, columns)
     for block in blocks:
         error = mean_error(columns, block.rows)
         filled = z - product(u[block.rows].T, error)
