@@ -27,8 +27,9 @@ with job(snakemake.log[0], snakemake.threads):
     baselines = Baselines(settings, stimuli, untrained, nuisances)
     controls = None
     if inputs.controls:
-        targets, matrix = inputs.controls
-        controls = Controls(read_table(targets), Tensors(matrix)["responses"])
+        targets, columns = inputs.controls
+        file = Tensors(columns)
+        controls = Controls(read_table(targets), file["parts"], file["mix"], file["noises"])
     for index, (path, *files) in enumerate(
         zip(
             inputs.features,
