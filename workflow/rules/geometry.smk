@@ -43,17 +43,15 @@ for block, model in GRID.of_models(MEASURING):
             "../scripts/geometry.py"
 
 
-def of_blocks(kind):
-    """What each block of checkpoints has to say in a table of a dataset, a file each."""
-    return [
-        PATHS.block(model, block, f"{kind}.parquet", "{dataset}")
-        for block, model in GRID.of_models(MEASURING)
-    ]
-
-
 rule geometry_tables:
     input:
-        **{kind: of_blocks(kind) for kind in OF_LAYERS},
+        **{
+            kind: [
+                PATHS.block(model, block, f"{kind}.parquet", "{dataset}")
+                for block, model in GRID.of_models(MEASURING)
+            ]
+            for kind in OF_LAYERS
+        },
     output:
         **{kind: PATHS.table(kind, "{dataset}") for kind in OF_LAYERS},
     log:
