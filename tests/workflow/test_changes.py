@@ -166,6 +166,14 @@ def test_two_changes_at_once_hide_nothing_from_each_other(done: Workflow) -> Non
     assert "activations" not in jobs
 
 
+def test_a_lens_that_comes_later_is_read_in_passes_of_its_own(done: Workflow) -> None:
+    done.write_config(config(provider_of(done)) | {"features": {"lens": True}})
+    jobs = done.planned()
+    assert jobs["activations"] == ALL
+    assert jobs["lens_table"] == 1
+    assert not {"geometry", "encoding", "tokens_table"} & set(jobs)
+
+
 @pytest.mark.parametrize(
     ("provider", "module", "maker", "makers"),
     [("train", "toy/training", "train", SIZES), ("hub", "checkpoints/listings", "listing", SIZES)],

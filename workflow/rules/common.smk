@@ -26,11 +26,17 @@ from geomod.plan import queue, runs
 from geomod.plan.checks import check, check_device, check_task_sets
 from geomod.plan.config.suites import HubSuite, TrainSuite
 from geomod.plan.costs import Machine
-from geomod.plan.datasets import about_rows, about_sentences, as_files, how_read
+from geomod.plan.datasets import (
+    about_rows,
+    about_sentences,
+    as_files,
+    further,
+    how_read,
+)
 from geomod.plan.estimate import Estimate, Room, Sweep, asked, scored_tokens
 from geomod.plan.fingerprint import fingerprint
-from geomod.plan.grid import Grid, Paths, halfway, layers_in
-from geomod.plan.loads import deal_loads
+from geomod.plan.grid import ANY_STEP, Grid, Paths, halfway, layers_in
+from geomod.plan.loads import dataset_of, deal_loads
 from geomod.plan.names import any_of, load_label, of_each, rule_name, rule_of
 from geomod.plan.place import Place
 from geomod.plan.progress import Progress
@@ -39,8 +45,10 @@ from geomod.plan.settings import (
     bos_of,
     cut_of,
     encoding_settings,
+    features_of,
     grouping,
     how_scored,
+    is_chat,
     published_sources,
     source_of,
     task_sources,
@@ -104,12 +112,28 @@ except InputError as error:
 
 def is_there(name, how):
     """Whether what was planned before can be read: datasets that are asked for will be."""
-    files = how.get("files", [MOVED.data(name, "stimuli.parquet")])
-    return name in SECTIONS or all(map(os.path.exists, files))
+    dataset = dataset_of(name)
+    files = how.get("files", [MOVED.data(dataset, "stimuli.parquet")])
+    return dataset in SECTIONS or all(map(os.path.exists, files))
 
+
+READING_PLUGINS = [CONFIG.features.plugins] if CONFIG.features.plugins else []
+OWN_READINGS = {
+    name: reading.files
+    for path in READING_PLUGINS
+    for name, reading in load_readings(path).items()
+}
+# What is read of every dataset beside its features, and the files that it leaves.
+FURTHER = {"lens": ["lens.parquet"]} if CONFIG.features.lens else {}
+FURTHER |= OWN_READINGS
 
 LOADS = deal_loads(
     {name: how_read(section) for name, section in SECTIONS.items()}
+    | {
+        key: how
+        for name, section in SECTIONS.items()
+        for key, how in further(name, section, FURTHER).items()
+    }
     | {name: how_scored(source) for name, source in TASK_SETS.items()},
     RECORD.get("loads", []),
     is_there,

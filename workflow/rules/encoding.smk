@@ -6,7 +6,7 @@ SCORES = ("encoding", "folds", "baselines")
 # What a fit is to answer beside the real responses, where the config asks for controls.
 control_responses = [
     PATHS.data("{dataset}", f"controls/{file}")
-    for file in ("targets.parquet", "responses.safetensors")
+    for file in ("targets.parquet", "columns.safetensors")
     if CONFIG.controls
 ]
 

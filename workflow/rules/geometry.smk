@@ -36,6 +36,7 @@ for block, model in GRID.of_models(MEASURING):
         params:
             model=model,
             metrics=CONFIG.geometry.measured(),
+            topology=CONFIG.geometry.topology,
             code=code("geometry.py"),
             provenance=provenance("geometry.py"),
         script:
@@ -44,7 +45,13 @@ for block, model in GRID.of_models(MEASURING):
 
 rule geometry_tables:
     input:
-        **{kind: of_blocks(kind) for kind in OF_LAYERS},
+        **{
+            kind: [
+                PATHS.block(model, block, f"{kind}.parquet", "{dataset}")
+                for block, model in GRID.of_models(MEASURING)
+            ]
+            for kind in OF_LAYERS
+        },
     output:
         **{kind: PATHS.table(kind, "{dataset}") for kind in OF_LAYERS},
     log:

@@ -41,13 +41,11 @@ def audited(model):
     )
 
 
-def of_load(load, block, files):
+def of_load(load, block):
     """Files of every dataset that a load still serves, at every step of a block."""
     return [
         path
-        for dataset in load.datasets
-        if dataset in load.wanted
-        for file in files
+        for dataset, file in load.files(FURTHER)
         for path in PATHS.steps("{model}", block.steps, file, dataset)
     ]
 
@@ -67,14 +65,6 @@ def of_checkpoints(name):
     return [
         PATHS.step(model, step, f"{name}.parquet", "{dataset}")
         for model, step in GRID.checkpoints()
-    ]
-
-
-def of_blocks(kind):
-    """What each block of checkpoints has to say in a table of a dataset, a file each."""
-    return [
-        PATHS.block(model, block, f"{kind}.parquet", "{dataset}")
-        for block, model in GRID.of_models(MEASURING)
     ]
 
 

@@ -15,12 +15,14 @@ from geomod.geometry.depth import measure_depth
 from geomod.geometry.grams import read_grams
 from geomod.geometry.measuring import measure, summarize
 from geomod.geometry.sets import depth_similarity, measure_population
+from geomod.geometry.topology import LOOPS
 from geomod.plan.place import Place
 
 with job(snakemake.log[0], snakemake.threads):
     inputs, output, params = snakemake.input, snakemake.output, snakemake.params
     for plugins in inputs.plugins:
         load_plugins(plugins)
+    further = LOOPS if params.topology else {}
     items = read_table(inputs.stimuli)["item_id"]
     tables = {Path(path).stem: (path, []) for path in output.layers}
     for grams, states, path in zip(inputs.grams, inputs.features, output.sentences, strict=True):
@@ -32,7 +34,7 @@ with job(snakemake.log[0], snakemake.threads):
         write_table(values.assign(**place.columns), path, "sentence_geometry", origin)
         for kind, table in (
             ("geometry", summarize(values)),
-            ("population", measure_population(features)),
+            ("population", measure_population(features, further)),
             ("depth_similarity", depth_similarity(features)),
             ("depth", measure_depth(features)),
         ):

@@ -41,9 +41,10 @@ class Sentences(Reading):
 
     After a pass `features` and `grams` hold them by layer, and `tokens` has a row a sentence:
     n_tokens (those in the Gram), n_fragments (those of them that are unknown or one byte or letter
-    alone), surprisal (mean −ln p of a token given the ones before it, nats) and predictive_entropy
-    (mean entropy of the distributions that predicted them, nats). The first token of the input is
-    not predicted; where nothing is, or the model has no language-modelling head, both are NaN.
+    alone), read (the unit's tokens themselves), surprisal (mean −ln p of a token given the ones
+    before it, nats) and predictive_entropy (mean entropy of the distributions that predicted them,
+    nats). The first token of the input is not predicted; where nothing is, or the model has no
+    language-modelling head, both are NaN.
 
     `stimuli` has the columns item_id and sentence, a row a unit: here a sentence, which is an input
     by itself. Other units, which share inputs, are another `locate`.
@@ -61,7 +62,11 @@ class Sentences(Reading):
         ids = opened.tokenize(self.stimuli["sentence"].tolist(), self.settings.bos)
         count = len(ids)
         lengths = np.array([len(tokens) for tokens in ids], dtype=np.int64)
-        return ids, Spans(np.arange(count), np.zeros(count, dtype=np.int64), lengths)
+        return ids, Spans(np.arange(count), np.full(count, self.head(opened)), lengths)
+
+    def head(self, opened: "Opened") -> int:
+        """How many tokens of a chat template begin every input, and are no unit's."""
+        return len(opened.chat_head()) if self.settings.bos == "chat" else 0
 
     def begin(self, opened: "Opened") -> Sequence[Sequence[int]]:
         ids, spans = self.locate(opened)
@@ -76,6 +81,8 @@ class Sentences(Reading):
             )
         bounds = zip(spans.inputs, self._starts, self._stops, strict=True)
         self._fragments = opened.fragments([ids[k][start:stop] for k, start, stop in bounds])
+        units = zip(*spans, strict=True)
+        self._read = opened.spell([ids[k][start:stop] for k, start, stop in units])
         # Units in the order of their inputs, and where those of each input begin.
         self._order = np.argsort(spans.inputs, kind="stable")
         self._bounds = np.searchsorted(spans.inputs[self._order], np.arange(len(ids) + 1))
@@ -128,6 +135,7 @@ class Sentences(Reading):
             {
                 "n_tokens": self._stops - self._starts,
                 "n_fragments": self._fragments,
+                "read": self._read,
                 "surprisal": self._predicted[:, 0],
                 "predictive_entropy": self._predicted[:, 1],
             }

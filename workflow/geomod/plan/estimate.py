@@ -111,9 +111,13 @@ class Sweep:
             return costs.train(machine, shape, steps, max(self.grid.model(model).steps))
         if shape and stage == "activations":
             wanted = self.loads[load]
-            read = {name: self.data[name] for name in wanted.datasets if name in self.data}
-            scored = self.scored if wanted.task_sets else 0.0
-            return costs.activations(machine, shape, read, scored, steps, self.on_gpu)
+            known = {name: self.data[name] for name in wanted.datasets if name in self.data}
+            read = {name: data for name, data in known.items() if name in wanted.planned}
+            others = sum(data.tokens for name, data in known.items() if name not in read)
+            others += self.scored if wanted.task_sets else 0.0
+            lens = [name for name in known if f"{name}/lens" in wanted.planned]
+            seen = sum(known[name].tokens for name in lens)
+            return costs.activations(machine, shape, read, others, seen, steps, self.on_gpu)
         if self.config.maps and stage in ("voxel_map", "moran"):
             return self._mapped(stage, model)
         if shape and data and stage == "geometry":

@@ -340,26 +340,6 @@ def fit_targets(
     return Fit(best, gain, product(sides.across().to(bulk), dual).double())
 
 
-def further(fitted: Fitted, targets: Tensor) -> tuple[Floats, Floats]:
-    """Pearson r and penalty, `[targets]`, of other responses `[n, targets]` to the same rows.
-
-    They are fitted as those at hand were, from the same factor: for a `beside` of `encode`.
-    """
-    y = centred(targets[fitted.split[0]])[0]
-    factor, penalties = fitted.factor, fitted.factor.penalties(fitted.alphas)
-    best, _ = best_penalties(
-        factor,
-        y,
-        penalties,
-        fitted.blocks,
-        fitted.memory_mb,
-        lambda: fitted.sides.factorize(len(factor.s)),
-    )
-    explained = fitted.sides.predict(factor, y, penalties[best])
-    r, _, _ = scores(explained, targets, fitted.split)
-    return r, fitted.alphas[best].cpu().numpy()
-
-
 def scores(explained: Tensor, targets: Tensor, split: Split) -> tuple[Floats, Floats, int]:
     """Pearson r and R² of predictions of the test rows; and of how many targets r is undefined."""
     actual, mean = centred(targets[split[1]])

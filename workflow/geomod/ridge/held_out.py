@@ -85,24 +85,30 @@ def held_out_gains(
 
 
 def held_out_predictions(
-    factor: Factor, y: Tensor, alphas: Tensor, blocks: list[Block], memory_mb: float = 512
+    factor: Factor,
+    y: Tensor,
+    alphas: Tensor,
+    blocks: list[Block],
+    memory_mb: float = 512,
+    z: Tensor | None = None,
 ) -> Iterator[tuple[Rows, int, Rows, Tensor]]:
     """Blocks `[blocks, rows]`, how many rows count, some penalties, and p of all of the rows.
 
     p is `[alphas, blocks, rows, targets]`; the rows that are scored come first.
 
-    All in float64, for `y` that is centred; NaN where rounding left nothing.
+    In the precision of `y`, which is centred (of single rows in float64); NaN where rounding left
+    nothing. `z` is Uᵀ y where that is at hand.
     """
     everything = np.arange(len(alphas))
     if single(blocks):
         rows = np.stack([block.rows for block in blocks])
-        yield rows, 1, everything, _of_rows(factor, y, alphas)[:, rows[:, 0], None]
+        yield rows, 1, everything, _of_rows(factor, y.double(), alphas)[:, rows[:, 0], None]
     elif not len(factor.s):
         for block in blocks:
             p = y.new_zeros(len(alphas), 1, len(block), y.shape[1])
             yield block.rows[None], block.scored, everything, p
     else:
-        z = product(factor.u.double().T, y)
+        z = product(factor.u.to(y.dtype).T, y) if z is None else z
         for block, some, p, _, _ in _by_block(factor, y, z, alphas, blocks, memory_mb):
             yield block.rows[None], block.scored, some, p[:, None]
 
