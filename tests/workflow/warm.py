@@ -74,7 +74,7 @@ def _start(read: tuple[tuple[str, str], ...]) -> Path:
     client.chmod(0o755)
     server = subprocess.Popen(
         [sys.executable, __file__, address, client],
-        env={**os.environ, **dict(read)},
+        env={**os.environ, **dict(read), "PYTHONPATH": ""},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
