@@ -185,6 +185,11 @@ rule tuned:
         of_items=[
             PATHS.step(*at, "competence/items.parquet") for at in LAST if TASK_SETS
         ],
+        spans=[
+            PATHS.step(*at, f"competence/{name}.parquet")
+            for at in LAST
+            for name in TASK_SETS
+        ],
         competence=COMPETENCE,
     output:
         PATHS.table("tuned", "{dataset}"),
@@ -199,6 +204,7 @@ rule tuned:
     params:
         pairs=TUNED,
         last=LAST,
+        task_sets=list(TASK_SETS),
         headline=HEADLINE,
         alpha=CONFIG.inference.alpha,
         code=code("tuned.py"),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geomod.plan.costs import Cost, Machine
-from geomod.plan.datasets import how_read
+from geomod.plan.datasets import further, how_read
 from geomod.plan.estimate import Estimate, Room, Sweep, asked, data_of, in_words
 from geomod.plan.grid import Grid, Paths
 from geomod.plan.loads import deal_loads
@@ -21,7 +21,7 @@ HUB = {"provider": "hub", "repo": "EleutherAI/pythia-{size}", "steps": [0, 1, 2,
 MADE = {"simulate": {"sentences": 1000, "participants": 5}, "regions": ["IFG", "MFG"]}
 
 
-def sweep(sizes=("70m", "410m"), datasets="a", steps_per_job=1, **config) -> Sweep:
+def sweep(sizes=("70m", "410m"), datasets="a", steps_per_job=1, later=(), **config) -> Sweep:
     told = {
         "run": "r",
         "suites": {"pythia": {**HUB, "sizes": list(sizes)}},
@@ -30,7 +30,10 @@ def sweep(sizes=("70m", "410m"), datasets="a", steps_per_job=1, **config) -> Swe
         **config,
     }
     config = parse_config(told)
-    loads = deal_loads({name: how_read(told) for name, told in config.each_dataset.items()})
+    asked = {name: how_read(told) for name, told in config.each_dataset.items()}
+    for name, told in config.each_dataset.items():
+        asked |= further(name, told, ["lens"] * config.features.lens)
+    loads = deal_loads(asked, later)
     return Sweep(config, Grid(config), loads, Paths("r", "nowhere"), Machine())
 
 
@@ -45,6 +48,7 @@ def counted(sweep: Sweep) -> dict[str, int]:
 def test_the_jobs_are_those_of_the_grid(grain, blocks):
     found = counted(sweep(datasets=("a", "b"), steps_per_job=grain))
     assert (found["activations"], found["encoding"]) == (2 * blocks, 4 * blocks)
+    assert found["geometry"] == 4  # a job a model and dataset
     assert (found["speed"], found["figures"]) == (4, 1)
     assert "train" not in found
     assert "calibrate" not in found
@@ -61,6 +65,18 @@ def test_a_sweep_that_is_dealt_to_more_workers_never_takes_longer_and_never_less
     assert walls == sorted(walls, reverse=True)
     cpu = Estimate(given, 1, ROOM).whole.cpu
     assert all(wall >= cpu / n for wall, n in zip(walls, (1, 2, 8, 64, 10**6), strict=True))
+
+
+def test_a_lens_costs_logits_of_every_layer_and_a_later_one_a_pass_as_well():
+    plain, beside = sweep(["70m"]), sweep(["70m"], features={"lens": True})
+    later = sweep(["70m"], features={"lens": True}, later=[plain.loads[0].planned])
+    passing, seeing = (each.job("activations", "pythia-70m").cpu for each in (plain, beside))
+    again = later.job("activations", "pythia-70m", load=1)
+    shape = plain.shapes["pythia-70m"]
+    tokens = plain.data["a"].tokens / plain.machine.forward
+    assert seeing - passing == pytest.approx(tokens * 6 * shape.head)
+    assert tokens * (shape.flop + 6 * shape.head) < again.cpu < seeing
+    assert (again.disk, plain.job("activations", "pythia-70m").disk > 0) == (0, True)
 
 
 def test_weights_are_downloaded_once_whatever_reads_them():

@@ -76,6 +76,11 @@ class Shape:
         return 2.0 * self.width * (12 * self.blocks * self.width + self.vocabulary)
 
     @property
+    def head(self) -> float:
+        """Of the logits of one token, from one layer."""
+        return 2.0 * self.width * self.vocabulary
+
+    @property
     def held(self) -> float:
         """Bytes of the weights in float32, embeddings and head included."""
         return 4.0 * self.width * (12 * self.blocks * self.width + 2 * self.vocabulary)
@@ -156,13 +161,15 @@ def activations(
     machine: Machine,
     shape: Shape,
     read: Mapping[str, Data],
-    scored: float = 0.0,
+    others: float = 0.0,
+    seen: float = 0.0,
     steps: int = 1,
     on_gpu: bool = False,
 ) -> Cost:
-    """Fetch, load and read `steps` checkpoints: the datasets `read`, and `scored` tokens."""
-    tokens = scored + sum(data.tokens for data in read.values())
-    flop = steps * tokens * shape.flop
+    """Fetch, load and read `steps` checkpoints: the datasets `read`, and `others` of tokens, of
+    which no layer is kept. Those that are `seen` through the lens make logits at every layer."""
+    tokens = others + sum(data.tokens for data in read.values())
+    flop = steps * (tokens * shape.flop + seen * shape.blocks * shape.head)
     load = 0.3 + shape.held / (0.5 * GIGA)
     kept = sum(data.units for data in read.values()) * shape.layers * A_LAYER
     seconds = (START + steps * (load + kept)) / machine.pace
@@ -295,9 +302,8 @@ TABLES: dict[str, tuple[float, float, float]] = {
     "report": (3.0, 6.0, 350),
 }
 OF_A_DATASET = (
-    *("stimuli", "brain", "tokens_table", "geometry_table", "population_table"),
-    *("depth_similarity_table", "depth_table", "speed_table", "encoding_table", "folds_table"),
-    *("baselines_table", "modules", "change_points", "low_high", "correlations", "emergence"),
-    *("phases", "blocks", "judge", "multiverse", "calibrate", "control_responses", "controls"),
+    *("stimuli", "brain", "tokens_table", "geometry_tables", "speed_table", "encoding_tables"),
+    *("modules", "change_points", "low_high", "correlations", "emergence", "phases", "blocks"),
+    *("judge", "multiverse", "calibrate", "control_responses", "controls"),
 )
 OF_A_RUN = ("checkpoints_table", "continuity_table", "tables", "claims", "figures", "report")

@@ -1,6 +1,6 @@
 """A dataset as the files that it is made of, known before any of them is read."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -53,6 +53,15 @@ def how_read(section: Section) -> dict[str, Any]:
         read = ("tr", "context_tokens", "downsample", "centre")
         how["story"] = section.story.model_dump(include=set(read))
     return how
+
+
+def further(dataset: str, section: Section, readings: Iterable[str]) -> dict[str, Any]:
+    """How models read a dataset beside its features: by `readings`, of the same units.
+
+    Each is planned by itself, so that one that is added later is a load of its own.
+    """
+    units = how_read(section)
+    return {f"{dataset}/{name}": {"reading": name, "units": units} for name in readings}
 
 
 def about_rows(dataset: Dataset) -> dict[str, Any]:
