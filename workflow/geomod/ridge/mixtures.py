@@ -32,7 +32,7 @@ APART = 1.5
 OVERFITTED = 0.05
 
 # So many penalties are tried before it is asked which mixtures are overfitted.
-TOGETHER = 3
+TOGETHER = 4
 
 
 @dataclass(frozen=True)
