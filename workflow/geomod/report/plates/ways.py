@@ -68,7 +68,9 @@ def phases(tables: Tables) -> Figure:
         mpl.patches.Patch(color=colour, alpha=0.3, label=name)
         for name, colour in PHASE_COLOURS.items()
     ]
-    figure.legend(handles=handles, loc="outside lower center", title="phase", ncols=len(handles))
+    turn = mpl.lines.Line2D([], [], color=OTHER, lw=0.8, ls=":", label="interval of a turn")
+    handles = [*handles, turn]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return figure
 
 
@@ -211,5 +213,7 @@ def hierarchy(tables: Tables) -> Figure:
         axis.set_title(model)
         time_axis(axis, own["step"])
     axes[0, 0].set_ylabel("spatial score (Spearman's ρ)")
+    for label, face in (("p ≤ .05", INK), ("p > .05", "white")):
+        axes[0, 0].scatter([], [], facecolor=face, edgecolor=INK, s=16, label=label)
     legend_below(figure, axes[0, 0])
     return figure
