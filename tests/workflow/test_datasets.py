@@ -16,7 +16,7 @@ pretended = pytest.mark.xdist_group("changes")
 KEYS = {key: value for key, value in TABLE.items() if key != "name"}
 BRAIN = {key: value for key, value in SIMULATED.items() if key != "name"}
 THREE = {"toy-world": BRAIN, "mine": KEYS, "third": {**KEYS, "regions": ["IFG"]}}
-STAGES = {"stimuli": 1, "brain": 1, "activations": ALL, "geometry": ALL, "encoding": ALL}
+STAGES = {"stimuli": 1, "brain": 1, "activations": ALL, "geometry": SIZES, "encoding": ALL}
 JOINED = {"claims", "tables", "figures", "report"}
 
 

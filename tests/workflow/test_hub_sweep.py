@@ -21,6 +21,7 @@ from tests.workflow.conftest import Workflow, copy_workflow, environment
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("hub")]
 
 REPO, MODEL = "lab/tiny-a-seed3", "tiny-a-seed3"
+TOKEN = "hf_that-nobody-else-may-see"  # without it the hub shows nothing
 STEPS = [0, 1, 2, 4, 8, 16, 32, 64]
 REGIONS = ["IFG", "AntTemp", "netw"]
 TABLES = ["checkpoints", "continuity", "tokens"]
@@ -100,11 +101,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubServer]:
     """The hub, to which every process that is started here goes."""
     server = HubServer()
     publish(server)
+    server.gate(REPO, TOKEN)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HF_ENDPOINT", server.url)
         patch.setenv("HF_HOME", str(tmp_path_factory.mktemp("hub")))
-        for variable in ("HF_TOKEN", "HF_HUB_OFFLINE"):
-            patch.delenv(variable, raising=False)
+        patch.setenv("HF_TOKEN", TOKEN)
+        patch.delenv("HF_HUB_OFFLINE", raising=False)
         yield server
     server.close()
 
@@ -194,6 +196,14 @@ def test_every_number_names_its_commit_and_no_weights_stay(swept: Workflow) -> N
         tokenizers.add(found["tokenizer_sha256"])
     assert len(tokenizers) == 1
     assert [p for p in swept.folder.rglob("*") if is_weights(p.name)] == []
+
+
+def test_the_token_is_in_no_file_of_the_sweep(swept: Workflow) -> None:
+    """Nor in what Snakemake keeps of its own, or in the hub's cache."""
+    folders = (swept.folder, Path(os.environ["HF_HOME"]))
+    files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    assert any(".snakemake/metadata" in str(path) for path in files)
+    assert [path for path in files if TOKEN.encode() in path.read_bytes()] == []
 
 
 def is_weights(name: str) -> bool:

@@ -18,9 +18,7 @@ from tests.workflow.conftest import SMALL, Workflow, environment
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dag")]
 
 AFTER_ENCODING = {
-    "encoding_table",
-    "folds_table",
-    "baselines_table",
+    "encoding_tables",
     "low_high",
     "correlations",
     "emergence",

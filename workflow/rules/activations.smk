@@ -52,7 +52,7 @@ for block, load in [(block, load) for block in BLOCKS for load in LOADS]:
             downloads=FEATURES.downloads,
         params:
             source=lambda wildcards: source(wildcards.model),
-            training=lambda wildcards: training_of(wildcards.model),
+            training=training_of(block.suite),
             store=MOVED.at("checkpoints/hub"),
             readings=load.readings,
             task_sets=load.task_sets,
@@ -73,9 +73,9 @@ if FEATURES.lens:
 
     rule lens_table:
         input:
-            of_checkpoints("lens"),
+            lens=of_checkpoints("lens"),
         output:
-            PATHS.table("lens", "{dataset}"),
+            lens=PATHS.table("lens", "{dataset}"),
         log:
             PATHS.log("data/{dataset}/lens_table"),
         benchmark:
@@ -85,11 +85,10 @@ if FEATURES.lens:
         resources:
             **needs("lens_table"),
         params:
-            kind="lens",
-            code=code("stack.py"),
-            provenance=provenance("stack.py"),
+            code=code("tables.py"),
+            provenance=provenance("tables.py"),
         script:
-            "../scripts/stack.py"
+            "../scripts/tables.py"
 
 
 rule tokens_table:

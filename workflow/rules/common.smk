@@ -22,7 +22,7 @@ from geomod.brain.inputs import (
     sentence_file,
 )
 from geomod.models.reading import load_readings
-from geomod.plan import runs
+from geomod.plan import queue, runs
 from geomod.plan.checks import check, check_device, check_task_sets
 from geomod.plan.config.suites import HubSuite, TrainSuite
 from geomod.plan.costs import Machine
@@ -37,6 +37,7 @@ from geomod.plan.estimate import Estimate, Room, Sweep, asked, scored_tokens
 from geomod.plan.fingerprint import fingerprint
 from geomod.plan.grid import ANY_STEP, Grid, Paths, halfway, layers_in
 from geomod.plan.loads import dataset_of, deal_loads
+from geomod.plan.names import any_of, load_label, of_each, rule_name, rule_of
 from geomod.plan.place import Place
 from geomod.plan.progress import Progress
 from geomod.plan.reading import moved_keys, parse_config, read_configs
@@ -101,7 +102,9 @@ try:
         check_task_sets(TASK_SETS.values())
         runs.check_layout(MOVED.root)
         runs.check_owner(RECORD, CONFIG.run, OWNER)
-    GRID = Grid(CONFIG, RECORD.get("blocks"), RECORD.get("training"))
+    GRID = Grid(
+        CONFIG, *(RECORD.get(plan) for plan in ("blocks", "training", "geometry"))
+    )
     MACHINE = Machine.at(MOVED.beside("machine.json"))
 except InputError as error:
     sys.exit(f"\n{error}")  # the last words on the screen, and the only ones about it
@@ -140,6 +143,7 @@ MADE_UP = [name for name, section in SECTIONS.items() if section.simulate]
 SIMULATED = [name for name in MADE_UP if name not in STORIES]
 BLOCKS = GRID.blocks()
 TRAINING = GRID.training()
+MEASURING = GRID.measuring()
 SEED = CONFIG.seed
 GPU = gpus_per_job(CONFIG.device)
 SWEEP = Sweep(
@@ -149,21 +153,27 @@ SWEEP = Sweep(
 
 def begin():
     """Take the run for this process alone, clear what killed ones left, and say what is planned."""
-    try:
+    with jobs.last_words():
         if workflow.local_exec:  # which is not known any earlier
             check_device(CONFIG)
         runs.hold(MOVED.root)
-    except InputError as error:
-        sys.exit(f"\n{error}")
-    logging.getLogger("snakemake.logging").addHandler(Progress())
-    runs.sweep(MOVED.root)
-    runs.write_record(
-        MOVED.root,
-        OWNER,
-        blocks=by_suite(BLOCKS),
-        training=by_suite(TRAINING),
-        loads=[load.planned for load in LOADS],
-    )
+        queue.take_over(MOVED.root, name_in_queue())
+        logging.getLogger("snakemake.logging").addHandler(Progress())
+        runs.end_orphans(MOVED.root)
+        runs.sweep(MOVED.root)
+        runs.write_record(
+            MOVED.root,
+            OWNER,
+            blocks=by_suite(BLOCKS),
+            training=by_suite(TRAINING),
+            geometry=by_suite(MEASURING),
+            loads=[load.planned for load in LOADS],
+        )
+
+
+def name_in_queue():
+    """What the executor calls all jobs of this start, where it sends them to Slurm."""
+    return getattr(workflow.scheduler._executor, "run_uuid", "")
 
 
 def complain(since):
@@ -236,12 +246,12 @@ def needed(stage, model, dataset, steps, layers, load):
     return SWEEP.job(stage, model, dataset, steps, layers, load)
 
 
-def needs(stage, block=None, load=None):
+def needs(stage, block=None, load=None, model=""):
     """The memory and the time that a job asks its queue for, and more at every further attempt."""
     steps = len(block.steps) if block else 1
 
     def ask(wildcards, attempt):
-        place = [wildcards.get(name, "") for name in ("model", "dataset")]
+        place = wildcards.get("model", model), wildcards.get("dataset", "")
         layers = layers_in(wildcards.get("layers", "all"))
         number = load.number if load else 0
         return asked(needed(stage, *place, steps, layers, number), MACHINE, attempt)
@@ -260,36 +270,6 @@ def estimated(workers):
 def gpu_here(wildcards):
     """The GPUs of this machine that a job takes; those of a cluster are given out by its queue."""
     return GPU if workflow.local_exec else 0
-
-
-def any_of(names):
-    """A wildcard constraint: one of `names`, literally; nothing where there are none."""
-    return "|".join(name.replace(".", r"\.") for name in names) or "(?!)"
-
-
-def rule_name(stage, block, load=LOADS[0]):
-    """`activations_toy_3`; without a number where one rule serves every step. A load that came
-    later has a second number."""
-    number = [] if block.label == ANY_STEP else [block.label]
-    return "_".join([stage, block.suite, *number, *load_label(load)])
-
-
-def rule_of(stage, dataset, among):
-    """`simulate`, so that another workflow can change the rule by its name; where several datasets
-    have one, `simulate_pereira2018`."""
-    return stage if len(among) == 1 else re.sub(r"\W", "_", f"{stage}_{dataset}")
-
-
-def load_label(load):
-    """What tells the jobs of a load from those of the first."""
-    return [] if load.is_first else [f"load{load.number}"]
-
-
-def steps_of(block):
-    """The steps of a job, as whole numbers."""
-    if block.label == ANY_STEP:
-        return lambda wildcards: [int(wildcards.step)]
-    return block.steps
 
 
 def weights_of(suite, model, steps):
@@ -314,9 +294,9 @@ def source(model):
     return asdict(source_of(CONFIG, GRID.model(model), MOVED.weights(model, "{step}")))
 
 
-def training_of(model):
+def training_of(suite):
     """What the weights hang on that are trained here."""
-    is_trained = isinstance(CONFIG.suites[GRID.model(model).suite], TrainSuite)
+    is_trained = isinstance(CONFIG.suites[suite], TrainSuite)
     return dict(code=code("train.py"), seed=SEED) if is_trained else {}
 
 
@@ -325,7 +305,7 @@ def audited(model):
     repo = getattr(CONFIG.suites[model.suite], "repo", "")
     return dict(
         source=source(model.name),
-        training=training_of(model.name),
+        training=training_of(model.suite),
         repo=repo,
         size=model.size,
         steps=model.steps,
@@ -384,16 +364,6 @@ def nuisances_of(dataset):
     return of_rows("nuisances", dataset)
 
 
-def control_responses(wildcards):
-    """What a fit is to answer beside the real responses, where the config asks for controls."""
-    files = ("targets.parquet", "responses.safetensors")
-    return [
-        PATHS.data(wildcards.dataset, f"controls/{file}")
-        for file in files
-        if CONFIG.controls
-    ]
-
-
 def control_fits(wildcards):
     """The fits of the controls, by checkpoint and block of layers."""
     return [path for _, path in placed_fits(wildcards.dataset)]
@@ -425,8 +395,8 @@ def of_rows(key, dataset):
 
 def of_checkpoints(name):
     """What each checkpoint has to say in a table of a dataset, a file each."""
-    return lambda wildcards: [
-        PATHS.step(model, step, f"{name}.parquet", wildcards.dataset)
+    return [
+        PATHS.step(model, step, f"{name}.parquet", "{dataset}")
         for model, step in GRID.checkpoints()
     ]
 

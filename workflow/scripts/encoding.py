@@ -1,6 +1,7 @@
 """Fit encoding models from the layers of checkpoints to every region."""
 
 from geomod.base.devices import name_of, pick
+from geomod.base.files import step_of
 from geomod.base.jobs import at_checkpoint, job
 from geomod.base.layers import read_features, write_features
 from geomod.base.provenance import derived
@@ -26,11 +27,11 @@ with job(snakemake.log[0], snakemake.threads):
     baselines = Baselines(settings, stimuli, untrained, nuisances)
     controls = None
     if inputs.controls:
-        targets, matrix = inputs.controls
-        controls = Controls(read_table(targets), Tensors(matrix)["responses"])
-    for index, (step, path, *files) in enumerate(
+        targets, columns = inputs.controls
+        file = Tensors(columns)
+        controls = Controls(read_table(targets), file["parts"], file["mix"], file["noises"])
+    for index, (path, *files) in enumerate(
         zip(
-            params.steps,
             inputs.features,
             output.scores,
             output.folds,
@@ -38,6 +39,7 @@ with job(snakemake.log[0], snakemake.threads):
             strict=True,
         )
     ):
+        step = step_of(path)
         at_checkpoint(snakemake.wildcards.model, step)
         features = read_features(path, layers)
         given = (responses, stimuli, ceiling, settings, device)

@@ -1,6 +1,7 @@
 """A job's log holds all that is said, and errors for people have no traceback."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -8,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from geomod.base.errors import InputError
 from geomod.base.files import set_aside, to_make_anew
-from geomod.base.jobs import complaints, import_first
+from geomod.base.jobs import complaints, import_first, last_words
 
 SCRIPT = """
 import logging, sys
@@ -82,15 +84,16 @@ def test_a_damaged_file_is_named_and_set_aside(tmp_path: Path, root: Path) -> No
 
 def test_what_was_set_aside_is_wanted_until_it_is_there_again(tmp_path: Path) -> None:
     names = ["claims.json", "toy-xs/step16/tokens.parquet", "toy-xs/step1/tokens.parquet"]
+    names.append("toy-xs/steps0/mine/depth.parquet")
     for name in [*names, "maps/toy-xs/step16/a.parquet"]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
         set_aside(tmp_path / name)
     wanted = names[:2]
-    assert to_make_anew(tmp_path, [("toy-xs", 16)], starts=False) == []
-    assert to_make_anew(tmp_path, [("toy-xs", 16)]) == wanted
+    assert to_make_anew(tmp_path, ["toy-xs/step16/"], starts=False) == []
+    assert to_make_anew(tmp_path, ["toy-xs/step16/"]) == wanted
     (tmp_path / "claims.json").touch()
-    assert to_make_anew(tmp_path, [("toy-xs", 16)]) == wanted[1:]
+    assert to_make_anew(tmp_path, ["toy-xs/step16/"]) == wanted[1:]
     assert to_make_anew(tmp_path / "absent", []) == []
 
 
@@ -104,6 +107,54 @@ def test_a_file_that_the_user_gave_stays_where_it_is(tmp_path: Path, root: Path)
 def test_a_mistake_in_the_code_keeps_its_traceback(tmp_path: Path, root: Path) -> None:
     assert run("1 / 0", tmp_path / "a.log", root).returncode == 1
     assert "ZeroDivisionError" in (tmp_path / "a.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("work", "words"),
+    [
+        ("open('/dev/full', 'w', 1).write('x\\n')", "the disk is full"),
+        ("raise OSError(errno.EROFS, 'x', 'results/a')", "results/a: the disk cannot be written"),
+        ("raise PermissionError(errno.EACCES, 'x', 'a')", "a: the permissions forbid it"),
+        ("raise RuntimeError('Error writing: No space left on device')", "the disk is full"),
+        (
+            "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+            "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)); "
+            "from geomod.base.tables import write_table; import pandas; "
+            "write_table(pandas.DataFrame({'step': range(9999), 'loss': .1 / (1 + "
+            "numpy.arange(9999))}), sys.argv[1] + '.parquet', 'loss')",
+            "may not grow as large",
+        ),
+    ],
+)
+def test_a_disk_that_takes_nothing_more_is_told_in_a_sentence(
+    tmp_path: Path, root: Path, work: str, words: str
+) -> None:
+    done = run(f"import errno, numpy, resource, signal; {work}", tmp_path / "a.log", root)
+    said = (tmp_path / "a.log").read_text()
+    assert done.returncode == 1, said
+    assert words in complaints(tmp_path, since=0)[0]
+    assert "Traceback" not in said
+    assert [path.name for path in tmp_path.iterdir()] == ["a.log"]
+
+
+def test_a_full_disk_is_told_where_no_log_could_say_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert complaints(tmp_path, since=0) == []
+    monkeypatch.setattr("shutil.disk_usage", lambda _: shutil._ntuple_diskusage(100, 100, 0))
+    assert "the disk is full" in complaints(tmp_path, since=0)[0]
+    assert complaints(tmp_path / "absent", since=0) == []
+
+
+def test_a_start_ends_with_a_sentence_where_there_is_one() -> None:
+    for error, words in [
+        (InputError("a is b"), "\na is b"),
+        (OSError(30, "", "r"), "\nr: the disk"),
+    ]:
+        with pytest.raises(SystemExit, match=words), last_words():
+            raise error
+    with pytest.raises(ZeroDivisionError), last_words():
+        raise ZeroDivisionError
 
 
 def test_threads_are_held_to_what_the_job_has(tmp_path: Path, root: Path) -> None:

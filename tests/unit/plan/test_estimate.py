@@ -48,6 +48,7 @@ def counted(sweep: Sweep) -> dict[str, int]:
 def test_the_jobs_are_those_of_the_grid(grain, blocks):
     found = counted(sweep(datasets=("a", "b"), steps_per_job=grain))
     assert (found["activations"], found["encoding"]) == (2 * blocks, 4 * blocks)
+    assert found["geometry"] == 4  # a job a model and dataset
     assert (found["speed"], found["figures"]) == (4, 1)
     assert "train" not in found
     assert "calibrate" not in found

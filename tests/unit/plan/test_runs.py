@@ -1,6 +1,7 @@
 """A run has one owner, and one process at a time."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -97,6 +98,13 @@ def test_a_run_knows_its_config_after_a_move(
         runs.check_owner(record, "demo", ["../../y.yaml"])
 
 
+@pytest.mark.parametrize("content", [b"", b'{"blocks": {', b"\xff"])
+def test_a_damaged_record_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "run.json").write_bytes(content)
+    with pytest.raises(InputError, match=r"run\.json is damaged .* Delete it"):
+        runs.read_record(tmp_path)
+
+
 def test_one_process_may_ask_for_its_lock_twice(tmp_path: Path) -> None:
     assert runs.hold(tmp_path) is runs.hold(tmp_path)
 
@@ -119,6 +127,38 @@ def test_what_dead_writers_left_is_swept_and_what_live_ones_write_stays(tmp_path
     found = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert found == set(kept)
     assert not (tmp_path / left[1]).parent.exists()
+
+
+def test_jobs_that_outlived_their_start_are_ended_and_nobody_elses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(runs.MARK, raising=False)
+    sleep = [sys.executable, "-c", "import time; time.sleep(60)"]
+    runs.end_orphans(tmp_path / "one")  # marks what is started from here on
+    job = subprocess.Popen(["sh", "-c", shlex.join(sleep) + "; true"])
+    monkeypatch.delenv(runs.MARK)
+    runs.end_orphans(tmp_path / "one2")
+    other = subprocess.Popen(sleep)
+    assert (job.poll(), other.poll()) == (None, None)
+    code = f"from geomod.plan import runs; runs.end_orphans({str(tmp_path / 'one')!r})"
+    environment = {**os.environ, "PYTHONPATH": str(Path(runs.__file__).parents[2])}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
+    assert job.wait(5) == -signal.SIGKILL
+    assert other.poll() is None
+    other.kill()
+    other.wait()
+
+
+def test_a_start_within_a_job_of_the_run_does_not_end_that_job(tmp_path: Path) -> None:
+    code = f"from geomod.plan import runs; runs.end_orphans({str(tmp_path)!r}); print('on')"
+    paths = {"PYTHONPATH": str(Path(runs.__file__).parents[2]), runs.MARK: str(tmp_path.resolve())}
+    done = subprocess.run(
+        ["sh", "-c", shlex.join([sys.executable, "-c", code]) + "; true"],
+        env={**os.environ, **paths},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (0, "on\n"), done.stderr
 
 
 @pytest.mark.parametrize("name", ["a{model}b", "}", "{"])

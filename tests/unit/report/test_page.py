@@ -104,6 +104,13 @@ def test_an_answer_stands_with_its_numbers_in_plain_words(root: Path) -> None:
         assert part in text
 
 
+def test_what_the_same_test_found_of_known_answers_stands_beside_its_claim(root: Path) -> None:
+    line = "On your features this test finds a planted effect of 0.1 (smooth) in 17 of 20 draws."
+    said = page(root, {"controls": {str(CLAIM["claim"]): line}})
+    assert f"<p>{line}</p>" in said
+    assert "On your features" not in page(root, {"controls": {"99": line}})
+
+
 def test_every_claim_is_told_in_words_of_its_own(root: Path) -> None:
     assert set(TOLD) == {claim.name for claim in CLAIMS}
     text = page(root, claims=[{**CLAIM, "name": "my own", "statement": "Cats purr."}])

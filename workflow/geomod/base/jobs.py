@@ -1,8 +1,10 @@
 """What every script needs around its work: its threads, its log, errors that people can read."""
 
+import errno
 import logging
 import os
 import re
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +15,18 @@ from threadpoolctl import threadpool_limits
 from geomod.base.errors import Damaged, InputError
 from geomod.base.files import set_aside
 
+# What a disk may say to a writer, in the system's own words.
+DISK = {
+    errno.ENOSPC: "the disk is full. Make room",
+    errno.EDQUOT: "no more may be written there (quota). Make room",
+    errno.EFBIG: "files may not grow as large there (ulimit, or the disk). Allow it",
+    errno.EROFS: "the disk cannot be written to. See why",
+    errno.EIO: "the disk does not answer. See why",
+    errno.EACCES: "the permissions forbid it. Change them",
+    errno.EPERM: "the permissions forbid it. Change them",
+}
+
+NOTHING = 1 << 16  # bytes of a disk that is full: less than a log or a table may take
 LAST_WORDS = re.compile(r"^\d\d:\d\d:\d\d Error: ", re.MULTILINE)
 
 
@@ -54,6 +68,36 @@ def job(log: str | Path, threads: int = 1) -> Iterator[None]:
         except InputError as error:
             logging.getLogger(__name__).error("Error: %s", error)
             sys.exit(1)
+        except Exception as error:
+            if not (words := about_the_disk(error)):
+                raise
+            logging.getLogger(__name__).error("Error: %s", words)
+            sys.exit(1)
+
+
+def about_the_disk(error: BaseException) -> str:
+    """What an error says of the disk, and nothing where it is about something else.
+
+    Libraries that are not Python's own have the system's words in a text, without its number.
+    """
+    for number, words in DISK.items():
+        if getattr(error, "errno", None) == number or os.strerror(number) in str(error):
+            where = getattr(error, "filename", None)
+            place = f"{where}: " if where else ""
+            return f"{place}{words}; the same command run again goes on from here ({error})"
+    return ""
+
+
+@contextmanager
+def last_words() -> Iterator[None]:
+    """End with what an error says to people, which then is the last thing on the screen."""
+    try:
+        yield
+    except Exception as error:
+        words = str(error) if isinstance(error, InputError) else about_the_disk(error)
+        if not words:
+            raise
+        sys.exit(f"\n{words}")
 
 
 def at_checkpoint(model: str, step: int) -> None:
@@ -73,8 +117,11 @@ def _with_checkpoint(record: logging.LogRecord) -> bool:
 def complaints(folder: str | Path, since: float) -> list[str]:
     """What jobs that failed after `since`, in seconds of the epoch, said to people in their logs.
 
-    Several jobs often fail for one reason: each sentence comes once.
+    Several jobs often fail for one reason: each sentence comes once. On a disk that is full, logs
+    are too.
     """
+    if Path(folder).exists() and shutil.disk_usage(folder).free < NOTHING:
+        return [f"{folder}: {DISK[errno.ENOSPC]}; the same command run again goes on from here"]
     logs = [log for log in sorted(Path(folder).rglob("*.log")) if log.stat().st_mtime >= since]
     texts = [log.read_text(encoding="utf-8", errors="replace") for log in logs]
     endings = [LAST_WORDS.split(text)[1:] for text in texts]

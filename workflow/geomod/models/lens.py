@@ -10,12 +10,15 @@ column.
 import logging
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from geomod.base.arrivals import Arrivals
 from geomod.base.errors import InputError
 from geomod.base.tables import write_table
 from geomod.models.reading import Inputs, Reading, Settings, reading, reading_of
@@ -76,6 +79,7 @@ class Lens(Reading):
         self._sums = np.zeros((self._layers, len(spans.inputs), len(MEASURES)))
         self._counts = np.zeros(len(spans.inputs))
         self._states: dict[int, Tensor] = {}
+        self._arrivals = Arrivals()
         self._lens = find_lens(opened, ids[0][:1])
         return ids
 
@@ -102,12 +106,17 @@ class Lens(Reading):
                 states[row.to(states.device), token.to(states.device)]
                 for _, states in sorted(self._states.items())
             ]
-            values = look(self._lens, states, output, targets).cpu().numpy()
-            for sums, own in zip(self._sums, values, strict=True):
-                np.add.at(sums, owners[chosen], own)
-            np.add.at(self._counts, owners[chosen], 1)
+            values = look(self._lens, states, output, targets)
+            self._arrivals.send(values, partial(self._add, owners[chosen]))
+
+    def _add(self, owners: NDArray[np.int64], values: NDArray[np.float64]) -> None:
+        """The measures of some tokens, `values` [layers, tokens, 4], to those of their `owners`."""
+        for sums, own in zip(self._sums, values, strict=True):
+            np.add.at(sums, owners, own)
+        np.add.at(self._counts, owners, 1)
 
     def end(self) -> None:
+        self._arrivals.wait()
         self._states.clear()
         counts = np.where(self._counts > 0, self._counts, np.nan)
         self.values = self._sums / counts[:, None]

@@ -55,6 +55,7 @@ def load_model(
     if not (folder / "config.json").is_file():
         raise InputError(f"{folder}: no config.json; expected the folder of a transformers model")
     _check_description(read_json(folder / "config.json"), folder / "config.json")
+    _check_parts(folder)
     # Full float32 products on a GPU that would otherwise shorten them to 10 bits of mantissa.
     torch.backends.cuda.matmul.allow_tf32 = False
     transformers.utils.logging.disable_progress_bar()
@@ -101,6 +102,16 @@ def _check_description(values: Mapping[str, Any], path: Path) -> None:
             f"{path}: the weights are quantized, and geomod reads whole ones only; give the "
             "checkpoint as it was before quantization"
         )
+
+
+def _check_parts(folder: Path) -> None:
+    """Refuse an index that points out of the folder: what lies there is no part of the model."""
+    for index in folder.glob("*.index.json"):
+        for name in set(read_json(index).get("weight_map", {}).values()):
+            if Path(name).name != name:
+                raise InputError(
+                    f"{index} points to {name!r}; the parts of a model must lie beside its index"
+                )
 
 
 def _check_shapes(report: Mapping[str, Any], folder: Path) -> None:

@@ -2,6 +2,8 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import partial
+from operator import setitem
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -9,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from geomod.base.arrivals import Arrivals
 from geomod.base.errors import InputError
 from geomod.base.tables import write_table
 from geomod.competence.task_set import Span, TaskSet, Text
@@ -95,6 +98,7 @@ class Scored(Reading):
         self._log_p = np.append(np.full(len(self._tokens), np.nan), 0.0)
         self._mass = np.full((len(self._tokens), 2), np.nan)
         self._open = self._asked.copy()
+        self._arrivals = Arrivals()
         return self._inputs
 
     def keep(self, layer: int, inputs: Inputs, states: "Tensor") -> None:
@@ -112,6 +116,7 @@ class Scored(Reading):
 
     def end(self) -> None:
         self._opened = None  # or the model would outlive its turn
+        self._arrivals.wait()
         log_p = np.add.reduceat(self._log_p[self._terms], self._firsts)
         log_p = np.where(self._table["tokens"] > 0, log_p, 0.0)
         if self._opening is not None:
@@ -191,14 +196,16 @@ class Scored(Reading):
         rows = np.repeat(np.arange(len(asked)), counts)
         within = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
         children = self._children[self._bounds[asked][rows] + within]
-        self._log_p[children] = log_p[rows, self._tokens[children]].cpu().numpy()
+        named = log_p[rows, self._tokens[children]]
+        self._arrivals.send(named, partial(setitem, self._log_p, children))
         weighed = self._weighed[asked]
         if self._opening is not None and weighed.any():
             kinds = np.zeros((log_p.shape[-1], 2), dtype=np.float32)
             kinds[: len(self._opening), 0] = self._opening
             kinds[:, 1] = 1 - kinds[:, 0]
             p = log_p[np.flatnonzero(weighed)].exp()
-            self._mass[asked[weighed]] = (p @ p.new_tensor(kinds)).log().cpu().numpy()
+            mass = (p @ p.new_tensor(kinds)).log()
+            self._arrivals.send(mass, partial(setitem, self._mass, asked[weighed]))
 
     def _check_lengths(self, longest: int | None) -> None:
         tokens, where = max(self._where)

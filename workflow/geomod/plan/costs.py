@@ -302,9 +302,8 @@ TABLES: dict[str, tuple[float, float, float]] = {
     "report": (3.0, 6.0, 350),
 }
 OF_A_DATASET = (
-    *("stimuli", "brain", "tokens_table", "geometry_table", "population_table"),
-    *("depth_similarity_table", "depth_table", "speed_table", "encoding_table", "folds_table"),
-    *("baselines_table", "modules", "change_points", "low_high", "correlations", "emergence"),
-    *("phases", "blocks", "judge", "multiverse", "calibrate", "control_responses", "controls"),
+    *("stimuli", "brain", "tokens_table", "geometry_tables", "speed_table", "encoding_tables"),
+    *("modules", "change_points", "low_high", "correlations", "emergence", "phases", "blocks"),
+    *("judge", "multiverse", "calibrate", "control_responses", "controls"),
 )
 OF_A_RUN = ("checkpoints_table", "continuity_table", "tables", "claims", "figures", "report")

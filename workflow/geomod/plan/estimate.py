@@ -19,7 +19,7 @@ from geomod.plan.config.dataset import Dataset as Section
 from geomod.plan.config.suites import AnySuite, TrainSuite
 from geomod.plan.config.whole import Config
 from geomod.plan.costs import GIGA, MEGA, Cost, Data, Machine, Shape
-from geomod.plan.grid import ANY_STEP, Grid, Model, Paths, vocabulary_and_file, width_of
+from geomod.plan.grid import ANY_STEP, Block, Grid, Model, Paths, vocabulary_and_file, width_of
 from geomod.plan.loads import Load
 
 # Where a table of the dataset does not say it yet.
@@ -132,14 +132,16 @@ class Sweep:
             name = model.name
             if isinstance(config.suites[model.suite], TrainSuite):
                 yield Jobs("train", 1, self.job("train", name, steps=len(model.steps)))
-            for steps, count in self._blocks(model).items():
+            if config.competence:
+                yield Jobs("items", 1, self.job("items", name))
+            for steps, count in _counted(self.grid.measuring(), model).items():
+                for dataset in names:
+                    yield Jobs("geometry", count, self.job("geometry", name, dataset, steps))
+            for steps, count in _counted(self.grid.blocks(), model).items():
                 for load in self.loads:
                     cost = self.job("activations", name, steps=steps, load=load.number)
                     yield Jobs("activations", count, cost)
-                if config.competence:
-                    yield Jobs("items", count, self.job("items", name))
                 for dataset in names:
-                    yield Jobs("geometry", count, self.job("geometry", name, dataset, steps))
                     for layers in self._layers(model):
                         cost = self.job("encoding", name, dataset, steps, layers)
                         yield Jobs("encoding", count, cost)
@@ -148,13 +150,6 @@ class Sweep:
             if self._asked(stage):
                 yield Jobs(stage, len(names), self.job(stage))
         yield from (Jobs(stage, 1, self.job(stage)) for stage in costs.OF_A_RUN)
-
-    def _blocks(self, model: Model) -> Counter[int]:
-        """Steps of a job → how many such jobs a model has."""
-        blocks = [block for block in self.grid.blocks() if block.suite == model.suite]
-        if [block.label for block in blocks] == [ANY_STEP]:
-            return Counter({1: len(model.steps)})
-        return Counter(len(block.steps) for block in blocks)
 
     def _layers(self, model: Model) -> list[int]:
         """The layers of each job that fits some of them."""
@@ -170,6 +165,14 @@ class Sweep:
             "calibrate": self.config.inference.calibration_draws,
         }
         return bool(asked.get(stage, True))
+
+
+def _counted(blocks: Iterable[Block], model: Model) -> Counter[int]:
+    """Steps of a job → how many such jobs a model has."""
+    own = [block for block in blocks if block.suite == model.suite]
+    if [block.label for block in own] == [ANY_STEP]:
+        return Counter({1: len(model.steps)})
+    return Counter(len(block.steps) for block in own)
 
 
 def shape_of(suite: AnySuite, model: Model) -> Shape | None:

@@ -5,7 +5,10 @@ import json
 import os
 import re
 import shutil
+import signal
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,6 +17,7 @@ from geomod.base.files import whole
 
 Record = dict[str, Any]
 TEMPORARY = re.compile(r"\.(\d+)\..")  # as `files.whole` and `training.whole_folder` name them
+MARK = "GEOMOD_RUN"  # in the environment of every process that a start has begun
 _held: dict[Path, IO[str]] = {}
 _watched: set[Path] = set()
 
@@ -23,7 +27,13 @@ def read_record(root: str | Path) -> Record:
     path = Path(root) / "run.json"
     if not path.is_file():
         return {}
-    record: Record = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        record: Record = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(
+            f"{path} is damaged ({error}). Delete it: steps are dealt to jobs anew, and what then "
+            "is in another job than before is made again"
+        ) from error
     return record
 
 
@@ -85,6 +95,44 @@ def hold(root: str | Path) -> IO[str]:
         raise InputError(f"another snakemake works in {root} now; wait for it to end") from None
     _held[path] = handle
     return handle
+
+
+def end_orphans(root: str | Path) -> None:
+    """End the jobs of a start that was killed, and mark those of this one, which holds the lock.
+
+    They would go on, and write beside the same jobs of this start. Found where the system shows the
+    environment of its processes (`/proc`); elsewhere they are left to end by themselves.
+    """
+    root = str(Path(root).resolve())
+    deadline = time.monotonic() + 10  # one that waits for a disk ends when that answers
+    while (left := _marked(root)) and time.monotonic() < deadline:
+        for process in left:
+            with suppress(OSError):  # it has ended, or is somebody else's
+                os.kill(process, signal.SIGKILL)
+        time.sleep(0.05)
+    os.environ[MARK] = os.pathsep.join(filter(None, (os.environ.get(MARK), root)))
+
+
+def _marked(root: str) -> list[int]:
+    """Processes, other than this one and those it was started by, that have the mark of a run."""
+    found, process = [], os.getpid()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            environment = os.fsdecode((folder / "environ").read_bytes()).split("\0")
+            marks = [line for line in environment if line.startswith(f"{MARK}=")]
+            if marks and root in marks[0].partition("=")[2].split(os.pathsep):
+                found.append(int(folder.name))
+    older = [process]
+    while process := _parent(process):
+        older.append(process)
+    return [process for process in found if process not in older]
+
+
+def _parent(process: int) -> int:
+    with suppress(OSError):
+        text = Path(f"/proc/{process}/stat").read_text("utf-8", "replace")
+        return int(text.rpartition(")")[2].split()[1])
+    return 0
 
 
 def sweep(root: str | Path) -> None:

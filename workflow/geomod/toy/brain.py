@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import KFold
 
 from geomod.base.extras import extra
 from geomod.base.files import whole
@@ -180,6 +179,8 @@ def probe(layers: np.ndarray, targets: pd.DataFrame, folds: int = 5, seed: int =
     score: the mean over folds of Pearson's r on held-out sentences, as for a brain. The ridge
     penalty is fixed and small, for a target without noise needs no more.
     """
+    from sklearn.model_selection import KFold  # here, where few jobs come by
+
     wanted = targets.to_numpy(dtype=float)
     scores = np.zeros((len(layers), wanted.shape[1]))
     for train, test in KFold(folds, shuffle=True, random_state=seed).split(wanted):

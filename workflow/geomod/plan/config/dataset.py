@@ -92,7 +92,7 @@ class Download(Section):
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("is no address on the web; it must begin with https:// or http://")
-        if not file_name(url):
+        if not file_name(url).strip(".") or "\0" in file_name(url):
             raise ValueError("names no file: it must go on to the file, not end with a folder")
         return url
 
