@@ -252,7 +252,7 @@ rule judge:
         competence=COMPETENCE,
         retaken=RETAKEN,
         truth=planted_in,
-        recovery=recovered_in if CONFIG.competence else [],
+        recovery=recovered_in,
         calibration=CALIBRATED,
     output:
         PATHS.data("{dataset}", "claims.json"),
@@ -350,6 +350,8 @@ rule recovery:
         ceiling=PATHS.data("{dataset}", "ceiling.parquet"),
         encoding=PATHS.table("encoding", "{dataset}"),
         emergence=PATHS.table("emergence", "{dataset}"),
+        geometry=PATHS.table("geometry", "{dataset}"),
+        modules=PATHS.table("modules", "{dataset}"),
         tokens=PATHS.table("tokens", "{dataset}"),
         competence=COMPETENCE,
         retaken=RETAKEN,
@@ -366,6 +368,8 @@ rule recovery:
         **needs("recovery"),
     params:
         checkpoints=list(GRID.checkpoints()),
+        modules=GRID.planted_modules(),
+        headline=HEADLINE,
         settings=inference_settings,
         reader=reader_of_made_up_times(),
         seed=SEED,

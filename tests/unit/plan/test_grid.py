@@ -89,6 +89,11 @@ def test_every_seed_is_a_model_of_every_size() -> None:
     assert len(list(found.checkpoints())) == 4 * 3
 
 
+def test_modules_are_planted_in_the_deep_models_that_are_trained_here() -> None:
+    toy = {"provider": "train", "sizes": ["xs", "deep7"], "steps": [0, 1]}
+    assert grid({"toy": toy, "pythia": PYTHIA}).planted_modules() == {"toy-deep7": 3}
+
+
 def test_layers_are_dealt_with_the_embedding_and_the_last_block() -> None:
     by_four = grid({"pythia": PYTHIA}, layers_per_job=4)
     assert by_four.layer_blocks("pythia-70m") == ["0-3", "4-6"]

@@ -146,6 +146,15 @@ class Grid:
             for step in model.steps:
                 yield model.name, step
 
+    def planted_modules(self) -> dict[str, int]:
+        """How many first blocks of a model trained here are planted as one module, where any."""
+        shapes = {
+            model.name: TOY_SIZES[model.size]
+            for model in self.models
+            if isinstance(self.config.suites[model.suite], TrainSuite)
+        }
+        return {name: shape.words for name, shape in shapes.items() if shape.words}
+
     def shapes(self) -> list[tuple[str, float, tuple[int, ...], int]]:
         """Name, weights in the blocks, steps and blocks of every model, known without a network.
 
