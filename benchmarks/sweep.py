@@ -311,7 +311,7 @@ def took(command: list[str], folder: Path) -> tuple[float, float, str]:
 def snakemake(*more: str) -> list[str]:
     program = str(Path(sys.executable).with_name("snakemake"))
     files = ["-s", str(ROOT / "Snakefile"), "--workflow-profile", str(ROOT / "profiles/default")]
-    return [program, *files, "--configfile", "sweep.yaml", *more]
+    return [program, *more, *files, "--configfile", "sweep.yaml"]
 
 
 def estimated(told: dict[str, Any], folder: Path, machine: Any) -> pd.Series:

@@ -3,6 +3,7 @@
 import copy
 import json
 import os
+import subprocess
 import time
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from geomod.base.devices import has_gpu
 from tests.conftest import ROOT
-from tests.workflow.conftest import SMALL, Workflow
+from tests.workflow.conftest import SMALL, Workflow, environment
 
 SAY_SETTINGS = """
 
@@ -71,7 +72,8 @@ def test_the_whole_of_pythia_is_planned_in_fifteen_seconds(fresh: Workflow) -> N
     }
     fresh.write_config({**SMALL, "suites": {"pythia": pythia}, "jobs": {"steps_per_job": 1}})
     start = time.monotonic()
-    fresh.run("-n", "--quiet")
+    command = fresh.command("-n", "--quiet")  # with the imports that a person waits for, too
+    subprocess.run(command, cwd=fresh.folder, env=environment(), check=True)
     assert time.monotonic() - start < 15 * 2  # 14 s alone; another test may run beside this one
 
 

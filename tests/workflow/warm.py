@@ -74,7 +74,7 @@ def _start(read: tuple[tuple[str, str], ...]) -> Path:
     client.chmod(0o755)
     server = subprocess.Popen(
         [sys.executable, __file__, address, client],
-        env={**os.environ, **dict(read)},
+        env={**os.environ, **dict(read), "PYTHONPATH": ""},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
@@ -85,7 +85,7 @@ def _start(read: tuple[tuple[str, str], ...]) -> Path:
 
 
 def serve(address: str) -> None:
-    """Fork for each that asks, until the input ends. Only forks return."""
+    """Fork for each that asks, and tell it how that ended, until the input ends."""
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
         listener.listen(64)
@@ -93,19 +93,26 @@ def serve(address: str) -> None:
             importlib.import_module(name)
         gc.freeze()
         print("ready", flush=True)
-        while 0 not in select.select([0, listener], [], [])[0]:
-            asker = listener.accept()[0]
-            if os.fork() == 0:
-                listener.close()
-                _be_asked(asker)
-            asker.close()
-            with suppress(ChildProcessError):  # none is left
-                while os.waitpid(-1, os.WNOHANG)[0]:
-                    pass
+        running: dict[int, tuple[int, socket.socket]] = {}
+        while 0 not in (ready := select.select([0, listener, *running], [], [])[0]):
+            for ended in running.keys() & set(ready):
+                process, asker = running.pop(ended)
+                # Only now is what the process held, as the lock of a run, held no longer.
+                code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+                with suppress(OSError), asker:  # who was killed does not wait
+                    asker.sendall(str(code).encode())
+                os.close(ended)
+            if listener in ready:
+                asker = listener.accept()[0]
+                process = os.fork()
+                if process == 0:
+                    listener.close()
+                    _be_asked(asker)
+                running[os.pidfd_open(process)] = process, asker
 
 
 def _be_asked(asker: socket.socket) -> None:
-    """Run what is asked for in this process, say how it ended, and end."""
+    """Run what is asked for in this process, and end as it does."""
     _, streams, _, _ = socket.recv_fds(asker, 1, 3)
     with asker.makefile("rb") as request:
         folder, environment, arguments = marshal.load(request)
@@ -133,7 +140,6 @@ def _be_asked(asker: socket.socket) -> None:
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
-    asker.sendall(str(code).encode())
     os._exit(code)
 
 

@@ -10,6 +10,7 @@ control_responses = [
     if CONFIG.controls
 ]
 
+
 for block in BLOCKS:
 
     rule:

@@ -2,6 +2,7 @@
 
 MAPS = CONFIG.maps
 
+
 if MAPS:
 
     rule voxel_map:

@@ -97,6 +97,14 @@ def test_what_gives_out_first_is_named_with_what_it_needs_and_what_there_is():
     assert "Breaks first: features.max_disk_gb, 13.8 GB where 1.0 GB are" in str(store)
 
 
+def test_a_map_of_voxels_asks_for_what_a_volume_takes():
+    maps = {"models": ["pythia-70m"], "steps": [0, 4], "layers": [2], "participants": ["01"]}
+    given = sweep(["70m"], maps=maps)
+    assert given.job("voxel_map", "pythia-70m").memory > 1000  # MB
+    assert given.job("moran", "pythia-70m").memory > 3000
+    assert given.job("voxel_map").cpu < 300
+
+
 def test_what_is_assumed_is_said():
     told = {"sentences": "s.csv", "responses": "r.csv", "regions": ["IFG"]}
     assert "own: 1,000 rows" in str(Estimate(sweep(datasets={"own": told}), 1, ROOM))

@@ -7,10 +7,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from geomod.ridge import blas
 from geomod.ridge.engine import Fitted, encode
-from geomod.ridge.mixtures import Mixtures, fit_mixtures
+from geomod.ridge.mixtures import Mixtures, apart, fit_mixtures
 
 N, PARTS, SIGNALS, NOISES = 60, 3, 4, 5
-ALPHAS = np.logspace(-1, 5, 7)
+ALPHAS = np.logspace(-2, 7, 7)  # as far apart as those of mixtures are
 
 
 @pytest.fixture(params=["on a CPU", "as on a GPU"])
@@ -76,6 +76,12 @@ def test_noise_alone_is_fitted_without_parts(width: int) -> None:
     r = encode(x, noises, alphas=ALPHAS).r[0]
     assert_allclose([of_alone for of_alone, _ in found], r, atol=2e-5)
     assert not any(len(of_nothing) for _, of_nothing in found)
+
+
+def test_penalties_of_mixtures_are_far_enough_apart_from_the_largest_on() -> None:
+    assert apart(torch.logspace(-2, 8, 21)) == list(range(2, 21, 3))
+    assert apart(torch.as_tensor(ALPHAS)) == list(range(7))
+    assert apart(torch.as_tensor([1.0, 2.0])) == [1]
 
 
 def test_features_that_do_not_vary_explain_no_mixture() -> None:

@@ -15,7 +15,7 @@ from geomod.base.files import names_on_disk
 from geomod.base.sheets import listed, nearest, require_columns
 from geomod.brain.dataset import Dataset, OwnReader
 from geomod.brain.glances import glance
-from geomod.brain.inputs import check_participants, scans_of
+from geomod.brain.inputs import check_participants, formats, scans_of
 from geomod.brain.regions import match_regions, region_numbers
 from geomod.competence.reading import check_names, read_task_set
 from geomod.competence.source import Source
@@ -270,7 +270,10 @@ def _look_at_stories(dataset: Dataset) -> Known:
 def _look_at_own_reader(reader: OwnReader) -> str:
     """A reader that is not there is told before any job; what is wrong in it, by the job."""
     if not Path(reader.plugin).is_file():
-        raise InputError(f"`dataset.reader.plugin`: there is no file {reader.plugin}")
+        raise InputError(
+            f"`dataset.reader.plugin`: there is no file {reader.plugin}, and no layout of this "
+            f"name is built in; there are {', '.join(formats())}"
+        )
     return reader.plugin
 
 

@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from geomod.brain.dataset import Dataset
+from geomod.brain.inputs import reader_file
 from geomod.plan.config.dataset import Dataset as Section
 from geomod.plan.config.dataset import Simulation
 from geomod.toy.shapes import SURFACE, SURFACE_SPACE, VOLUME, VOLUME_SPACE
@@ -29,6 +30,8 @@ def as_files(section: Section, world: str) -> Dataset:
         }
         names = [f"{number:02d}" for number in range(1, section.simulate.participants + 1)]
         values |= {"sentences": f"{world}/sentences.csv", "participants": names}
+    if section.reader:
+        values["reader"]["plugin"] = reader_file(section.reader.plugin)
     return Dataset.of(values)
 
 

@@ -25,6 +25,7 @@ from geomod.plan.loads import Load
 # Where a table of the dataset does not say it yet.
 ROWS, TOKENS, PEOPLE, STORY_ROWS = 1000, 12.0, 5, 9000
 TOY_TOKENS = 8.0
+VOXELS = 30_000
 BYTES_OF_A_TOKEN = 4.5
 TOKENS_OF_A_WORD, WORDS_OF_A_TR, TOKENS_OF_A_SPAN = 1.3, 5.0, 16
 UNKNOWN = Shape(blocks=12, width=768)
@@ -117,6 +118,8 @@ class Sweep:
             lens = [name for name in known if f"{name}/lens" in wanted.planned]
             seen = sum(known[name].tokens for name in lens)
             return costs.activations(machine, shape, read, others, seen, steps, self.on_gpu)
+        if self.config.maps and stage in ("voxel_map", "moran"):
+            return self._mapped(stage, model)
         if shape and data and stage == "geometry":
             return costs.geometry(machine, shape, data, steps)
         if shape and data and stage == "encoding":
@@ -124,6 +127,15 @@ class Sweep:
         if shape and data and stage == "speed":
             return costs.speed(machine, shape, data, len(self.grid.model(model).steps))
         return costs.tables(machine, stage, self.cells)
+
+    def _mapped(self, stage: str, model: str) -> Cost:
+        """A job of voxel maps; how many voxels there are is not known before a volume is read."""
+        maps, config = self.config.maps, self.config
+        layers, steps = (len(maps.layers), len(maps.steps)) if maps else (0, 0)
+        if stage == "moran":  # of scores, of selectivity and of change
+            return costs.moran(self.machine, VOXELS, 3 * layers * steps)
+        shape, data = self.shapes.get(model, UNKNOWN), self.data[config.mapped]
+        return costs.voxel_map(self.machine, shape, data, VOXELS, layers)
 
     def jobs(self) -> Iterator[Jobs]:
         """All jobs of the sweep, those that are alike together."""

@@ -35,7 +35,7 @@ FLOAT32_ROUNDING = 2e-6
 
 
 def benign(factor: Factor, rows: int, blocks: list[Block]) -> bool:
-    """Whether operators can be applied in float32: no smoother is close to interpolating."""
+    """Whether no smoother is close to interpolating, so that operators in float32 will do."""
     fitted = rows - max(len(block) for block in blocks)
     return not single(blocks) and (factor.is_full or len(factor.s) < fitted)
 
@@ -47,7 +47,7 @@ def gains_of_many(
     if refits(factor, blocks):
         return _gains_of_refits(factor, y, alphas, blocks)
     gains = torch.zeros(len(alphas), y.shape[1], dtype=torch.float64, device=y.device)
-    power = torch.zeros_like(gains)
+    power, size = torch.zeros_like(gains), torch.zeros_like(gains)
     u = factor.u.to(y.dtype)
     z = product(u.T, y)
     rest, weights = spectral_weights(factor, alphas)
@@ -64,6 +64,7 @@ def gains_of_many(
                 operators = product(torch.cholesky_inverse(root), weighted)
             else:
                 operators = by_roots(root, weighted)
+            size[some] += operators.norm(dim=(1, 2))[:, None] ** 2 * filled.norm(dim=0) ** 2
             stacked = operators[:, scored].to(y.dtype).flatten(end_dim=1)
             room = min(memory_mb / 2, CACHE_MB) if blas.serves(y) else memory_mb / 2
             step = fit_in(room, 4 * len(stacked))
@@ -72,8 +73,12 @@ def gains_of_many(
                 p = product(stacked, filled[:, t]).view(len(some), block.scored, -1)
                 gains[some, t] += 2 * (error[:, t] * p).sum(dim=1)
                 power[some, t] += p.square_().sum(dim=1)
-    rounding = FLOAT32_ROUNDING * (power + y.double().norm(dim=0) * power.sqrt())
-    return Gains(gains - power, rounding, torch.zeros_like(gains))
+    # Where a smoother comes close to interpolating, large terms of p cancel: its sizes tell.
+    terms = power if factor.is_full else torch.maximum(power, size)
+    rounding = FLOAT32_ROUNDING * (power + y.double().norm(dim=0) * terms.sqrt())
+    known = ~power.isnan()  # where rounding left anything
+    saved = (gains - power).where(known, 0.0)
+    return Gains(saved, rounding.where(known, torch.inf), torch.zeros_like(gains))
 
 
 def _gains_of_refits(factor: Factor, y: Tensor, alphas: Tensor, blocks: list[Block]) -> Gains:

@@ -22,17 +22,17 @@ from geomod.ridge.blas import product
 from geomod.ridge.engine import Fitted, Floats, centred, pearson
 from geomod.ridge.factor import Factor
 from geomod.ridge.folds import Block, Rows
-from geomod.ridge.held_out import held_out_predictions, mean_error, refit, refits, single
+from geomod.ridge.held_out import at, held_out_predictions, mean_error, refit, refits, single
 from geomod.ridge.many_targets import benign
 
 # Their penalties are so many decades apart at least: within one what is predicted changes little.
-APART = 1.0
+APART = 1.5
 
 # A fit is overfitted where it is worse than with a stronger penalty by this share of its noise.
 OVERFITTED = 0.05
 
 # So many penalties are tried before it is asked which mixtures are overfitted.
-TOGETHER = 3
+TOGETHER = 4
 
 
 @dataclass(frozen=True)
@@ -178,8 +178,8 @@ def _refitted(
     u, dtype = factor.u.to(columns.dtype), columns.dtype
     for block in blocks:
         error = mean_error(columns, block.rows)
-        filled = z - product(u[block.rows].T, error)
-        rows, moments, s = refit(factor, factor.u[block.rows], filled)
+        filled = z - product(at(u, block.rows).T, error)
+        rows, moments, s = refit(factor, at(factor.u, block.rows), filled)
         rows, inverse = rows[: block.scored], (1 / (s + alphas[:, None])).to(dtype)
         root = torch.linalg.qr(rows, mode="r").R.to(dtype)
         seen = product(rows.T.to(dtype), error[: block.scored])  # A'e
