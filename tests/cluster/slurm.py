@@ -56,7 +56,7 @@ class NoSlurm(Exception):
     """Why no queue can be started here."""
 
 
-def until(holds: Callable[[], object], what: str, patience: float = 60) -> None:
+def until(holds: Callable[[], object], what: str, patience: float = 120) -> None:
     """Wait for what is to come soon."""
     deadline = time.monotonic() + patience
     while not holds():
@@ -88,6 +88,13 @@ class Slurm:
         """As if the machine it runs on had gone."""
         self.daemons[daemon].kill()
         self.daemons[daemon].wait()
+
+    def restart(self, daemon: str) -> None:
+        """As after an update: it writes down what it knows, and comes back."""
+        self.daemons[daemon].terminate()
+        self.daemons[daemon].wait(30)
+        self.start(daemon)
+        until(self.is_ready, f"{daemon} to come back")
 
     def is_ready(self) -> bool:
         return says("sinfo", "--noheader", "--format=%t").strip() in ("idle", "mix", "alloc")
