@@ -1,9 +1,12 @@
 """Do the 95 % intervals of the five claims cover the truth in 95 of 100 simulated sweeps?
 
     PYTHONPATH=workflow python benchmarks/interval_coverage.py --sweeps 200 --jobs 2
+    PYTHONPATH=workflow python benchmarks/interval_coverage.py --grids small --worlds all
 
-Prints one line a claim, grid and truth. What counts as the truth of a sweep:
-claim 1: the mean height of the step in the same models over twenty other draws of their noise;
+Prints one line a claim, grid, world and truth, and of those without an effect how often the test of
+the verdict rejects. What counts as the truth of a sweep:
+claim 1: the mean height of the step in the same models over twenty other draws of their noise, over
+logarithms, as the claim has it over models;
 claim 2: low − high of the same models in the scores that participants' noise was added to, over
 the whole last decade of training, of which the grid's checkpoints are a few;
 claim 3: the planted lead; claims 4 and 5: the mean estimate over all sweeps, because the partial
@@ -14,14 +17,25 @@ import argparse
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
+from itertools import product
 
 import numpy as np
 
 from geomod.claims.claim import Claim, Truth
 from geomod.claims.registry import CLAIMS
+from geomod.curves.curves import HEADLINE, Curves
 from geomod.curves.settings import Settings
+from geomod.modules.steps import complexity, heights
 from geomod.scrutiny.calibration import find
-from geomod.scrutiny.synthetic import Design, Frame, Scatter, at_steps, simulate
+from geomod.scrutiny.synthetic import (
+    SWEEP,
+    WORLDS,
+    Design,
+    Frame,
+    Scatter,
+    at_steps,
+    simulate,
+)
 
 SETTINGS = Settings(permutations=99, bootstrap=100, null_draws=99)
 BETWEEN = 8
@@ -62,34 +76,40 @@ def with_checkpoints_between(design: Design) -> Design:
     return replace(design, frames=tuple(frames), score=score, geometry=geometry)
 
 
-def one_sweep(
-    design: Design, claim: Claim, truth: Truth, sweep: int
-) -> tuple[float, float, float, float]:
-    """Estimate, low, high and truth (NaN where it is the mean of all estimates)."""
+def height(curves: list[Curves]) -> float:
+    """Of the step of claim 1, from the blocks alone: no null is drawn."""
+    clouds = [
+        np.stack([c.metrics[name][c.trained].mean(axis=0) for name in HEADLINE], axis=-1)
+        for c in curves
+    ]
+    found = [heights(complexity(cloud)[None])[0] for cloud in clouds if len(cloud) > 3]
+    return float(np.exp(np.mean(np.log(found))))
 
-    def again(other: Design, noise: int) -> float:
+
+def one_sweep(design: Design, claim: Claim, truth: Truth, world: str, sweep: int) -> list[float]:
+    """Estimate, low, high, truth (NaN where it is the mean of all estimates) and p."""
+
+    def made(other: Design, noise: int) -> list[Curves]:
         rng = np.random.default_rng([sweep, claim.number])
-        curves = simulate(
-            other, truth, rng, noise=np.random.default_rng([sweep, claim.number, noise])
-        )
-        estimate = find(curves, claim, SETTINGS, sweep).estimate
-        return np.nan if estimate is None else estimate.value
+        again = np.random.default_rng([sweep, claim.number, noise])
+        return simulate(other, truth, rng, noise=again, world=WORLDS[world])
 
     every = with_checkpoints_between(design) if claim.number == 2 else design
-    rng = np.random.default_rng([sweep, claim.number])
-    curves = simulate(every, truth, rng, noise=np.random.default_rng([sweep, claim.number, 0]))
-    saved = [at_steps(c, f.steps) for c, f in zip(curves, design.frames, strict=True)]
+    saved = [
+        at_steps(c, f.steps) for c, f in zip(made(every, 0), design.frames, strict=True)
+    ]  # fmt: skip
     estimate = find(saved, claim, SETTINGS, sweep).estimate
     if estimate is None:
-        return (np.nan,) * 4
+        return [np.nan] * 5
     target = np.nan
     if claim.number == 1:
-        target = float(np.mean([again(design, noise) for noise in range(1, 21)]))
+        target = float(np.exp(np.mean([np.log(height(made(design, k))) for k in range(1, 21)])))
     elif claim.number == 2:
-        target = again(replace(every, person=0.0), 0)
+        quiet = find(made(replace(every, person=0.0), 0), claim, SETTINGS, sweep).estimate
+        target = np.nan if quiet is None else quiet.value
     elif claim.number == 3:
         target = -truth.lead
-    return estimate.value, estimate.low, estimate.high, target
+    return [estimate.value, estimate.low, estimate.high, target, estimate.p]
 
 
 def main() -> None:
@@ -98,27 +118,34 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--grids", nargs="+", default=list(GRIDS), choices=list(GRIDS))
     parser.add_argument("--rho", type=float, default=SCATTER.rho)
+    parser.add_argument("--worlds", nargs="+", default=[SWEEP], choices=["all", *WORLDS])
     # Those about competence have benchmarks/competence_claims.py.
     asked = [c.number for c in CLAIMS if not c.families]
     parser.add_argument("--claims", nargs="+", type=int, default=asked)
+    parser.add_argument("--truths", nargs="+", default=["absent", "planted"])
     options = parser.parse_args()
-    print(f"{'grid':6} claim  truth    estimate  SD     coverage  width  sweeps")
-    for grid in options.grids:
-        for claim in (claim for claim in CLAIMS if claim.number in options.claims):
-            for name, truth in (("absent", claim.absent), ("planted", claim.planted)):
-                task = partial(one_sweep, design_of(grid, options.rho), claim, truth)
-                with ProcessPoolExecutor(options.jobs) as pool:
-                    found = np.array(list(pool.map(task, range(options.sweeps))))
-                found = found[np.isfinite(found[:, 0])]
-                value, low, high, target = found.T
-                target = np.where(np.isfinite(target), target, value.mean())
-                covered = np.mean((low <= target) & (target <= high))
-                print(
-                    f"{grid:6} {claim.number}      {name:8} {value.mean():8.3f}  "
-                    f"{value.std():.3f}  {covered:7.3f}   {np.median(high - low):.3f}  "
-                    f"{len(found)}",
-                    flush=True,
-                )
+    worlds = list(WORLDS) if "all" in options.worlds else options.worlds
+    print(
+        f"{'grid':6} claim  {'world':15} truth    estimate  SD     coverage  width  level  sweeps"
+    )
+    with ProcessPoolExecutor(options.jobs) as pool:
+        for grid, claim, world, name in product(options.grids, CLAIMS, worlds, options.truths):
+            if claim.number not in options.claims:
+                continue
+            truth = claim.absent if name == "absent" else claim.planted
+            task = partial(one_sweep, design_of(grid, options.rho), claim, truth, world)
+            found = np.array(list(pool.map(task, range(options.sweeps), chunksize=5)))
+            found = found[np.isfinite(found[:, 0])]
+            value, low, high, target, p = found.T
+            target = np.where(np.isfinite(target), target, value.mean())
+            covered = np.mean((low <= target) & (target <= high))
+            level = (p <= SETTINGS.alpha).mean() if name == "absent" else np.nan
+            print(
+                f"{grid:6} {claim.number}      {world:15} {name:8} {value.mean():8.3f}  "
+                f"{value.std():.3f}  {covered:7.3f}   {np.median(high - low):.3f}  "
+                f"{level:5.3f}  {len(found)}",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -1,17 +1,25 @@
-"""What the toy models learn, and when, in several worlds: the table of docs/demo.md.
+"""What the toy models learn, and when, in several worlds: a table of docs/demo.md.
 
-python benchmarks/toy_world.py --seeds 0 1 2 --write
+    python benchmarks/toy_world.py --seeds 0 1 2 --write
+
+With --claims: what the demo decides in several worlds, a run each in results/world-{seed}.
+
+    python benchmarks/toy_world.py --claims --seeds 0 1 2 3 4 5 6 7 8 9 --write
 """
 
 import argparse
+import json
 import logging
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from documented import document
+import yaml
+from documented import ROOT, document
 
 from geomod.competence.half_times import half_time
 from geomod.competence.reading import read_task_set
@@ -25,12 +33,12 @@ from geomod.models.scored import Scored
 from geomod.models.sentences import extract
 from geomod.scrutiny.recovery import probe_curves
 from geomod.toy.language import EARLY, LATE, make_language, sample_stimuli
-from geomod.toy.shapes import TOY_SIZES
 from geomod.toy.tasks import TOY_TASKS, make_task
 from geomod.toy.training import train
 
-STEPS = [0, 1, 2, 4, 8, 16, 32, 64, 96, 128, 192, 256, 384, 512, 768, 1024]
-SENTENCES = 1000
+DEMO = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
+SIZES, STEPS = (DEMO["suites"]["toy"][key] for key in ("sizes", "steps"))
+SENTENCES = DEMO["dataset"]["simulate"]["sentences"]
 
 
 def learn(size: str, seed: int) -> dict[str, float]:
@@ -93,25 +101,50 @@ def score_all(
     )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--sizes", nargs="+", default=list(TOY_SIZES))
-    parser.add_argument("--write", action="store_true", help="into docs/demo.md")
-    options = parser.parse_args()
-    logging.basicConfig(level=logging.INFO)
-    rows = [
-        {"model": f"toy-{size}", "seed": seed, **learn(size, seed)}
-        for size in options.sizes
-        for seed in options.seeds
-    ]
-    table = pd.DataFrame(rows)
+def decide(seed: int) -> dict[str, str]:
+    """Run the demo in one world as far as its claims: what is planted, and what is decided."""
+    run = f"world-{seed}"
+    asked = [f"results/{run}/claims.json", "--cores", "2", "--config", f"run={run}", f"seed={seed}"]
+    snakemake = Path(sys.executable).with_name("snakemake")
+    subprocess.run([snakemake, *asked, "--quiet", "all"], cwd=ROOT, check=True)
+    claims = json.loads((ROOT / asked[0]).read_text(encoding="utf-8"))
+    return {f"claim {each['claim']}": f"{each['planted']}, {each['verdict']}" for each in claims}
+
+
+def rightly(cells: pd.Series) -> str:
+    """In how many worlds a claim was supported where it is true, and refuted where it is not."""
+    right = cells.isin(["True, supported", "False, not supported"])
+    return f"{right.sum()} of {len(cells)}"
+
+
+def learned(sizes: list[str], seeds: list[int]) -> pd.DataFrame:
+    """A row a model and world."""
+    table = pd.DataFrame(
+        [{"model": f"toy-{size}", "seed": s, **learn(size, s)} for size in sizes for s in seeds]
+    )
     for column in table.columns[2:]:
         places = 0 if column.endswith(("t50", "half-way")) else 2
         table[column] = table[column].map(lambda value, p=places: f"{value:.{p}f}")
+    return table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--sizes", nargs="+", default=SIZES)
+    parser.add_argument("--claims", action="store_true", help="what is decided")
+    parser.add_argument("--write", action="store_true", help="into docs/demo.md")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO)
+    if options.claims:
+        table = pd.DataFrame([{"seed": seed, **decide(seed)} for seed in options.seeds])
+        print(table.drop(columns="seed").apply(rightly).to_string())
+    else:
+        table = learned(options.sizes, options.seeds)
     print(table.to_string(index=False))
     if options.write:
-        document(table, "toy-world", "demo.md", key="model")
+        name, key = ("demo-claims", "seed") if options.claims else ("toy-world", "model")
+        document(table, name, "demo.md", key=key)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
+from tests.workflow import warm
 
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
 COPIED = ("Snakefile", "workflow", "config", "profiles", "envs", "resources")
@@ -50,10 +51,11 @@ class Workflow:
         check: bool = True,
         cores: int | None = 2,
     ) -> subprocess.CompletedProcess[str]:
+        shell = environment()
         done = subprocess.run(
-            self.command(*arguments, config=config, cores=cores),
+            [warm.python(shell), *self.command(*arguments, config=config, cores=cores)],
             cwd=self.folder,
-            env=environment(),
+            env=shell,
             capture_output=True,
             text=True,
             check=False,
@@ -76,7 +78,7 @@ class Workflow:
         table = re.search(r"Job stats:\n.*?\n-.*?\n(.*?)\ntotal", output, re.DOTALL)
         for line in table.group(1).splitlines() if table else []:
             name, count = line.split()
-            stage = re.sub(r"_(toy|pythia)(_\d+)?(_load\d+)?$", "", name)
+            stage = re.sub(r"_(toy|pythia)(_\d*[a-z]+)?(_\d+)?(_load\d+)?$", "", name)
             counts[stage] = counts.get(stage, 0) + int(count)
         counts.pop("all", None)
         return counts

@@ -154,7 +154,7 @@ def test_the_brains_are_planned_before_any_of_them_is_there(fresh: Workflow) -> 
         for name in ("tuckute2024", "pereira2018_384", "blank2014", "fedorenko2016")
     }
     assert jobs["activations"] == checkpoints
-    assert jobs["encoding"] == jobs["geometry"] == 5 * checkpoints
+    assert (jobs["encoding"], jobs["geometry"]) == (5 * checkpoints, 5 * 4 * 2)
     assert (jobs["stimuli"], jobs["brain"], jobs["splits"], jobs["judge"]) == (5, 5, 1, 5)
 
 

@@ -42,8 +42,8 @@ DEAR = (
     *("activations", "geometry", "encoding"),
 )
 MEASURED = ("activations", "geometry", "encoding")
-SCORED = {"encoding_table", "folds_table", "correlations", "emergence", "judge", "report"}
-GEOMETRY = {"geometry_table", "modules", "correlations", "judge", "report"}
+SCORED = {"encoding_tables", "correlations", "emergence", "judge", "report"}
+GEOMETRY = {"geometry_tables", "modules", "correlations", "judge", "report"}
 EVERYTHING = SCORED | GEOMETRY | {"tokens_table", "checkpoints_table", "continuity_table"}
 
 
@@ -120,16 +120,17 @@ def expected(change: Callable[..., None], more: bool, provider: str) -> tuple[Co
     """The dear jobs of a change, all of them, and tables that must follow."""
     trained, listed = int(provider == "train"), int(provider == "hub")
     counts: dict[Any, tuple[Counts, set[str]]] = {
-        (step, False): ({}, EVERYTHING),
+        (step, False): ({"geometry": SIZES}, EVERYTHING),  # a block of steps is measured at once
         (step, True): (dict.fromkeys(MEASURED, SIZES) | {"train": SIZES * trained}, EVERYTHING),
         (size, False): ({}, EVERYTHING),
         (size, True): (
-            dict.fromkeys(MEASURED, STEPS) | {"train": trained, "listing": listed},
+            {"activations": STEPS, "geometry": 1, "encoding": STEPS}
+            | {"train": trained, "listing": listed},
             EVERYTHING,
         ),
         region: ({"brain": 1, "encoding": ALL}, SCORED),
         participant: ({"simulate": trained, "brain": 1, "encoding": ALL}, SCORED),
-        variant: ({"geometry": ALL}, GEOMETRY),
+        variant: ({"geometry": SIZES}, GEOMETRY),
         penalty: ({"encoding": ALL}, SCORED),
     }
     jobs, tables = counts.get((change, more)) or counts[change]
@@ -161,8 +162,16 @@ def test_two_changes_at_once_hide_nothing_from_each_other(done: Workflow) -> Non
     penalty(changed, more=True)
     done.write_config(changed)
     jobs = done.planned()
-    assert jobs["encoding"] == jobs["geometry"] == ALL - SIZES
+    assert (jobs["encoding"], jobs["geometry"]) == (ALL - SIZES, SIZES)
     assert "activations" not in jobs
+
+
+def test_a_lens_that_comes_later_is_read_in_passes_of_its_own(done: Workflow) -> None:
+    done.write_config(config(provider_of(done)) | {"features": {"lens": True}})
+    jobs = done.planned()
+    assert jobs["activations"] == ALL
+    assert jobs["lens_table"] == 1
+    assert not {"geometry", "encoding", "tokens_table"} & set(jobs)
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,8 @@ UP_THE_FLOW: dict[str, Callable[[Path], None]] = {
     "claims.json": emptied,
     "data/toy-world/claims.json": flipped,
     "data/toy-world/tables/geometry.parquet": halved,
-    "toy-xs/step64/toy-world/geometry_layers.parquet": of_step_16,
+    "toy-xs/steps0/toy-world/geometry.parquet": halved,
+    "toy-xs/step64/toy-world/encoding.parquet": of_step_16,
     "toy-xs/step64/toy-world/features.safetensors": of_step_16,
     "checkpoints/toy-xs/step64/model.safetensors": of_step_16,
 }

@@ -3,6 +3,7 @@
 import copy
 import json
 import os
+import subprocess
 import time
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from geomod.base.devices import has_gpu
 from tests.conftest import ROOT
-from tests.workflow.conftest import SMALL, Workflow
+from tests.workflow.conftest import SMALL, Workflow, environment
 
 SAY_SETTINGS = """
 
@@ -51,11 +52,12 @@ def test_the_paper_is_planned_without_network(
     """And docs/cluster.md says how many jobs that is."""
     for variable in ("HF_ENDPOINT", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(variable, "http://127.0.0.1:9")  # where nobody answers
-    stages = ("activations", "geometry", "encoding")
+    stages = ("activations", "encoding")
     jobs = fresh.planned(config="paper.yaml")
     assert {stage for stage, count in jobs.items() if count == 4 * 19} == set(stages)
+    assert jobs["geometry"] == 4 * 3
     text = " ".join((ROOT / "docs/cluster.md").read_text(encoding="utf-8").split())
-    told = f"gives three jobs a checkpoint ({', '.join(stages)}), {3 * 4 * 19} for"
+    told = f"gives two jobs a checkpoint ({', '.join(stages)}), {2 * 4 * 19} for"
     assert told in text
 
 
@@ -70,7 +72,8 @@ def test_the_whole_of_pythia_is_planned_in_fifteen_seconds(fresh: Workflow) -> N
     }
     fresh.write_config({**SMALL, "suites": {"pythia": pythia}, "jobs": {"steps_per_job": 1}})
     start = time.monotonic()
-    fresh.run("-n", "--quiet")
+    command = fresh.command("-n", "--quiet")  # with the imports that a person waits for, too
+    subprocess.run(command, cwd=fresh.folder, env=environment(), check=True)
     assert time.monotonic() - start < 15 * 2  # 14 s alone; another test may run beside this one
 
 
@@ -143,7 +146,7 @@ def test_layers_may_be_spread_over_jobs(fresh: Workflow) -> None:
     fresh.write_config({**copy.deepcopy(SMALL), "jobs": {"steps_per_job": 6, "layers_per_job": 1}})
     jobs = fresh.planned()
     assert jobs["encoding"] == 3 + 4  # xs has 2 blocks, s has 3, and each an embedding
-    assert jobs["join_layers"] == 3 * 2 * 6  # three tables of two models at six steps
+    assert jobs["join_layers"] == 2 * 6  # the tables of two models at six steps
 
 
 def test_the_default_profile_is_in_force(fresh: Workflow) -> None:

@@ -2,13 +2,6 @@
 # One rule a block of steps, since outputs cannot be functions of wildcards.
 
 FEATURES = CONFIG.features
-READING_PLUGINS = [FEATURES.plugins] if FEATURES.plugins else []
-READING_FILES = [
-    name
-    for path in READING_PLUGINS
-    for reading in load_readings(path).values()
-    for name in reading.files
-]
 
 
 for block, load in [(block, load) for block in BLOCKS for load in LOADS]:
@@ -23,28 +16,18 @@ for block, load in [(block, load) for block in BLOCKS for load in LOADS]:
             ),
             stories=[
                 PATHS.data(name, file)
-                for name, how in load.planned.items()
+                for name, how in load.datasets.items()
                 for file in ("words.parquet", "rows.parquet")
                 if how["reading"] == "story"
             ],
             weights=weights_of(block.suite, "{model}", block.steps),
             listing=listing_of(block.suite, "{model}"),
-            plugins=here(READING_PLUGINS),
+            plugins=here(READING_PLUGINS if load.has_any_of(OWN_READINGS) else []),
         output:
             # What is the model's own is kept once, by the first load.
             sketches=PATHS.steps("{model}", block.steps, "sketch.safetensors")
             * load.is_first,
-            readings=of_load(
-                load,
-                block,
-                [
-                    "features.safetensors",
-                    "grams.safetensors",
-                    "tokens.parquet",
-                    *["lens.parquet"] * FEATURES.lens,
-                    *READING_FILES,
-                ],
-            ),
+            readings=of_load(load, block),
             scored=scored_of_load(load, block),
         log:
             PATHS.log(
@@ -69,15 +52,13 @@ for block, load in [(block, load) for block in BLOCKS for load in LOADS]:
             downloads=FEATURES.downloads,
         params:
             source=lambda wildcards: source(wildcards.model),
-            training=lambda wildcards: training_of(wildcards.model),
+            training=training_of(block.suite),
             store=MOVED.at("checkpoints/hub"),
-            datasets=load.datasets,
+            readings=load.readings,
             task_sets=load.task_sets,
             bos=bos_of(CONFIG, block.suite) if load.task_sets else "",
-            features=FEATURES.model_dump(
-                include={"pooling", "bos", "first_token", "last_layer"}
-            ),
-            lens=FEATURES.lens,
+            features=features_of(CONFIG, block.suite),
+            chat_template=is_chat(CONFIG, block.suite),
             blocks=FEATURES.blocks,
             dtype=FEATURES.dtype,
             spread=FEATURES.spread,
@@ -92,9 +73,9 @@ if FEATURES.lens:
 
     rule lens_table:
         input:
-            of_checkpoints("lens"),
+            lens=of_checkpoints("lens"),
         output:
-            PATHS.table("lens", "{dataset}"),
+            lens=PATHS.table("lens", "{dataset}"),
         log:
             PATHS.log("data/{dataset}/lens_table"),
         benchmark:
@@ -104,11 +85,10 @@ if FEATURES.lens:
         resources:
             **needs("lens_table"),
         params:
-            kind="lens",
-            code=code("stack.py"),
-            provenance=provenance("stack.py"),
+            code=code("tables.py"),
+            provenance=provenance("tables.py"),
         script:
-            "../scripts/stack.py"
+            "../scripts/tables.py"
 
 
 rule tokens_table:

@@ -35,7 +35,6 @@ if ALIGNMENT:
             resources:
                 **needs("alignment", block),
             params:
-                steps=steps_of(block),
                 dataset=lambda wildcards: asdict(DATASETS[wildcards.dataset]),
                 patterns=ALIGNMENT.patterns,
                 quantiles=CONFIG.encoding.trsa,
@@ -46,9 +45,9 @@ if ALIGNMENT:
 
     rule alignment_table:
         input:
-            of_checkpoints("alignment"),
+            alignment=of_checkpoints("alignment"),
         output:
-            PATHS.table("alignment", "{dataset}"),
+            alignment=PATHS.table("alignment", "{dataset}"),
         log:
             PATHS.log("data/{dataset}/alignment_table"),
         benchmark:
@@ -58,8 +57,7 @@ if ALIGNMENT:
         resources:
             **needs("alignment_table"),
         params:
-            kind="alignment",
-            code=code("stack.py"),
-            provenance=provenance("stack.py"),
+            code=code("tables.py"),
+            provenance=provenance("tables.py"),
         script:
-            "../scripts/stack.py"
+            "../scripts/tables.py"

@@ -58,7 +58,7 @@ for reader in READERS:
         params:
             source=source(reader.model),
             step=reader.step,
-            training=training_of(reader.model),
+            training=training_of(GRID.model(reader.model).suite),
             store=MOVED.at("checkpoints/hub"),
             seed=SEED,
             code=code("made_up_readers.py"),

@@ -26,7 +26,7 @@ if CONFIG.controls:
             own=here(CONFIG.controls.responses or []),
         output:
             targets=PATHS.data("{dataset}", "controls/targets.parquet"),
-            matrix=PATHS.data("{dataset}", "controls/responses.safetensors"),
+            columns=PATHS.data("{dataset}", "controls/columns.safetensors"),
         log:
             PATHS.log("data/{dataset}/control_responses"),
         benchmark:

@@ -2,6 +2,14 @@
 
 
 LAYERS = "" if CONFIG.jobs.layers_per_job == "all" else "_{layers}"
+SCORES = ("encoding", "folds", "baselines")
+# What a fit is to answer beside the real responses, where the config asks for controls.
+control_responses = [
+    PATHS.data("{dataset}", f"controls/{file}")
+    for file in ("targets.parquet", "columns.safetensors")
+    if CONFIG.controls
+]
+
 
 for block in BLOCKS:
 
@@ -9,11 +17,15 @@ for block in BLOCKS:
         name:
             rule_name("encoding", block)
         input:
-            stimuli=lambda wildcards: rows_of(wildcards.dataset),
+            stimuli=(
+                of_each(SECTIONS, rows_of)
+                if STORIES
+                else PATHS.data("{dataset}", "stimuli.parquet")
+            ),
             responses=PATHS.data("{dataset}", "responses.parquet"),
             ceiling=PATHS.data("{dataset}", "ceiling.parquet"),
-            splits=lambda wildcards: of_rows("splits", wildcards.dataset),
-            nuisances=lambda wildcards: nuisances_of(wildcards.dataset),
+            splits=of_each(SECTIONS, lambda dataset: of_rows("splits", dataset)),
+            nuisances=of_each(SECTIONS, nuisances_of),
             features=PATHS.steps(
                 "{model}", block.steps, "features.safetensors", "{dataset}"
             ),
@@ -42,10 +54,10 @@ for block in BLOCKS:
             gpu=GPU,
             gpu_here=gpu_here,
         params:
-            steps=steps_of(block),
-            layers=lambda wildcards: wildcards.get("layers", "all"),
-            encoding=lambda wildcards: asdict(
-                encoding_settings(CONFIG, wildcards.dataset)
+            # The steps are those of the outputs.
+            layers="{layers}" if LAYERS else "all",
+            encoding=of_each(
+                SECTIONS, lambda dataset: asdict(encoding_settings(CONFIG, dataset))
             ),
             device=CONFIG.device,
             code=code("encoding.py"),
@@ -54,37 +66,40 @@ for block in BLOCKS:
             "../scripts/encoding.py"
 
 
-if CONFIG.jobs.layers_per_job != "all":
+if LAYERS:
 
     rule join_layers:
         input:
-            lambda wildcards: [
-                PATHS.step(
-                    wildcards.model,
-                    wildcards.step,
-                    f"layers/{wildcards.name}_{layers}.parquet",
-                    wildcards.dataset,
-                )
-                for layers in GRID.layer_blocks(wildcards.model)
-            ],
+            **{
+                table: lambda wildcards, table=table: [
+                    PATHS.step(
+                        wildcards.model,
+                        wildcards.step,
+                        f"layers/{table}_{layers}.parquet",
+                        wildcards.dataset,
+                    )
+                    for layers in GRID.layer_blocks(wildcards.model)
+                ]
+                for table in SCORES
+            },
         output:
-            PATHS.step("{model}", "{step}", "{name}.parquet", "{dataset}"),
+            **{
+                table: PATHS.step("{model}", "{step}", f"{table}.parquet", "{dataset}")
+                for table in SCORES
+            },
         log:
-            PATHS.log("{model}/{dataset}/join_{name}_{step}"),
+            PATHS.log("{model}/{dataset}/join_layers_{step}"),
         benchmark:
-            PATHS.benchmark("join_layers", "{model}/{dataset}/{name}_{step}")
-        wildcard_constraints:
-            name="encoding|folds|baselines",
+            PATHS.benchmark("join_layers", "{model}/{dataset}/{step}")
         conda:
             CONDA
         resources:
             **needs("join_layers"),
         params:
-            kind=lambda wildcards: wildcards.name,
-            code=code("stack.py"),
-            provenance=provenance("stack.py"),
+            code=code("tables.py"),
+            provenance=provenance("tables.py"),
         script:
-            "../scripts/stack.py"
+            "../scripts/tables.py"
 
 
 rule in_time:
@@ -130,26 +145,21 @@ rule in_time:
         "../scripts/in_time.py"
 
 
-for table in ("encoding", "folds", "baselines"):
-
-    rule:
-        name:
-            f"{table}_table"
-        input:
-            of_checkpoints(table),
-        output:
-            PATHS.table(table, "{dataset}"),
-        log:
-            PATHS.log(f"data/{{dataset}}/{table}_table"),
-        benchmark:
-            PATHS.benchmark(f"{table}_table", "{dataset}")
-        conda:
-            CONDA
-        resources:
-            **needs(f"{table}_table"),
-        params:
-            kind=table,
-            code=code("stack.py"),
-            provenance=provenance("stack.py"),
-        script:
-            "../scripts/stack.py"
+rule encoding_tables:
+    input:
+        **{table: of_checkpoints(table) for table in SCORES},
+    output:
+        **{table: PATHS.table(table, "{dataset}") for table in SCORES},
+    log:
+        PATHS.log("data/{dataset}/encoding_tables"),
+    benchmark:
+        PATHS.benchmark("encoding_tables", "{dataset}")
+    conda:
+        CONDA
+    resources:
+        **needs("encoding_tables"),
+    params:
+        code=code("tables.py"),
+        provenance=provenance("tables.py"),
+    script:
+        "../scripts/tables.py"

@@ -2,77 +2,68 @@
 
 METRICS = CONFIG.geometry.metrics()
 PLUGINS = here([CONFIG.geometry.plugins] if CONFIG.geometry.plugins else [])
+# Of every checkpoint of a block in one table; the values of single sentences lie with each.
+OF_LAYERS = ("geometry", "population", "depth_similarity", "depth")
 
-for block in BLOCKS:
+# A rule a model: Snakemake looks for who makes a file among all whose outputs begin alike, and
+# with the model as a wildcard that would be every step of every block.
+for block, model in GRID.of_models(MEASURING):
 
     rule:
         name:
-            rule_name("geometry", block)
+            rule_name("geometry", block, model=model)
         input:
             stimuli=PATHS.data("{dataset}", "stimuli.parquet"),
-            grams=PATHS.steps("{model}", block.steps, "grams.safetensors", "{dataset}"),
+            grams=PATHS.steps(model, block.steps, "grams.safetensors", "{dataset}"),
             features=PATHS.steps(
-                "{model}", block.steps, "features.safetensors", "{dataset}"
+                model, block.steps, "features.safetensors", "{dataset}"
             ),
             plugins=PLUGINS,
         output:
-            sentences=PATHS.steps(
-                "{model}", block.steps, "geometry.parquet", "{dataset}"
-            ),
-            layers=PATHS.steps(
-                "{model}", block.steps, "geometry_layers.parquet", "{dataset}"
-            ),
-            population=PATHS.steps(
-                "{model}", block.steps, "population.parquet", "{dataset}"
-            ),
-            similarity=PATHS.steps(
-                "{model}", block.steps, "depth_similarity.parquet", "{dataset}"
-            ),
-            depth=PATHS.steps("{model}", block.steps, "depth.parquet", "{dataset}"),
+            sentences=PATHS.steps(model, block.steps, "geometry.parquet", "{dataset}"),
+            layers=[
+                PATHS.block(model, block, f"{kind}.parquet", "{dataset}")
+                for kind in OF_LAYERS
+            ],
         log:
-            PATHS.log(f"{{model}}/{{dataset}}/geometry_{block.label}"),
+            PATHS.log(f"{model}/{{dataset}}/geometry_{block.label}"),
         benchmark:
-            PATHS.benchmark("geometry", f"{{model}}/{{dataset}}/{block.label}")
-        wildcard_constraints:
-            model=any_of(GRID.models_of(block.suite)),
+            PATHS.benchmark("geometry", f"{model}/{{dataset}}/{block.label}")
         conda:
             CONDA
         resources:
-            **needs("geometry", block),
+            **needs("geometry", block, model=model),
         params:
-            steps=steps_of(block),
+            model=model,
             metrics=CONFIG.geometry.measured(),
+            topology=CONFIG.geometry.topology,
             code=code("geometry.py"),
             provenance=provenance("geometry.py"),
         script:
             "../scripts/geometry.py"
 
 
-for kind, file in {
-    "geometry": "geometry_layers",
-    "population": "population",
-    "depth_similarity": "depth_similarity",
-    "depth": "depth",
-}.items():
-
-    rule:
-        name:
-            f"{kind}_table"
-        input:
-            of_checkpoints(file),
-        output:
-            PATHS.table(kind, "{dataset}"),
-        log:
-            PATHS.log(f"data/{{dataset}}/{kind}_table"),
-        benchmark:
-            PATHS.benchmark(f"{kind}_table", "{dataset}")
-        conda:
-            CONDA
-        resources:
-            **needs(f"{kind}_table"),
-        params:
-            kind=kind,
-            code=code("stack.py"),
-            provenance=provenance("stack.py"),
-        script:
-            "../scripts/stack.py"
+rule geometry_tables:
+    input:
+        **{
+            kind: [
+                PATHS.block(model, block, f"{kind}.parquet", "{dataset}")
+                for block, model in GRID.of_models(MEASURING)
+            ]
+            for kind in OF_LAYERS
+        },
+    output:
+        **{kind: PATHS.table(kind, "{dataset}") for kind in OF_LAYERS},
+    log:
+        PATHS.log("data/{dataset}/geometry_tables"),
+    benchmark:
+        PATHS.benchmark("geometry_tables", "{dataset}")
+    conda:
+        CONDA
+    resources:
+        **needs("geometry_tables"),
+    params:
+        code=code("tables.py"),
+        provenance=provenance("tables.py"),
+    script:
+        "../scripts/tables.py"

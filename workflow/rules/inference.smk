@@ -185,6 +185,11 @@ rule tuned:
         of_items=[
             PATHS.step(*at, "competence/items.parquet") for at in LAST if TASK_SETS
         ],
+        spans=[
+            PATHS.step(*at, f"competence/{name}.parquet")
+            for at in LAST
+            for name in TASK_SETS
+        ],
         competence=COMPETENCE,
     output:
         PATHS.table("tuned", "{dataset}"),
@@ -199,6 +204,7 @@ rule tuned:
     params:
         pairs=TUNED,
         last=LAST,
+        task_sets=list(TASK_SETS),
         headline=HEADLINE,
         alpha=CONFIG.inference.alpha,
         code=code("tuned.py"),
@@ -246,7 +252,7 @@ rule judge:
         competence=COMPETENCE,
         retaken=RETAKEN,
         truth=planted_in,
-        recovery=recovered_in if CONFIG.competence else [],
+        recovery=recovered_in,
         calibration=CALIBRATED,
     output:
         PATHS.data("{dataset}", "claims.json"),
@@ -344,6 +350,8 @@ rule recovery:
         ceiling=PATHS.data("{dataset}", "ceiling.parquet"),
         encoding=PATHS.table("encoding", "{dataset}"),
         emergence=PATHS.table("emergence", "{dataset}"),
+        geometry=PATHS.table("geometry", "{dataset}"),
+        modules=PATHS.table("modules", "{dataset}"),
         tokens=PATHS.table("tokens", "{dataset}"),
         competence=COMPETENCE,
         retaken=RETAKEN,
@@ -360,6 +368,8 @@ rule recovery:
         **needs("recovery"),
     params:
         checkpoints=list(GRID.checkpoints()),
+        modules=GRID.planted_modules(),
+        headline=HEADLINE,
         settings=inference_settings,
         reader=reader_of_made_up_times(),
         seed=SEED,

@@ -101,7 +101,3 @@ rule report:
         code=code("report.py"),
     script:
         "../scripts/report.py"
-
-
-onsuccess:
-    finish()

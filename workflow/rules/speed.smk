@@ -40,12 +40,12 @@ rule speed:
 
 rule speed_table:
     input:
-        lambda wildcards: [
-            PATHS.at(f"{model.name}/{wildcards.dataset}/speed.parquet")
+        speed=[
+            PATHS.at(f"{model.name}/{{dataset}}/speed.parquet")
             for model in GRID.models
         ],
     output:
-        PATHS.table("speed", "{dataset}"),
+        speed=PATHS.table("speed", "{dataset}"),
     log:
         PATHS.log("data/{dataset}/speed_table"),
     benchmark:
@@ -55,8 +55,7 @@ rule speed_table:
     resources:
         **needs("speed_table"),
     params:
-        kind="speed",
-        code=code("stack.py"),
-        provenance=provenance("stack.py"),
+        code=code("tables.py"),
+        provenance=provenance("tables.py"),
     script:
-        "../scripts/stack.py"
+        "../scripts/tables.py"

@@ -1,5 +1,6 @@
 # What the datasets bring, on top of one another: the tables that people, figures and report read.
 
+
 STACKED = {
     **{
         kind: of_datasets(kind)

@@ -2,6 +2,7 @@
 
 MAPS = CONFIG.maps
 
+
 if MAPS:
 
     rule voxel_map:
@@ -108,13 +109,13 @@ if MAPS:
 
     rule moran_table:
         input:
-            [
+            moran=[
                 PATHS.at(f"maps/{model}/{CONFIG.mapped}/sub-{name}_moran.parquet")
                 for model in MAPS.models
                 for name in MAPS.participants
             ],
         output:
-            PATHS.table("moran", CONFIG.mapped),
+            moran=PATHS.table("moran", CONFIG.mapped),
         log:
             PATHS.log(f"data/{CONFIG.mapped}/moran_table"),
         benchmark:
@@ -124,11 +125,10 @@ if MAPS:
         resources:
             **needs("moran_table"),
         params:
-            kind="moran",
-            code=code("stack.py"),
-            provenance=provenance("stack.py"),
+            code=code("tables.py"),
+            provenance=provenance("tables.py"),
         script:
-            "../scripts/stack.py"
+            "../scripts/tables.py"
 
 
 rule voxel_maps:

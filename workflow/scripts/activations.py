@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from geomod.base.devices import pick
+from geomod.base.devices import name_of, pick
 from geomod.base.files import checkpoint_folder, step_of
 from geomod.base.jobs import at_checkpoint, job
 from geomod.base.provenance import derived, of_checkpoint
@@ -13,28 +13,24 @@ from geomod.competence.reading import read_task_set
 from geomod.competence.source import Source
 from geomod.models.forward import read
 from geomod.models.loading import load_model, parameters_of, vocabulary_of
-from geomod.models.reading import Settings, load_readings, reading_of
+from geomod.models.reading import load_readings, make_readings
 from geomod.models.scored import Scored
 from geomod.plan.place import Place
 
 with job(snakemake.log[0], snakemake.threads):
     inputs, params, limits = snakemake.input, snakemake.params, snakemake.resources
-    own = [kind for path in inputs.plugins for kind in load_readings(path).values()]
-    lens = [reading_of("lens")] if params.lens else []
-    wanted = {Path(path).parent.name for path in snakemake.output.readings}
-    readings = [
-        (name, kind.of(Path(stimuli).parent, Settings(**params.features, long=how["long"]), how))
-        for (name, how), stimuli in zip(params.datasets.items(), inputs.stimuli, strict=True)
-        for kind in (reading_of(how["reading"]), *lens, *own)
-        if name in wanted
-    ]
+    for path in inputs.plugins:
+        load_readings(path)
+    folders_of_data = {Path(path).parent.name: Path(path).parent for path in inputs.stimuli}
+    wanted = {Path(path).parts[-2:] for path in snakemake.output.readings}
+    readings = list(make_readings(params.readings, params.features, folders_of_data, wanted))
     scored = [
-        Scored(read_task_set(Source.of(how)), params.bos)
+        Scored(read_task_set(Source.of(how)), params.bos, chat=params.chat_template)
         for name, how in params.task_sets.items()
         if name in {Path(path).stem for path in snakemake.output.scored}
     ]
-    behind = derived(params.provenance, inputs)
     device = pick(params.device)
+    behind = derived({**params.provenance, "device": name_of(device)}, inputs)
     source = CheckpointSource(**params.source)
     folders = {step_of(path): checkpoint_folder(path) for path in snakemake.output}
     sketches = {step_of(path): path for path in snakemake.output.sketches}

@@ -1,5 +1,6 @@
 """Hold the layers of checkpoints against regions and their voxels, by measures that fit nothing."""
 
+from geomod.base.files import step_of
 from geomod.base.jobs import job
 from geomod.base.layers import read_features
 from geomod.base.provenance import derived
@@ -18,8 +19,8 @@ with job(snakemake.log[0], snakemake.threads):
     dataset = Dataset.of(params.dataset)
     patterns = read_patterns(dataset, stimuli) if params.patterns else ()
     answers = answers_of(responses, stimuli, patterns, tuple(params.quantiles))
-    for step, path, file in zip(params.steps, inputs.features, snakemake.output, strict=True):
-        place = Place(snakemake.wildcards.model, step, snakemake.wildcards.dataset)
+    for path, file in zip(inputs.features, snakemake.output, strict=True):
+        place = Place(snakemake.wildcards.model, step_of(path), snakemake.wildcards.dataset)
         table = align(read_features(path), answers)
         given = [inputs.stimuli, inputs.responses, *inputs.voxels, *inputs.plugins, path]
         origin = derived(params.provenance, given)

@@ -8,15 +8,10 @@ from geomod.base.provenance import derived
 from geomod.base.tables import read_table, write_table
 from geomod.base.tensors import write_tensors
 from geomod.curves.settings import Settings
-from geomod.scrutiny.controls import (
-    Controls,
-    contrasts_of,
-    make_controls,
-    noise_of,
-    own_signals,
-    parts_of,
-    regions_of,
-)
+from geomod.encoding.controls import Controls
+from geomod.scrutiny.controls import make_controls
+from geomod.scrutiny.noise import noise_of, regions_of
+from geomod.scrutiny.signals import contrasts_of, own_signals, parts_of
 
 with job(snakemake.log[0], snakemake.threads):
     inputs, params, output = snakemake.input, snakemake.params, snakemake.output
@@ -43,4 +38,8 @@ with job(snakemake.log[0], snakemake.threads):
             logging.warning("no control %s: %s", kind, reason)
     origin = derived(params.provenance, [inputs.stimuli, inputs.ceiling, inputs.last, inputs.early])
     write_table(controls.targets, output.targets, "control_targets", origin)
-    write_tensors({"responses": controls.matrix}, output.matrix, origin)
+    write_tensors(
+        {"parts": controls.parts, "mix": controls.mix, "noises": controls.noises},
+        output.columns,
+        origin,
+    )

@@ -8,14 +8,8 @@ from geomod.base.tables import read_table, write_table
 from geomod.curves.curves import gather
 from geomod.curves.settings import Settings
 from geomod.curves.sound import sound
-from geomod.scrutiny.controls import (
-    noise_of,
-    recovered,
-    recovered_profiles,
-    regions_of,
-    sentences_on,
-    together,
-)
+from geomod.scrutiny.comeback import recovered, recovered_profiles, sentences_on, together
+from geomod.scrutiny.noise import noise_of, regions_of
 
 with job(snakemake.log[0], snakemake.threads):
     inputs, params = snakemake.input, snakemake.params

@@ -1,6 +1,7 @@
 """Fit encoding models from the layers of checkpoints to every region."""
 
-from geomod.base.devices import pick
+from geomod.base.devices import name_of, pick
+from geomod.base.files import step_of
 from geomod.base.jobs import at_checkpoint, job
 from geomod.base.layers import read_features, write_features
 from geomod.base.provenance import derived
@@ -19,17 +20,18 @@ with job(snakemake.log[0], snakemake.threads):
     stimuli, responses, ceiling, *splits = map(read_table, measured)
     stimuli = with_splits(stimuli, *splits)
     settings, device = Settings(**params.encoding), pick(params.device)
+    own = {**params.provenance, "device": name_of(device)}
     layers = layers_in(params.layers)
     untrained = read_features(inputs.untrained, layers) if inputs.untrained else None
     nuisances = next(map(read_table, inputs.nuisances), None)
     baselines = Baselines(settings, stimuli, untrained, nuisances)
     controls = None
     if inputs.controls:
-        targets, matrix = inputs.controls
-        controls = Controls(read_table(targets), Tensors(matrix)["responses"])
-    for index, (step, path, *files) in enumerate(
+        targets, columns = inputs.controls
+        file = Tensors(columns)
+        controls = Controls(read_table(targets), file["parts"], file["mix"], file["noises"])
+    for index, (path, *files) in enumerate(
         zip(
-            params.steps,
             inputs.features,
             output.scores,
             output.folds,
@@ -37,6 +39,7 @@ with job(snakemake.log[0], snakemake.threads):
             strict=True,
         )
     ):
+        step = step_of(path)
         at_checkpoint(snakemake.wildcards.model, step)
         features = read_features(path, layers)
         given = (responses, stimuli, ceiling, settings, device)
@@ -44,7 +47,7 @@ with job(snakemake.log[0], snakemake.threads):
         known = [Beside(controls)] if controls else []
         scores, folds = encode_checkpoint(features, *given, together(ladders, *known))
         place = Place(snakemake.wildcards.model, step, snakemake.wildcards.dataset)
-        origin = derived(params.provenance, [*measured, path])
+        origin = derived(own, [*measured, path])
         beside = derived(origin, [*inputs.nuisances, *([inputs.untrained] * bool(untrained))])
         for kind, table, file, record in zip(
             ("encoding", "folds", "baselines"),

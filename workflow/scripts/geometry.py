@@ -1,6 +1,11 @@
 """Measure every sentence by the metrics of the config, average them over the sentences, and measure
 the sentences as a set, and their way through the layers."""
 
+from pathlib import Path
+
+import pandas as pd
+
+from geomod.base.files import step_of
 from geomod.base.jobs import at_checkpoint, job
 from geomod.base.layers import read_features
 from geomod.base.provenance import derived
@@ -10,25 +15,30 @@ from geomod.geometry.depth import measure_depth
 from geomod.geometry.grams import read_grams
 from geomod.geometry.measuring import measure, summarize
 from geomod.geometry.sets import depth_similarity, measure_population
+from geomod.geometry.topology import LOOPS
 from geomod.plan.place import Place
 
 with job(snakemake.log[0], snakemake.threads):
     inputs, output, params = snakemake.input, snakemake.output, snakemake.params
     for plugins in inputs.plugins:
         load_plugins(plugins)
+    further = LOOPS if params.topology else {}
     items = read_table(inputs.stimuli)["item_id"]
-    for i, step in enumerate(params.steps):
-        at_checkpoint(snakemake.wildcards.model, step)
-        place = Place(snakemake.wildcards.model, step, snakemake.wildcards.dataset)
-        grams, states = inputs.grams[i], inputs.features[i]
-        origin = derived(params.provenance, [inputs.stimuli, grams, states])
+    tables = {Path(path).stem: (path, []) for path in output.layers}
+    for grams, states, path in zip(inputs.grams, inputs.features, output.sentences, strict=True):
+        place = Place(params.model, step_of(path), snakemake.wildcards.dataset)
+        at_checkpoint(place.model, place.step)
         values = measure(read_grams(grams), items, params.metrics)
         features = read_features(states)
-        for table, path, kind in (
-            (values, output.sentences[i], "sentence_geometry"),
-            (summarize(values), output.layers[i], "geometry"),
-            (measure_population(features), output.population[i], "population"),
-            (depth_similarity(features), output.similarity[i], "depth_similarity"),
-            (measure_depth(features), output.depth[i], "depth"),
+        origin = derived(params.provenance, [inputs.stimuli, grams, states])
+        write_table(values.assign(**place.columns), path, "sentence_geometry", origin)
+        for kind, table in (
+            ("geometry", summarize(values)),
+            ("population", measure_population(features, further)),
+            ("depth_similarity", depth_similarity(features)),
+            ("depth", measure_depth(features)),
         ):
-            write_table(table.assign(**place.columns), path, kind, origin)
+            tables[kind][1].append(table.assign(**place.columns))
+    origin = derived(params.provenance, [inputs.stimuli, *inputs.grams, *inputs.features])
+    for kind, (path, parts) in tables.items():
+        write_table(pd.concat(parts, ignore_index=True), path, kind, origin)

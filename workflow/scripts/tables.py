@@ -1,4 +1,4 @@
-"""Put what each dataset brings to a table on top of one another."""
+"""Put tables of one kind on top of one another: of layers, checkpoints, models or datasets."""
 
 import pandas as pd
 

@@ -1,6 +1,6 @@
 """Fit encoding models to every voxel of one participant; write each layer's scores as a map."""
 
-from geomod.base.devices import pick
+from geomod.base.devices import name_of, pick
 from geomod.base.jobs import job
 from geomod.base.layers import read_features
 from geomod.base.provenance import derived
@@ -22,7 +22,8 @@ with job(snakemake.log[0], snakemake.threads):
     features = read_features(snakemake.input.features, params.layers)
     settings, device = Settings(**params.encoding), pick(params.device)
     scores = encode_voxels(features, voxels, stimuli, settings, device)
-    origin = derived(params.provenance, [snakemake.input.stimuli, snakemake.input.features])
+    own = {**params.provenance, "device": name_of(device)}
+    origin = derived(own, [snakemake.input.stimuli, snakemake.input.features])
     for layer, path in zip(params.layers, snakemake.output, strict=True):
         row = {**place.columns, "layer": layer, "participant": names.participant}
         write_scores(scores[layer], voxels, dataset, path, row, origin)

@@ -84,15 +84,16 @@ def test_a_damaged_file_is_named_and_set_aside(tmp_path: Path, root: Path) -> No
 
 def test_what_was_set_aside_is_wanted_until_it_is_there_again(tmp_path: Path) -> None:
     names = ["claims.json", "toy-xs/step16/tokens.parquet", "toy-xs/step1/tokens.parquet"]
+    names.append("toy-xs/steps0/mine/depth.parquet")
     for name in [*names, "maps/toy-xs/step16/a.parquet"]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
         set_aside(tmp_path / name)
     wanted = names[:2]
-    assert to_make_anew(tmp_path, [("toy-xs", 16)], starts=False) == []
-    assert to_make_anew(tmp_path, [("toy-xs", 16)]) == wanted
+    assert to_make_anew(tmp_path, ["toy-xs/step16/"], starts=False) == []
+    assert to_make_anew(tmp_path, ["toy-xs/step16/"]) == wanted
     (tmp_path / "claims.json").touch()
-    assert to_make_anew(tmp_path, [("toy-xs", 16)]) == wanted[1:]
+    assert to_make_anew(tmp_path, ["toy-xs/step16/"]) == wanted[1:]
     assert to_make_anew(tmp_path / "absent", []) == []
 
 

@@ -55,6 +55,14 @@ def test_a_stacked_table_leads_back_to_every_stage_and_checkpoint(tmp_path: Path
     assert (header["commit"], header["sha256"]) == ("c" * 40, checkpoint(4).sha256)
 
 
+def test_a_file_knows_on_what_its_stages_computed() -> None:
+    read_on = [{**job("activations", "a"), "device": name} for name in ("cpu", "H100")]
+    fitted = joined({**job("encoding", "b"), "device": "cpu"}, read_on)
+    found = joined(job("stack", "c"), [fitted, job("geometry", "d")])
+    assert found["devices"] == {"activations": ["H100", "cpu"], "encoding": ["cpu"]}
+    assert "device" not in found
+
+
 def test_a_checkpoint_behind_two_files_is_listed_once() -> None:
     record = joined(job("a", "1"), [of_checkpoint(checkpoint(0))] * 2)
     assert len(record["checkpoints"]) == 1

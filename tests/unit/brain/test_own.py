@@ -7,7 +7,7 @@ import pytest
 
 from geomod.base.errors import InputError
 from geomod.brain.dataset import Dataset
-from geomod.brain.inputs import response_files
+from geomod.brain.inputs import formats, reader_file, response_files
 from geomod.brain.responses import read_responses
 
 ITEMS = [f"s{number:02d}" for number in range(30)]
@@ -52,6 +52,23 @@ def test_without_participants_the_responses_are_the_average(tmp_path: Path) -> N
     what = 'pd.DataFrame(rows).query("participant == \'01\'").drop(columns="participant")'
     table = read_responses(lab(tmp_path, what), STIMULI).table
     assert set(table["participant"]) == {"average"}
+
+
+def test_a_layout_that_is_built_in_goes_by_its_name(tmp_path: Path) -> None:
+    for person, sign in (("01", 1.0), ("02", -1.0)):
+        values = [sign * place for place in range(len(ITEMS))]
+        table = pd.DataFrame({"item_id": ITEMS, "IFG": values, "MFG": values, "elsewhere": 0})
+        table.loc[len(table)] = ["not a sentence", 1.0, 1.0, 1.0]
+        table.to_csv(tmp_path / f"{person}.csv", index=False)
+    files = [str(tmp_path / f"{person}.csv") for person in ("01", "02")]
+    told = {"plugin": reader_file("table_each"), "files": files}
+    dataset = Dataset.of({"name": "own", "regions": ["IFG", "MFG"], "reader": told})
+    table = read_responses(dataset, STIMULI).table.set_index(["region", "participant", "item_id"])
+    assert table.loc[("MFG", "02", "s03"), "response"] == -3
+    assert table.loc[("IFG", "average", "s03"), "response"] == 0
+    assert len(table) == 30 * 2 * 3
+    assert Path(response_files(dataset)[0]).name == "table_each.py"
+    assert (reader_file("mine.py"), formats()) == ("mine.py", ["table_each"])
 
 
 @pytest.mark.parametrize(

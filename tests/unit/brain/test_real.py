@@ -15,8 +15,11 @@ from geomod.brain.ceiling import ceilings, read_published
 from geomod.brain.dataset import Dataset
 from geomod.brain.responses import read_responses, response_blocks
 from geomod.brain.stimuli import read_stimuli
+from geomod.models.forward import read
 from geomod.models.loading import load_model
-from geomod.models.sentences import extract
+from geomod.models.passages import Passages
+from geomod.models.reading import Settings
+from geomod.models.sentences import Sentences, extract
 from geomod.ridge.engine import encode
 from geomod.toy.training import train
 
@@ -159,6 +162,38 @@ def test_the_demos_models_know_little_of_these_sentences(
     assert (scores.score < ceiling_of(block.targets["region"])).all()
     assert scores.null is not None
     assert np.abs(scores.null.mean(axis=1)).max() < 0.05
+
+
+def test_beside_own_datasets_it_gives_byte_for_byte_what_each_gives_alone(
+    toy: Path, stimuli: pd.DataFrame, tmp_path: Path
+) -> None:
+    """All files of a checkpoint; every stage that comes later reads those of one dataset alone."""
+    model, tokenizer = load_model(toy)
+    # Own sentences, some of them the same ones, and the same again in passages.
+    own = stimuli.iloc[900:].assign(group=[f"g{row // 5}" for row in range(100)])
+    own = pd.concat([own, own.iloc[:5].assign(item_id=list("abcde"), group="again")])
+    kinds = {"tuckute2024": Sentences, "mine": Sentences, "passages": Passages}
+    place = {"model": "toy-xs", "step": 32, "parameters": 1, "vocabulary": 1}
+
+    def files_of(run: str, *names: str) -> dict[str, bytes]:
+        readings = {
+            name: kinds[name](stimuli if name == "tuckute2024" else own, Settings())
+            for name in names
+        }
+        read(model, tokenizer, list(readings.values()))
+        found = {}
+        for name, reading in readings.items():
+            folder = tmp_path / run / "small/toy-xs/step32" / name
+            folder.mkdir(parents=True)
+            reading.write(folder, {"dataset": name, **place}, {})
+            found |= {f"{name}/{path.name}": path.read_bytes() for path in folder.iterdir()}
+        return found
+
+    together = files_of("together", *kinds)
+    assert len(together) == 9
+    assert together == files_of("reversed", *reversed(kinds))
+    for name in kinds:
+        assert files_of(name, name).items() <= together.items()
 
 
 def test_length_alone_correlates_with_the_network(

@@ -41,15 +41,15 @@ def measured(name: str, seed: int, gain: float = 0.0) -> Measured:
     items = items.assign(
         item_id=items["item_id"].astype(str),
         score=(rng.random(len(items)) < 0.7 + gain).astype(float),
-        tokens_good=9,
-        tokens_bad=10,
     )
+    spans = items.merge(pd.DataFrame({"part": ["good", "bad"]}), how="cross")
     return Measured(
         name,
         pd.concat([encoding, average]),
         geometry,
-        pd.DataFrame({"item_id": sentences, "n_tokens": 12}),
+        pd.DataFrame({"item_id": sentences, "read": "4:the 7:cat 11:sat"}),
         items,
+        spans.assign(read="4:the 9:dog"),
         TASKS,
     )
 
@@ -128,13 +128,19 @@ def test_one_pair_and_one_person_say_nothing_of_others() -> None:
 
 def test_texts_that_are_other_tokens_are_refused_with_the_place() -> None:
     base, tuned = measured("a", 0), measured("b", 1)
-    longer = tuned.tokens.assign(n_tokens=[13, 13, *tuned.tokens["n_tokens"][2:]])
-    with pytest.raises(InputError, match=r"sentence 's0' is 12 tokens to a and 13 to b.* 2 of 40"):
+    # As many tokens, and another one among them.
+    other = tuned.tokens.assign(read=["4:the 8:cat 11:sat"] * 2 + [*tuned.tokens["read"][2:]])
+    said = r"sentence 's0' .* token 1 \(from 0\) is 'cat' \(7\) to a and 'cat' \(8\) to b.* 2 of 40"
+    with pytest.raises(InputError, match=said):
+        compare([(base, replace(tuned, tokens=other))])
+    longer = tuned.tokens.assign(read=tuned.tokens["read"] + " 2:.")
+    with pytest.raises(InputError, match=r"token 3 \(from 0\) is none to a and '\.' \(2\) to b"):
         compare([(base, replace(tuned, tokens=longer))])
-    own = tuned.items.copy()
-    own.loc[own["task"] == "arc", "tokens_bad"] = 11
-    with pytest.raises(InputError, match=r"item of 'arc', number '0' is 10 tokens to a and 11 to"):
-        compare([(base, replace(tuned, items=own))])
+    own = tuned.spans.copy()
+    own.loc[(own["task"] == "arc") & (own["part"] == "bad"), "read"] = "5:A 9:dog"
+    said = r"task 'arc', item '0' \(bad\) .* token 0 \(from 0\) is 'the' \(4\) to a and 'A' \(5\)"
+    with pytest.raises(InputError, match=said):
+        compare([(base, replace(tuned, spans=own))])
 
 
 def test_models_of_other_depth_are_no_pair() -> None:

@@ -12,11 +12,13 @@ import pytest
 
 from geomod.base import plugins
 from geomod.base.errors import InputError
+from geomod.base.tables import write_table
 from geomod.models import reading
 from geomod.models.forward import equal_lengths, read
+from geomod.models.lens import Lens
 from geomod.models.loading import find_blocks, load_model
 from geomod.models.passages import Passages
-from geomod.models.reading import Settings, load_readings, reading_of
+from geomod.models.reading import Settings, load_readings, make_readings, reading_of
 from geomod.models.sentences import Sentences, extract
 from tests.unit.models.small_models import DEPTH, SENTENCES
 
@@ -183,6 +185,27 @@ class TestRegistry:
         assert reading_of("passages") is Passages
         with pytest.raises(InputError, match=r"no reading `tale`; there are sentences, "):
             reading_of("tale")
+
+    def test_what_is_planned_is_made_as_far_as_it_is_wanted(self, tmp_path):
+        stimuli = pd.DataFrame({"item_id": ["a"], "sentence": ["it ran"], "group": ["g"]})
+        sizes = {"n_words": 2, "n_characters": 6, "position": 0}
+        write_table(stimuli.assign(**sizes), tmp_path / "stimuli.parquet", "stimuli")
+        units = {"reading": "passages", "long": "cut"}
+        planned = {
+            "d": units,
+            "d/lens": {"reading": "lens", "units": units},
+            "d/gone": {"reading": "gone", "units": units},
+        }
+
+        def made(*files):
+            wanted = {("d", file) for file in files}
+            return list(make_readings(planned, {"bos": "add"}, {"d": tmp_path}, wanted))
+
+        ((dataset, lens),) = made("lens.parquet")
+        assert (dataset, type(lens), type(lens.units)) == ("d", Lens, Passages)
+        assert lens.units.settings == Settings(bos="add", long="cut")
+        assert [type(own) for _, own in made("lens.parquet", *Passages.files)] == [Passages, Lens]
+        assert made() == []
 
     def test_planning_does_not_wait_for_torch(self, root: Path):
         code = "import sys, geomod.models.passages, geomod.plan.config\n"

@@ -109,7 +109,7 @@ def test_a_head_that_knows_nothing_is_uniform_at_every_layer(neox):
 
 def test_small_pieces_change_nothing(neox, monkeypatch):
     whole = looked_at(*neox).values
-    monkeypatch.setattr(lens, "POSITIONS", 3)
+    monkeypatch.setattr(lens, "ROWS", 10)
     monkeypatch.setattr(lens, "TOKENS", 4)
     np.testing.assert_allclose(looked_at(*neox).values, whole, atol=1e-6)
 

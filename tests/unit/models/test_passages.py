@@ -111,6 +111,23 @@ def test_what_begins_the_text_is_the_first_units(neox):
     assert dropped["surprisal"].equals(added["surprisal"])
 
 
+def test_a_chat_template_is_no_units(neox):
+    model, tokenizer = neox
+    alone = passages(model, tokenizer, GROUPS)
+    tokenizer.chat_template = "{% for m in messages %}a {{ m['content'] }} and{% endfor %}"
+    found = passages(model, tokenizer, GROUPS, bos="chat")
+    head = tokenizer("a")["input_ids"]
+    row = 0
+    for units in GROUPS.values():
+        for tokens, _ in growing(model, tokenizer, units, bos=head):
+            own = len(alone.grams[0][row])
+            for layer in found.grams:
+                wide = tokens[layer][-own:].astype(np.float64)
+                np.testing.assert_allclose(found.grams[layer][row], wide @ wide.T, rtol=1e-4)
+            row += 1
+    assert list(found.tokens["read"]) == list(alone.tokens["read"])
+
+
 def test_bidirectional_models_give_their_special_tokens_to_the_ends(folders):
     model, tokenizer = load_model(folders / "bert")
     found = passages(model, tokenizer, {"a": ["the cat", "sat", "on it"]}, bos="tokenizer")

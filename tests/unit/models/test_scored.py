@@ -154,6 +154,34 @@ def test_choices_are_scored_given_their_context_alone(neox, task_set):
         assert row.unpredicted == 0
 
 
+def test_a_chat_template_stands_before_every_text(neox, task_set):
+    model, tokenizer = neox
+    pairs = task_set(PAIRS)
+    with pytest.raises(InputError, match="its tokenizer has none"):
+        read(model, tokenizer, [Scored(pairs, chat=True)])
+    tokenizer.chat_template = "{% for m in messages %}<bos>a dog {{ m['content'] }} it{% endfor %}"
+    found = Scored(pairs, BOS, chat=True)  # the template has its own
+    read(model, tokenizer, [found], batch_tokens=24)
+    head = tokenizer("<bos>a dog")["input_ids"]
+    for text, row in zip(pairs.texts(), found.spans.itertuples(), strict=True):
+        ids = encode(tokenizer, text.text)
+        own = log_p(model, [*head, *ids])[len(head) - 1 :]
+        assert (row.log_p, row.tokens) == (pytest.approx(own.sum(), abs=1e-5), len(ids))
+
+
+def test_every_token_of_a_text_is_told_once(neox, bytewise, task_set):
+    model, tokenizer = neox
+    text = "item_id,context,choice,correct\n1,the cat,sat,1\n1,the cat,ran on,0\n"
+    told = score(model, tokenizer, task_set(text, "choices"), BOS)["read"]
+    assert list(told) == ["4:the 7:cat 11:sat", "4:the 7:cat 12:ran 13:on"]
+    # Of many spans in one text each has what comes after the one before it.
+    model, tokenizer = bytewise
+    words = story(task_set)
+    told = score(model, tokenizer, words)["read"]
+    ids = [int(each.split(":")[0]) for read_as in told for each in read_as.split(" ")]
+    assert ids == [token for text in words.texts() for token in encode(tokenizer, text.text)]
+
+
 def test_numbers_do_not_depend_on_what_else_is_read(neox, task_set):
     model, tokenizer = neox
     pairs = task_set(PAIRS)

@@ -31,6 +31,9 @@ from tests.unit.models.small_models import (
     one_by_one,
 )
 
+# As templates are: who speaks, what was said, and what comes after.
+CHAT = "<bos>{% for m in messages %}a dog {{ m['content'] | trim }} and a cat {% endfor %}"
+
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_batches_equal_one_by_one_in_every_family(folders, family):
@@ -104,6 +107,30 @@ def test_dropping_the_first_token_deletes_it_from_gram_and_mean(neox):
     assert np.array_equal(last, mean)
     with pytest.raises(InputError, match=r"row 1 \(from 0\): 'dog' has one token"):
         extract(model, tokenizer, SENTENCES, first_token="drop")
+
+
+def test_a_chat_template_stands_before_a_text_and_belongs_to_no_unit(neox):
+    model, tokenizer = neox
+    with pytest.raises(InputError, match="`chat_template` of the suite is true, but its tokenizer"):
+        extract(model, tokenizer, SENTENCES, bos="chat")
+    plain = extract(model, tokenizer, SENTENCES)
+    tokenizer.chat_template = CHAT
+    found = extract(model, tokenizer, SENTENCES, bos="chat", pooling="mean")
+    head = tokenizer("<bos>a dog", add_special_tokens=False)["input_ids"]
+    for row, sentence in enumerate(SENTENCES):
+        ids = [*head, *tokenizer(sentence, add_special_tokens=False)["input_ids"]]
+        (*states, _), output = one_by_one(model, ids)
+        for layer, tokens in enumerate(states):
+            own = tokens[len(head) :].astype(np.float64)
+            np.testing.assert_allclose(found.features[layer][row], own.mean(axis=0), atol=1e-5)
+            np.testing.assert_allclose(found.grams[layer][row], own @ own.T, atol=1e-4, rtol=1e-5)
+        log_p = output.logits[0, :-1].log_softmax(dim=-1)[range(len(ids) - 1), ids[1:]]
+        expected = -log_p[len(head) - 1 :].mean().item()
+        assert found.tokens["surprisal"][row] == pytest.approx(expected, abs=1e-5)
+    # To whoever holds a tuned model against its base the text is the same tokens.
+    for column in ("read", "n_tokens", "n_fragments"):
+        assert list(found.tokens[column]) == list(plain.tokens[column])
+    assert found.tokens["read"][2] == "6:it 12:ran"
 
 
 def test_special_tokens_are_a_stated_choice(neox, folders):

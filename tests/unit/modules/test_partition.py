@@ -13,6 +13,7 @@ from sklearn.cluster import AgglomerativeClustering, KMeans
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
 from geomod.modules.clusters import (
+    adjusted_rand,
     contiguous,
     dispersion,
     kmeans,
@@ -57,6 +58,17 @@ def test_kmeans_finds_the_best_of_all_labelings_of_few_points(k: int, points: np
     """Points on a grid lie on each other and on lines; others anywhere."""
     found = dispersion(points, kmeans(points, k), k)
     np.testing.assert_allclose(found, [least_dispersion(p, k) for p in points], atol=1e-9)
+
+
+labelings = st.integers(1, 12).flatmap(
+    lambda n: st.tuples(*2 * [st.lists(st.integers(0, 3), min_size=n, max_size=n)])
+)
+
+
+@given(labelings)
+def test_agreement_of_two_labelings_is_that_of_scikit_learn(labelings: tuple) -> None:
+    first, second = map(np.array, labelings)
+    assert adjusted_rand(first, second) == adjusted_rand_score(first, second)
 
 
 @pytest.mark.parametrize("layers", [12, 14])

@@ -374,6 +374,10 @@ def test_a_model_and_its_tuned_version_read_texts_from_the_same_beginning(tmp_pa
     published = {"x": {"choices": "later.csv"}}
     said = refusal(suites=suites, competence=published, **pair)
     assert "is '<s>' for base-m and '' for sft-m" in said
+    suites["sft"]["chat_template"] = True  # asks for another beginning
+    checked(suites=suites, competence=published, **pair)
+    said = refusal(suites=suites, features={"bos": "add"}, **pair)
+    assert "`suites.sft.chat_template` says what texts begin with, and so does" in said
 
 
 def test_a_column_of_the_sentences_may_give_the_folds(

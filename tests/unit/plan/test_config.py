@@ -376,6 +376,14 @@ def test_shipped_configs_are_valid(root: Path, name: str) -> None:
     assert isinstance(parse_config(read_configs([path]), name), Config)
 
 
+def test_loops_need_a_package_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("geomod.plan.config.geometry.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r'needs the package ripser: `pip install "geomod\[topolo'):
+        parse_config({**GOOD, "geometry": {"topology": True}})
+    monkeypatch.setattr("geomod.plan.config.geometry.find_spec", lambda name: name)
+    assert parse_config({**GOOD, "geometry": {"topology": True}}).geometry.topology
+
+
 def test_the_schema_file_says_what_the_code_says(root: Path) -> None:
     written = (root / "workflow/schemas/config.schema.json").read_text(encoding="utf-8")
     assert written == json_schema(), "run `make documents`"
@@ -415,5 +423,5 @@ def test_a_wrong_key_of_one_of_several_datasets_is_named_with_those_that_are_kno
 def test_controls_are_made_for_sentences_alone() -> None:
     story = {"words": "w.csv", "tr": 2.0}
     told = {"name": "lab", "story": story, "responses": "r.csv", "regions": ["IFG"]}
-    with pytest.raises(InputError, match="dataset `lab` has stories; leave `controls` out"):
+    with pytest.raises(InputError, match=r"dataset `lab` has stories; leave .* from TR to TR"):
         parse_config({**GOOD, "dataset": told, "controls": {}})

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geomod.base.errors import InputError
+from geomod.brain.map_series import LARGEST
 from geomod.plan import costs
 from geomod.plan.costs import Cost, Data, Machine, Shape
 
@@ -72,6 +73,26 @@ def test_more_of_anything_never_costs_less(job, steps, rows, blocks, width):
     ):
         assert more.cpu >= least.cpu > 0
         assert more.memory >= least.memory > 0
+
+
+@given(st.integers(1, 60_000), st.integers(1, 30))
+def test_maps_of_more_voxels_cost_more_until_they_are_held_against_no_others(voxels, maps):
+    def mapped(voxels: int, layers: int) -> Cost:
+        return costs.voxel_map(MACHINE, PYTHIA_70M, SENTENCES, voxels, layers)
+
+    assert (
+        mapped(voxels, maps).cpu < mapped(voxels + 1, maps).cpu < mapped(voxels + 1, maps + 1).cpu
+    )
+    held = [costs.moran(MACHINE, n, maps) for n in (voxels, voxels + 1)]
+    assert (held[0].cpu < held[1].cpu) == (voxels < costs.MOST)
+    assert max(cost.memory for cost in held) <= costs.LIGHT + 3000
+    assert costs.MOST == LARGEST
+
+
+def test_what_reads_no_table_of_checkpoints_takes_the_same_for_many_as_for_few():
+    few, many = (costs.tables(MACHINE, "brain", cells) for cells in (10, 100_000))
+    assert few == many
+    assert costs.tables(MACHINE, "judge", 10).memory < costs.tables(MACHINE, "judge", 1000).memory
 
 
 def test_costs_add_up_but_memory_is_that_of_the_largest():

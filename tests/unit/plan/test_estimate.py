@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geomod.plan.costs import Cost, Machine
-from geomod.plan.datasets import how_read
+from geomod.plan.datasets import further, how_read
 from geomod.plan.estimate import Estimate, Room, Sweep, asked, data_of, in_words
 from geomod.plan.grid import Grid, Paths
 from geomod.plan.loads import deal_loads
@@ -21,7 +21,7 @@ HUB = {"provider": "hub", "repo": "EleutherAI/pythia-{size}", "steps": [0, 1, 2,
 MADE = {"simulate": {"sentences": 1000, "participants": 5}, "regions": ["IFG", "MFG"]}
 
 
-def sweep(sizes=("70m", "410m"), datasets="a", steps_per_job=1, **config) -> Sweep:
+def sweep(sizes=("70m", "410m"), datasets="a", steps_per_job=1, later=(), **config) -> Sweep:
     told = {
         "run": "r",
         "suites": {"pythia": {**HUB, "sizes": list(sizes)}},
@@ -30,7 +30,10 @@ def sweep(sizes=("70m", "410m"), datasets="a", steps_per_job=1, **config) -> Swe
         **config,
     }
     config = parse_config(told)
-    loads = deal_loads({name: how_read(told) for name, told in config.each_dataset.items()})
+    asked = {name: how_read(told) for name, told in config.each_dataset.items()}
+    for name, told in config.each_dataset.items():
+        asked |= further(name, told, ["lens"] * config.features.lens)
+    loads = deal_loads(asked, later)
     return Sweep(config, Grid(config), loads, Paths("r", "nowhere"), Machine())
 
 
@@ -45,6 +48,7 @@ def counted(sweep: Sweep) -> dict[str, int]:
 def test_the_jobs_are_those_of_the_grid(grain, blocks):
     found = counted(sweep(datasets=("a", "b"), steps_per_job=grain))
     assert (found["activations"], found["encoding"]) == (2 * blocks, 4 * blocks)
+    assert found["geometry"] == 4  # a job a model and dataset
     assert (found["speed"], found["figures"]) == (4, 1)
     assert "train" not in found
     assert "calibrate" not in found
@@ -63,6 +67,18 @@ def test_a_sweep_that_is_dealt_to_more_workers_never_takes_longer_and_never_less
     assert all(wall >= cpu / n for wall, n in zip(walls, (1, 2, 8, 64, 10**6), strict=True))
 
 
+def test_a_lens_costs_logits_of_every_layer_and_a_later_one_a_pass_as_well():
+    plain, beside = sweep(["70m"]), sweep(["70m"], features={"lens": True})
+    later = sweep(["70m"], features={"lens": True}, later=[plain.loads[0].planned])
+    passing, seeing = (each.job("activations", "pythia-70m").cpu for each in (plain, beside))
+    again = later.job("activations", "pythia-70m", load=1)
+    shape = plain.shapes["pythia-70m"]
+    tokens = plain.data["a"].tokens / plain.machine.forward
+    assert seeing - passing == pytest.approx(tokens * 6 * shape.head)
+    assert tokens * (shape.flop + 6 * shape.head) < again.cpu < seeing
+    assert (again.disk, plain.job("activations", "pythia-70m").disk > 0) == (0, True)
+
+
 def test_weights_are_downloaded_once_whatever_reads_them():
     bytes_of = [Estimate(sweep(datasets=d), 2, ROOM).whole.download for d in ("a", "ab")]
     assert bytes_of == [4 * (166e6 + 911e6)] * 2
@@ -79,6 +95,14 @@ def test_what_gives_out_first_is_named_with_what_it_needs_and_what_there_is():
     assert "Nothing breaks here" in str(Estimate(sweep(["70m"]), 2, ROOM))
     store = Estimate(sweep(["6.9b"], features={"max_disk_gb": 1}), 1, replace(ROOM, memory=1e12))
     assert "Breaks first: features.max_disk_gb, 13.8 GB where 1.0 GB are" in str(store)
+
+
+def test_a_map_of_voxels_asks_for_what_a_volume_takes():
+    maps = {"models": ["pythia-70m"], "steps": [0, 4], "layers": [2], "participants": ["01"]}
+    given = sweep(["70m"], maps=maps)
+    assert given.job("voxel_map", "pythia-70m").memory > 1000  # MB
+    assert given.job("moran", "pythia-70m").memory > 3000
+    assert given.job("voxel_map").cpu < 300
 
 
 def test_what_is_assumed_is_said():

@@ -52,6 +52,23 @@ def test_one_rule_serves_all_steps_where_each_is_a_job() -> None:
     assert [block.steps for block in dealt] == [(1, 512), (143000,)]
 
 
+def test_geometry_is_measured_in_blocks_that_are_called_by_their_first_step() -> None:
+    suite = PYTHIA | {"steps": [*range(1000, 21000, 1000)]}
+    first = grid({"pythia": suite}).measuring()
+    assert [(block.label, len(block.steps)) for block in first] == [
+        *(("1000", 8), ("9000", 8), ("17000", 4))
+    ]
+    assert [len(b.steps) for b in grid({"pythia": suite}, steps_per_job=12).measuring()] == [12, 8]
+    config = grid({"pythia": suite | {"steps": [*suite["steps"], 512]}}).config
+    planned = {"pythia": [block.steps for block in first]}
+    later = Grid(config, measured=planned)
+    assert later.measuring()[:3] == first
+    assert later.measuring()[3].steps == (512,)
+    path = Paths("r").block("pythia-70m", first[1], "depth.parquet", "d")
+    assert path == "results/r/pythia-70m/steps9000/d/depth.parquet"
+    assert {"pythia-70m/steps9000/", "pythia-1b/step512/"} <= set(later.folders())
+
+
 def test_a_smaller_grain_deals_again() -> None:
     assert deal([0, 1, 2], 1, [[0, 1, 2]]) == [(0,), (1,), (2,)]
 
@@ -70,6 +87,11 @@ def test_every_seed_is_a_model_of_every_size() -> None:
     model = found.model("pythia-160m-seed9")
     assert (model.suite, model.size, model.seed, model.layers) == ("pythia", "160m", 9, 12)
     assert len(list(found.checkpoints())) == 4 * 3
+
+
+def test_modules_are_planted_in_the_deep_models_that_are_trained_here() -> None:
+    toy = {"provider": "train", "sizes": ["xs", "deep7"], "steps": [0, 1]}
+    assert grid({"toy": toy, "pythia": PYTHIA}).planted_modules() == {"toy-deep7": 3}
 
 
 def test_layers_are_dealt_with_the_embedding_and_the_last_block() -> None:

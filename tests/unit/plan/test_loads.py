@@ -52,6 +52,37 @@ def test_another_context_is_another_load() -> None:
     assert second.planned == {"a": PASSAGE}
 
 
+def further(*names: str, units: dict = ALONE) -> dict:
+    return {name: {"reading": name.partition("/")[2], "units": units} for name in names}
+
+
+FILES = {"lens": ["lens.parquet"], "norms": ["norms.npy"]}
+
+
+def test_a_reading_of_a_dataset_that_comes_later_has_a_load_of_its_own() -> None:
+    (load,) = deal_loads({"a": ALONE, **further("a/lens")})
+    assert load.datasets == {"a": ALONE}
+    assert load.files(FILES)[2:] == [("a", "tokens.parquet"), ("a", "lens.parquet")]
+    assert (load.has_any_of({"lens"}), load.has_any_of({"norms"})) == (True, False)
+    before = deal_loads({"a": ALONE, "b": ALONE})
+    later = {"a": ALONE, "b": ALONE, **further("a/lens", "b/lens")}
+    first, second = deal_loads(later, plan_of(before))
+    assert first == before[0]
+    assert second.datasets == {"a": ALONE, "b": ALONE}
+    assert second.files(FILES) == [("a", "lens.parquet"), ("b", "lens.parquet")]
+    # Read in another way, the dataset and what is read of it are one new load.
+    other = {"a": PASSAGE, **further("a/lens", units=PASSAGE)}
+    *_, new = deal_loads(other, plan_of(before))
+    assert (new.datasets, new.wanted) == ({"a": PASSAGE}, ("a", "a/lens"))
+
+
+def test_a_reading_that_is_taken_away_leaves_the_job_that_made_it_as_it_was() -> None:
+    before = deal_loads({"a": ALONE, **further("a/lens")})
+    (load,) = deal_loads({"a": ALONE}, plan_of(before))
+    assert load.planned == before[0].planned
+    assert load.files({}) == before[0].files(FILES)[:3]
+
+
 SCORED = {"reading": "scored", "kind": "pairs", "files": ["p.csv"], "per_task": 0}
 
 

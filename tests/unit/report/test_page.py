@@ -104,6 +104,13 @@ def test_an_answer_stands_with_its_numbers_in_plain_words(root: Path) -> None:
         assert part in text
 
 
+def test_what_the_same_test_found_of_known_answers_stands_beside_its_claim(root: Path) -> None:
+    line = "On your features this test finds a planted effect of 0.1 (smooth) in 17 of 20 draws."
+    said = page(root, {"controls": {str(CLAIM["claim"]): line}})
+    assert f"<p>{line}</p>" in said
+    assert "On your features" not in page(root, {"controls": {"99": line}})
+
+
 def test_every_claim_is_told_in_words_of_its_own(root: Path) -> None:
     assert set(TOLD) == {claim.name for claim in CLAIMS}
     text = page(root, claims=[{**CLAIM, "name": "my own", "statement": "Cats purr."}])
@@ -121,6 +128,18 @@ def test_what_the_run_took_stands_stage_by_stage_and_in_all(root: Path) -> None:
     assert "3 jobs, 1 h 1 min one after another, 812 MB at most" in text
     assert "What it took" not in page(root, took=took.iloc[:0])
     assert "What it took" not in page(root)
+
+
+def test_the_device_is_the_one_that_computed_not_the_one_that_was_asked_for(root: Path) -> None:
+    def computed(**devices: list[str]) -> dict[str, Any]:
+        return {**CLAIM, "provenance": {"devices": devices}}
+
+    assert "<dt>device</dt><dd>auto</dd>" in page(root)  # of files that do not say
+    both = computed(activations=["cpu"], encoding=["cpu"])
+    assert "<dt>device</dt><dd>cpu</dd>" in page(root, claims=[CLAIM, both])
+    mixed = computed(activations=["H100", "cpu"], encoding=["cpu"])
+    said = "<dt>device</dt><dd>forward passes: H100, cpu; encoding models: cpu</dd>"
+    assert said in page(root, claims=[both, mixed])
 
 
 @pytest.mark.parametrize(

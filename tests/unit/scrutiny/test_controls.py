@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binom
 
 from geomod.base.errors import InputError
 from geomod.brain.responses import AVERAGE
@@ -14,26 +15,26 @@ from geomod.curves.settings import Settings
 from geomod.encoding.controls import NOISE_FREE, Beside, Controls
 from geomod.encoding.scores import encode_checkpoint
 from geomod.encoding.settings import Settings as Encoding
+from geomod.ridge.banded import ladder
 from geomod.ridge.engine import encode
-from geomod.scrutiny.controls import (
+from geomod.scrutiny.comeback import (
     COLUMNS,
-    OWN,
-    Contrasts,
     Fits,
-    Noise,
-    contrasts_of,
-    leading,
-    make_controls,
-    noise_of,
-    own_signals,
-    parts_of,
     recovered,
     recovered_profiles,
-    regions_of,
     sentences_on,
-    smoother,
     summary,
     together,
+)
+from geomod.scrutiny.controls import OWN, make_controls
+from geomod.scrutiny.noise import Noise, noise_of, regions_of
+from geomod.scrutiny.signals import (
+    Contrasts,
+    contrasts_of,
+    leading,
+    own_signals,
+    parts_of,
+    smoother,
 )
 from geomod.scrutiny.synthetic import Design, Frame, Scatter, label_modules, simulate
 
@@ -82,6 +83,19 @@ def ceilings(**values: float) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["region", "participant", "ceiling"])
 
 
+BRAIN = pd.DataFrame(
+    {
+        "item_id": STIMULI["item_id"],
+        "region": "netw",
+        "participant": AVERAGE,
+        "response": np.random.default_rng(3).standard_normal(SENTENCES),
+    }
+)
+CEILING = ceilings(netw_average=0.5)
+SCATTER = Scatter(0.1, 0.05, 0.05, 0.5, 0.0)
+DESIGN = Design((Frame("toy-1", 1e6, STEPS, LAYERS),), REGIONS, 3, SCATTER, SCATTER, 0.1)
+
+
 @pytest.fixture(scope="module")
 def noise() -> Noise:
     return Noise(REGIONS, ("a", "b", "c"), np.full((3, 3), 0.8))
@@ -101,19 +115,10 @@ def controls(noise: Noise, parts: dict[str, np.ndarray]) -> Controls:
 @pytest.fixture(scope="module")
 def fits(controls: Controls) -> Fits:
     """Of all checkpoints of one model; beside the fits of a brain that answers to nothing."""
-    brain = pd.DataFrame(
-        {
-            "item_id": STIMULI["item_id"],
-            "region": "netw",
-            "participant": AVERAGE,
-            "response": np.random.default_rng(3).standard_normal(SENTENCES),
-        }
-    )
-    ceiling = ceilings(netw_average=0.5)
     found = {}
     for step in STEPS:
         beside = Beside(controls)
-        encode_checkpoint(features_at(step), brain, STIMULI, ceiling, FITS, beside=beside)
+        encode_checkpoint(features_at(step), BRAIN, STIMULI, CEILING, FITS, beside=beside)
         found["toy-1", step] = beside.r
     return found
 
@@ -203,6 +208,21 @@ def test_length_is_length_and_null_is_nothing(controls: Controls) -> None:
     np.testing.assert_allclose(of["smooth"].std(axis=0), 1)
 
 
+def test_length_has_no_unique_variance_over_the_length_baseline(controls: Controls) -> None:
+    lengths = STIMULI[["n_words", "n_characters"]].to_numpy(dtype=float, copy=True)
+    layers = np.stack([features_at(1024)[layer] for layer in LOW])
+    kind, who = controls.targets["control"], controls.targets["participant"]
+    unique = {}
+    for name in ("length", "smooth"):
+        responses = controls.matrix[:, (kind == name) & (who == AVERAGE)]
+        given = (lengths, layers, responses)
+        found = ladder(*given, alphas=FITS.alphas, folds=4, inner_folds=3, seed=0)
+        unique[name] = found.unique.mean()
+        assert name != "length" or found.score("baseline").min() > 0.5
+    assert unique["length"] < 0.01
+    assert unique["smooth"] > 0.3
+
+
 def test_every_draw_and_region_has_a_signal_of_its_own(controls: Controls) -> None:
     free = (controls.targets["participant"] == NOISE_FREE).to_numpy()
     smooth = controls.matrix[:, free & (controls.targets["control"] == "smooth").to_numpy()]
@@ -212,7 +232,8 @@ def test_every_draw_and_region_has_a_signal_of_its_own(controls: Controls) -> No
 
 def test_fits_beside_are_those_made_alone(controls: Controls, fits: Fits) -> None:
     layers = np.stack([features_at(1024)[layer] for layer in range(LAYERS + 1)])
-    alone = encode(layers, controls.matrix, alphas=FITS.alphas, folds=4, inner_folds=3, seed=0)
+    given = {"alphas": FITS.alphas[1::2], "folds": 4, "inner_folds": 3}  # as far apart as theirs
+    alone = encode(layers, controls.matrix, **given, seed=0)
     found = np.array([fits["toy-1", 1024][layer] for layer in range(LAYERS + 1)])
     np.testing.assert_allclose(found, alone.r, atol=1e-5)  # of many at once: float32
 
@@ -234,9 +255,7 @@ def test_a_control_is_found_where_it_was_made(controls: Controls, fits: Fits) ->
 
 @pytest.fixture(scope="module")
 def table(controls: Controls, fits: Fits, noise: Noise) -> pd.DataFrame:
-    scatter = Scatter(0.1, 0.05, 0.05, 0.5, 0.0)
-    design = Design((Frame("toy-1", 1e6, STEPS, LAYERS),), REGIONS, 3, scatter, scatter, 0.1)
-    curves = simulate(design, Truth(separation=1.0), np.random.default_rng(0))
+    curves = simulate(DESIGN, Truth(separation=1.0), np.random.default_rng(0))
     return recovered(controls.targets, fits, curves, label_modules(curves), noise, QUICK)
 
 
@@ -257,6 +276,20 @@ def test_what_was_planted_comes_back(table: pd.DataFrame) -> None:
     assert not (null["verdict"] == "supported").any()
 
 
+def test_null_is_supported_no_more_often_than_its_level(noise: Noise) -> None:
+    made = make_controls(["null"], 40, {"length": np.zeros((SENTENCES, 1))}, noise, seed=2)[0]
+    fits = {}
+    for step in STEPS:
+        beside = Beside(made)
+        encode_checkpoint(features_at(step), BRAIN, STIMULI, CEILING, FITS, beside=beside)
+        fits["toy-1", step] = beside.r
+    curves = simulate(DESIGN, Truth(separation=1.0), np.random.default_rng(0))
+    found = recovered(made.targets, fits, curves, label_modules(curves), noise, QUICK)
+    assert set(found["draw"]) == set(range(40))
+    supported = (found["verdict"] == "supported").groupby(found["claim"]).sum()
+    assert supported.max() <= binom.ppf(0.999, 40, 0.05)
+
+
 def test_one_line_a_claim_says_what_was_found(table: pd.DataFrame) -> None:
     told = summary(table)
     assert (told["draws"] == 2).all()
@@ -275,7 +308,7 @@ def test_one_line_a_claim_says_what_was_found(table: pd.DataFrame) -> None:
 
 
 def test_controls_of_a_file_are_those_of_the_file(noise: Noise) -> None:
-    own = pd.DataFrame({"item_id": STIMULI["item_id"], "response": np.arange(SENTENCES) ** 2.0})
+    own = pd.DataFrame({"response": np.arange(SENTENCES) ** 2.0})
     made, reasons = make_controls([OWN], 2, {}, noise, 0, own=own)
     assert not reasons
     free = made.matrix[:, made.targets["participant"] == NOISE_FREE]
@@ -317,12 +350,36 @@ def test_layers_that_are_not_finite_are_no_part_of_a_control(parts: dict[str, np
     np.testing.assert_allclose(found["low"], expected["low"])
 
 
+def test_without_participants_the_average_alone_is_noisy(parts: dict[str, np.ndarray]) -> None:
+    of_average = noise_of(ceilings(netw_average=0.5), ["netw"])
+    assert of_average is not None
+    made, _ = make_controls(["length"], 3, parts, of_average, seed=0)
+    assert set(made.targets["participant"]) == {AVERAGE, NOISE_FREE}
+    noise = made.matrix[:, made.targets["participant"] == AVERAGE]
+    noise = noise - made.matrix[:, made.targets["participant"] == NOISE_FREE]
+    assert noise.std() == pytest.approx(np.sqrt(1 / 0.5**2 - 1), rel=0.15)
+
+
+def test_a_layer_that_is_not_finite_has_no_fit_of_a_control(
+    controls: Controls, fits: Fits, noise: Noise
+) -> None:
+    broken = features_at(1024)
+    broken[5] = np.full_like(broken[5], np.nan)
+    beside = Beside(controls)
+    encode_checkpoint(broken, BRAIN, STIMULI, CEILING, FITS, beside=beside)
+    assert sorted(beside.r) == [layer for layer in range(LAYERS + 1) if layer != 5]
+    np.testing.assert_allclose(beside.r[8], fits["toy-1", 1024][8])
+    curves = simulate(DESIGN, Truth(separation=1.0), np.random.default_rng(0))
+    first = controls.targets[controls.targets["draw"] == 0]
+    told = {**fits, ("toy-1", 1024): beside.r}
+    found = recovered(first, told, curves, label_modules(curves), noise, QUICK)
+    assert found.loc[found["claim"] == 2, "estimate"].notna().all()
+
+
 def test_two_steps_of_one_model_end_in_undecided(
     controls: Controls, fits: Fits, noise: Noise
 ) -> None:
-    scatter = Scatter(0.1, 0.05, 0.05, 0.5, 0.0)
-    frame = Frame("toy-1", 1e6, (0, 1024), LAYERS)
-    design = Design((frame,), REGIONS, 3, scatter, scatter, 0.1)
+    design = replace(DESIGN, frames=(Frame("toy-1", 1e6, (0, 1024), LAYERS),))
     curves = simulate(design, Truth(separation=1.0), np.random.default_rng(0))
     first = controls.targets[controls.targets["draw"] == 0]
     found = recovered(first, fits, curves, label_modules(curves), noise, QUICK)

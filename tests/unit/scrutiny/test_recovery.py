@@ -8,8 +8,10 @@ import pandas as pd
 import pytest
 
 from geomod.competence.question import POSITION
+from geomod.curves.curves import HEADLINE
 from geomod.curves.settings import Settings
 from geomod.scrutiny.recovery import (
+    MODULES,
     NOTHING,
     SIGN,
     TENTH,
@@ -17,6 +19,7 @@ from geomod.scrutiny.recovery import (
     WITHIN,
     Competence,
     compare,
+    compare_claims,
     compare_competence,
     planted_claims,
 )
@@ -153,3 +156,50 @@ def test_readers_are_foretold_best_by_whom_they_are_like() -> None:
         row = table.loc[("peak of reading times", "n")]
         assert row["recovered"] == pytest.approx(np.log10(128))
         assert row["agrees"] == agrees
+
+
+def of_modules(advantage: float, high: tuple[int, ...] = (1, 2, 3, 4)) -> pd.DataFrame:
+    """Three models of eight blocks, the last four less complex and better by `advantage`.
+
+    The noise-free signal has it whole; in the brain half of it is left.
+    """
+    table = pd.DataFrame(
+        product("abc", (10, 20, 30), range(1, 9)), columns=["model", "step", "layer"]
+    )
+    low = (table["layer"] > 4).astype(float)
+    rough = pd.Series(np.random.default_rng(0).normal(0, 0.1, len(table)))
+    shapes = [
+        table.assign(metric=metric, variant=variant, mean=2 - low + rough)
+        for metric, variant in HEADLINE.items()
+    ]
+    signal = table.assign(region="netw", participant="average", score=0.3 + advantage * low)
+    words = np.where(table["layer"].isin(high), "high", "low")
+    return compare_claims(
+        {"ceiling": {"netw": 0.8}},
+        signal,
+        signal.assign(score=0.3 + advantage / 2 * low),
+        pd.concat(shapes),
+        table.assign(module=words),
+        pd.DataFrame({"model": list("abc"), "parameters": [1e4, 1e5, 1e6]}),
+        {"a": 4},
+        Settings(permutations=50),
+        0,
+        HEADLINE,
+    ).set_index("fact")
+
+
+def test_modules_and_what_they_have_to_do_with_the_network_are_known() -> None:
+    table = of_modules(0.4)
+    assert table.loc[MODULES, "agrees"]
+    low_high = table.loc["low complexity aligns"]
+    assert low_high["planted"] == pytest.approx(0.8 * 0.4)
+    assert low_high["recovered"] == pytest.approx(0.2)
+    assert low_high["agrees"]
+    truth = planted_claims(table.reset_index())
+    assert (truth[1], truth[2], truth[4]) == (True, True, True)
+    reverse = planted_claims(of_modules(-0.4).reset_index())
+    assert (reverse[1], reverse[2], reverse[4]) == (True, False, False)
+
+
+def test_modules_that_lie_elsewhere_are_not_those_that_were_planted() -> None:
+    assert not of_modules(0.4, high=(1, 2, 3, 5)).loc[MODULES, "agrees"]

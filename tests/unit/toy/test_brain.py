@@ -13,6 +13,7 @@ from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from geomod.ridge.engine import encode
 from geomod.toy import brain as simulate
 from geomod.toy.brain import (
     FRONTAL,
@@ -20,6 +21,7 @@ from geomod.toy.brain import (
     NETWORK,
     NULL,
     PARCELS,
+    PROBE_PENALTY,
     TEMPORAL,
     planted_signals,
     probe,
@@ -187,7 +189,7 @@ def test_probe_equals_a_plain_loop(stimuli: pd.DataFrame) -> None:
     for (layer, target), row in found.set_index(["layer", "target"]).iterrows():
         r = []
         for train, test in KFold(5, shuffle=True, random_state=5).split(features[layer]):
-            model = make_pipeline(StandardScaler(), Ridge(alpha=1.0))
+            model = make_pipeline(StandardScaler(), Ridge(alpha=PROBE_PENALTY))
             model.fit(features[layer][train], signals[target].iloc[train])
             predicted = model.predict(features[layer][test])
             r.append(np.corrcoef(predicted, signals[target].iloc[test])[0, 1])
@@ -206,3 +208,13 @@ def test_probe_reads_what_is_there_and_nothing_else(stimuli: pd.DataFrame) -> No
     assert (scores[1] == 0).all()  # the same for each sentence
     assert scores[2, :-1].min() > 0.999
     assert (scores[:, -1] == 0).all()  # a target that is constant
+
+
+def test_the_probe_reads_weak_directions_as_an_encoding_model_does() -> None:
+    """Half of the target lies where features hardly vary, as it does while a model learns."""
+    rng = np.random.default_rng(2)
+    strong, weak = rng.normal(size=(2, 400, 1))
+    features = strong + 0.03 * weak * rng.normal(size=12) + 0.002 * rng.normal(size=(400, 12))
+    target = (strong + weak)[:, 0]
+    found = probe(features[None], pd.DataFrame({"both": target}))["score"].item()
+    assert found == pytest.approx(encode(features, target).score.item(), abs=0.005)

@@ -116,6 +116,74 @@ def test_training_leaves_the_global_generator_alone(tmp_path: Path) -> None:
     assert torch.equal(torch.rand(3), expected)
 
 
+# -------------------------------------------------------------------------------- planted modules
+
+MODULES = ToySize(blocks=4, width=16, heads=2, learning_rate=1e-2, scatter=0.06, words=2)
+
+
+def states_of(folder: Path, tokens: torch.Tensor) -> torch.Tensor:
+    """Raw output of every block, [blocks, texts, tokens, width]."""
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    states: list[torch.Tensor] = []
+    for block in model.gpt_neox.layers:
+        block.register_forward_hook(
+            lambda _m, _i, out: states.append(out[0] if isinstance(out, tuple) else out)
+        )
+    with torch.no_grad():
+        model(tokens)
+    return torch.stack(states)
+
+
+def test_planted_modules_are_in_the_geometry_and_in_what_blocks_know(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first blocks know no other word, before and after training."""
+    monkeypatch.setitem(training.TOY_SIZES, "tiny", MODULES)
+    train("tiny", [0, 100], 0, tmp_path)
+    texts = sample_corpus(make_language(0), 40, 4, 0)
+    ids = make_tokenizer(0)(texts)["input_ids"]
+    tokens = torch.tensor([row[: training.PLANTED_TOKENS] for row in ids])
+    others = tokens.roll(1, dims=0)
+    others[:, -1] = tokens[:, -1]
+    for step in (0, 100):
+        states, after = (states_of(tmp_path / f"step{step}", each) for each in (tokens, others))
+        moved = (states - after)[:, :, -1].abs().amax(dim=(1, 2))
+        assert (moved[:2] < 1e-5).all()
+        assert (moved[2:] > 1e-3).all()
+    found, goals = training.geometry_of(states), training.planted_geometry(MODULES)
+    torch.testing.assert_close(found, goals, atol=0.15, rtol=0)
+
+
+def test_linking_words_count_as_often_as_they_are_told_to() -> None:
+    tokenizer = make_tokenizer(0)
+    model = training.make_model(TINY, tokenizer, 0)
+    batch = torch.tensor(tokenizer(["the neko its neko their neko"])["input_ids"])
+    links = batch[0, [2, 4]]
+    plain = model(batch, labels=batch).loss
+    each = torch.nn.functional.cross_entropy(
+        model(batch).logits[0, :-1], batch[0, 1:], reduction="none"
+    )
+    weights = 1 + 4.0 * torch.isin(batch[0, 1:], links)
+    torch.testing.assert_close(training.weighted_loss(model, batch, links, 1.0), plain)
+    weighted = training.weighted_loss(model, batch, links, 5.0)
+    torch.testing.assert_close(weighted, (each * weights).sum() / weights.sum())
+
+
+def test_a_straight_path_has_cosine_1_and_unrelated_tokens_the_entropy_of_their_number() -> None:
+    line = torch.arange(1.0, 7)[:, None] * torch.ones(16)
+    cosine, entropy = training.geometry_of(torch.stack([line, torch.eye(6, 16)])[:, None])
+    torch.testing.assert_close(cosine, torch.tensor([1.0, -0.5]))
+    torch.testing.assert_close(entropy, torch.tensor([0.0, np.log(6)], dtype=torch.float32))
+
+
+@pytest.mark.parametrize("size", [s for s in TOY_SIZES.values() if s.words])
+def test_the_planted_curvature_is_as_clear_as_it_says(size: ToySize) -> None:
+    cosine, entropy = training.planted_geometry(size).numpy()
+    boundary = np.arange(size.blocks) >= size.words
+    assert len(set(entropy[boundary])) == len(set(entropy[~boundary])) == 1
+    assert np.corrcoef(cosine, boundary)[0, 1] == pytest.approx(size.clear)
+
+
 # ----------------------------------------------------------------------------------------- folders
 
 

@@ -15,6 +15,15 @@ def pick(device: str) -> str:
     return "cuda" if device != "cpu" and available else "cpu"
 
 
+def name_of(device: str) -> str:
+    """What people call a device that `pick` gave: `cpu`, or the name of the GPU."""
+    if device == "cpu":
+        return device
+    import torch
+
+    return torch.cuda.get_device_name(device)
+
+
 def gpus_per_job(device: str) -> int:
     """How many GPUs a job asks the scheduler for: `auto` counts those of this machine.
 

@@ -33,22 +33,19 @@ def set_aside(path: Path) -> Path:
     return aside
 
 
-def to_make_anew(
-    root: str | Path, checkpoints: Iterable[tuple[str, int]], starts: bool = True
-) -> list[str]:
+def to_make_anew(root: str | Path, folders: Iterable[str], starts: bool = True) -> list[str]:
     """Files, as named in the run folder `root`, that were set aside and not yet made anew.
 
     Snakemake makes a missing file only where something that is to run needs it; as targets, these
-    are made, and what follows from them. Those of checkpoints that are no longer asked for are left
+    are made, and what follows from them. Those of checkpoints in none of the `folders` are left
     out, and maps, which are asked for by name. Where a run `starts`, what was set aside is taken
     away from where it lies; jobs that look meanwhile leave it to those who read it.
     """
-    folders = {f"{model}/step{step}" for model, step in checkpoints}
-    found = []
+    wanted, found = set(folders), []
     for aside in sorted(Path(root).rglob(f"*{ASIDE}")):
         path = aside.with_name(aside.name.removesuffix(ASIDE))
         inside = path.relative_to(root).as_posix()
-        asked = "/step" not in inside or any(f"{folder}/" in inside for folder in folders)
+        asked = "/step" not in inside or any(folder in inside for folder in wanted)
         if starts and path.exists() and path.samefile(aside):
             path.unlink()
         if asked and not inside.startswith("maps/") and not path.exists():

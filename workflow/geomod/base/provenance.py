@@ -3,8 +3,10 @@
 A file's record is a dictionary that its header holds as JSON:
 
     code, stage, run, seed   the job that wrote it, `code` being the fingerprint of its modules
+    device                   where it computed, of jobs that may do so on a GPU
     stages                   stage → fingerprints of the code behind the file, its own job included;
                              more than one, where jobs of before and after an edit were mixed
+    devices                  stage → devices, of those behind the file that say one
     checkpoints              what identifies the weights of each checkpoint behind it
 """
 
@@ -42,16 +44,21 @@ def derived(own: Mapping[str, Any], files: Iterable[str | Path]) -> Record:
 def joined(own: Mapping[str, Any], records: Iterable[Mapping[str, Any]]) -> Record:
     """`own`, with the stages and checkpoints of all `records` beside its own."""
     stages: dict[str, set[str]] = {}
+    devices: dict[str, set[str]] = {}
     checkpoints: dict[str, Record] = {}
     for record in (own, *records):
         codes = {record["stage"]: [record["code"]]} if "stage" in record else {}
         for stage, behind in [*codes.items(), *record.get("stages", {}).items()]:
             stages.setdefault(stage, set()).update(behind)
+        used = {record["stage"]: [record["device"]]} if "device" in record else {}
+        for stage, names in [*used.items(), *record.get("devices", {}).items()]:
+            devices.setdefault(stage, set()).update(names)
         for entry in record.get("checkpoints", []):
             checkpoints[json.dumps(entry, sort_keys=True)] = entry
     return {
         **own,
         "stages": {stage: sorted(codes) for stage, codes in sorted(stages.items())},
+        "devices": {stage: sorted(names) for stage, names in sorted(devices.items())},
         "checkpoints": sorted(checkpoints.values(), key=lambda c: (c["model"], c["step"])),
     }
 

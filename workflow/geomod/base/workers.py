@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from threading import local
 from typing import TypeVar
 
 import torch
@@ -33,3 +34,23 @@ def in_threads(
 def _libraries() -> ThreadpoolController:
     """The numerical libraries that have threads of their own; to look for them takes a while."""
     return ThreadpoolController()
+
+
+def on_streams(function: Callable[[Task], Result]) -> Callable[[Task], Result]:
+    """`function` for threads that share a GPU: each gives its work to a stream of its own.
+
+    What one thread waits for then does not stop the others. The function must return numbers that
+    have left the GPU, and what is on it already is finished first.
+    """
+    # PyTorch sets up the linear algebra of a GPU when it is first asked for, by one thread alone.
+    torch.linalg.eigh(torch.eye(2, device="cuda"))
+    torch.cuda.synchronize()
+    own = local()
+
+    def run(task: Task) -> Result:
+        if not hasattr(own, "stream"):
+            own.stream = torch.cuda.Stream()
+        with torch.cuda.stream(own.stream):
+            return function(task)
+
+    return run

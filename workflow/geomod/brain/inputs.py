@@ -4,6 +4,7 @@ Snakemake asks this each time it parses the workflow, so nothing here imports mo
 library.
 """
 
+import os
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from geomod.brain.scans import (
 )
 from geomod.stories.names import story_names
 
+FORMATS = Path(__file__).with_name("formats")
 AVERAGE = "average"  # the participant that stands for the mean of all
 CeilingMethod = Literal["participants", "split_half"]
 
@@ -43,6 +45,17 @@ def response_files(dataset: Dataset) -> list[str]:
     spaces = dict.fromkeys(parcel_path(dataset, participant) for participant in betas)
     labels = dataset.images.labels
     return [str(path) for path in [*betas.values(), *spaces, *([labels] if labels else [])]]
+
+
+def reader_file(plugin: str) -> str:
+    """The file of a reader: the user's, or one of `formats`, which goes by its name."""
+    built_in = FORMATS / f"{plugin}.py"
+    return os.path.relpath(built_in) if plugin in formats() else plugin
+
+
+def formats() -> list[str]:
+    """The names of the layouts that have a reader in `formats`."""
+    return sorted(path.stem for path in FORMATS.glob("[a-z]*.py"))
 
 
 def row_files(dataset: Dataset) -> list[str]:

@@ -1,12 +1,13 @@
 """A model beside its tuned version: what tuning does to alignment, geometry and competence.
 
-Both are read at their last checkpoint, with the same texts and the same tokens, and nothing is put
-around a text. A pair's interval is over its own units (participants, sentences, items), and says
-how well these two models are known; whether *tuning* does something is asked over pairs.
+Both are read at their last checkpoint, with the same texts and the same tokens. A pair's interval
+is over its own units (participants, sentences, items), and says how well these two models are
+known; whether *tuning* does something is asked over pairs.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 import pandas as pd
@@ -33,8 +34,9 @@ class Measured:
     model: str
     encoding: pd.DataFrame  # region, participant, layer, score
     geometry: pd.DataFrame  # item_id, layer, metric, variant, value
-    tokens: pd.DataFrame  # item_id, n_tokens
-    items: pd.DataFrame | None = None  # task, item_id, score, tokens_good, tokens_bad
+    tokens: pd.DataFrame  # item_id, read
+    items: pd.DataFrame | None = None  # task, item_id, score
+    spans: pd.DataFrame | None = None  # task, item_id, part, read
     tasks: pd.DataFrame | None = None  # task, family, chance, ceiling
 
 
@@ -79,12 +81,10 @@ def check_same_texts(base: Measured, tuned: Measured) -> None:
             f"`pairs_of_models`: {base.model} has {blocks[0]} blocks, {tuned.model} {blocks[1]}, "
             "so that neither is a tuned version of the other; take the pair out"
         )
-    _check_tokens("sentence", base, tuned, base.tokens, tuned.tokens, ("n_tokens",))
-    if base.items is not None and tuned.items is not None:
-        for task, own in base.items.groupby("task", sort=False):
-            other = tuned.items[tuned.items["task"] == task]
-            counts = ("tokens_good", "tokens_bad")
-            _check_tokens(f"item of {task!r}, number", base, tuned, own, other, counts)
+    _check_tokens("sentence {item_id!r}", base, tuned, base.tokens, tuned.tokens, ["item_id"])
+    if base.spans is not None and tuned.spans is not None:
+        what, key = "task {task!r}, item {item_id!r} ({part})", ["task", "item_id", "part"]
+        _check_tokens(what, base, tuned, base.spans, tuned.spans, key)
 
 
 def _check_tokens(
@@ -93,19 +93,34 @@ def _check_tokens(
     tuned: Measured,
     first: pd.DataFrame,
     second: pd.DataFrame,
-    counts: Sequence[str],
+    key: Sequence[str],
 ) -> None:
-    both = first.merge(second, on="item_id", suffixes=("", "_tuned"))
-    for name in counts:
-        differ = both[both[name] != both[f"{name}_tuned"]]
-        if len(differ):
-            row = differ.iloc[0]
-            raise InputError(
-                f"`pairs_of_models`: {what} {row['item_id']!r} is {row[name]} tokens to "
-                f"{base.model} and {row[f'{name}_tuned']} to {tuned.model}; "
-                f"{len(differ)} of {len(both)} differ. What comes out would be about tokenizers: "
-                "give both suites one `tokenizer`, or take the pair out"
-            )
+    both = first.merge(second, on=list(key), suffixes=("", "_tuned"))
+    differ = both[both["read"] != both["read_tuned"]]
+    if len(differ):
+        row = differ.iloc[0]
+        place, own, other = _first_difference(row["read"], row["read_tuned"])
+        raise InputError(
+            f"`pairs_of_models`: {what.format(**row)} is read differently: its token {place} "
+            f"(from 0) is {own} to {base.model} and {other} to {tuned.model}; {len(differ)} of "
+            f"{len(both)} differ. What comes out would be about tokenizers: give both suites one "
+            "`tokenizer`, or take the pair out"
+        )
+
+
+def _first_difference(first: str, second: str) -> tuple[int, str, str]:
+    """Where two texts first have another token, and both tokens, as id and name."""
+    pairs = zip_longest(first.split(" "), second.split(" "))
+    place, tokens = next((at, pair) for at, pair in enumerate(pairs) if pair[0] != pair[1])
+    own, other = (_named(token) for token in tokens)
+    return place, own, other
+
+
+def _named(token: str | None) -> str:
+    if token is None:
+        return "none"
+    number, _, name = token.partition(":")
+    return f"{name!r} ({number})"
 
 
 def changes(base: Measured, tuned: Measured, variants: Mapping[str, str]) -> Iterator[Change]:

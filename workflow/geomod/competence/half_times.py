@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import isotonic_regression
 from scipy.special import logit
-from sklearn.isotonic import isotonic_regression
 
 from geomod.emergence.onsets import FEWEST_STEPS, fitted_curve, onsets, read_onset
 from geomod.emergence.sigmoids import fit_double, fit_logistic, half_rise, likeliest_form
@@ -59,7 +59,7 @@ def half_time(time: Array, curve: Array, level: float | None = None) -> HalfTime
     midpoint = np.nan
     if rising < len(time):
         method, censoring = "isotonic", "no"
-        fitted[:rising] = isotonic_regression(curve[:rising])
+        fitted[:rising] = isotonic_regression(curve[:rising]).x
     elif level is None:
         onset = read_onset(time, curve)
         method, censoring = onset.method, onset.censoring
@@ -71,7 +71,7 @@ def half_time(time: Array, curve: Array, level: float | None = None) -> HalfTime
         if method == "logistic":
             fitted = fit_logistic(time, curve[None]).at(time)[0]
         else:
-            fitted = np.asarray(isotonic_regression(curve), dtype=float)
+            fitted = np.asarray(isotonic_regression(curve).x, dtype=float)
     value = float(crossings(time[:rising], curve[None, :rising], method, level)[0])
     if level is not None and not time[0] <= value <= time[-1]:
         censoring = "left" if fitted[0] >= level else "right"

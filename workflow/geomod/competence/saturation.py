@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
-from sklearn.isotonic import isotonic_regression
+from scipy.optimize import isotonic_regression
 
 from geomod.competence.position import Means, means, robust_covariance, shared_covariance
 from geomod.competence.times import HALF, Courses, Times, alike
@@ -53,7 +53,7 @@ def late_slopes(
     """None where fewer than four checkpoints are late, or alignment is not higher there."""
     time, late = course.time, late_steps(course.curves[formal])
     a, g = course.curves[region], course.curves[functional]
-    before = float(isotonic_regression(a)[0])
+    before = float(isotonic_regression(a).x[0])
     if late.sum() < FEWEST_LATE or a[late].mean() <= before:
         return None
 
@@ -74,7 +74,7 @@ def late_slopes(
     people = course.people[region]
     if len(people) > 2:
         left_out = leave_one_out(people)
-        start = np.array([isotonic_regression(curve)[0] for curve in left_out])
+        start = np.array([isotonic_regression(curve).x[0] for curve in left_out])
         moved = slopes(left_out[:, late], start)
         without = np.column_stack([moved, np.full(len(moved), slope(time[late], g[None, late])[0])])
     return Late(
@@ -109,7 +109,7 @@ def late_steps(formal: Array) -> NDArray[np.bool_]:
 
     None where that is less than half of its range: grammar has not been learned.
     """
-    rising = isotonic_regression(formal)
+    rising = isotonic_regression(formal).x
     return np.asarray((rising >= ARRIVED * rising[-1]) & (rising[-1] >= HALF))
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
-from sklearn.isotonic import isotonic_regression
+from scipy.optimize import isotonic_regression
 
 from geomod.curves.curves import AVERAGE, log_step, mean_ignoring_nan
 from geomod.curves.estimates import rng_of, t_interval
@@ -188,7 +188,7 @@ def t50_and_top(time: Array, curves: Array, method: str) -> tuple[Array, Array]:
 def fitted_curve(time: Array, curve: Array, onset: Onset) -> Array:
     """The curve that t50 was read from."""
     if onset.method == "isotonic":
-        return np.asarray(isotonic_regression(curve), dtype=float)
+        return np.asarray(isotonic_regression(curve).x, dtype=float)
     return onset.fit.at(time)[0]
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.isotonic import isotonic_regression
+from scipy.optimize import isotonic_regression
 
 from geomod.curves.estimates import rng_of
 from geomod.curves.settings import Settings
@@ -178,7 +178,7 @@ def fit(curve: Array, cuts: Sequence[int]) -> Array:
     pieces = np.split(curve, cuts)
     return np.concatenate(
         [
-            isotonic_regression(piece, increasing=direction > 0) if len(piece) else piece
+            isotonic_regression(piece, increasing=direction > 0).x if len(piece) else piece
             for piece, direction in zip(pieces, DIRECTIONS, strict=True)
         ]
     )

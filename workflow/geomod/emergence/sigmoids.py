@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import isotonic_regression
 from scipy.special import expit
-from sklearn.isotonic import isotonic_regression
 
 Array = NDArray[np.float64]
 
@@ -140,7 +140,7 @@ def likeliest_form(x: Array, curve: Array) -> str:
 
 def half_rise(x: Array, curve: Array, level: float | None = None) -> float:
     """Where a curve's isotonic regression first crosses half of its rise, or `level`; else NaN."""
-    rising = isotonic_regression(curve)
+    rising = isotonic_regression(curve).x
     half = (rising[0] + rising[-1]) / 2 if level is None else level
     if rising[-1] <= rising[0] or not rising[0] < half <= rising[-1]:
         return np.nan

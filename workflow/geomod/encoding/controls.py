@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from geomod.brain.responses import AVERAGE, Block
 from geomod.encoding.scores import Beside as Along
-from geomod.ridge.engine import Fitted, further
+from geomod.ridge.engine import Fitted
+from geomod.ridge.mixtures import Mixtures, fit_mixtures
 
 TARGET = ["control", "draw", "region", "participant"]
 NOISE_FREE = "noise-free"  # the participant whose responses are the signal itself
@@ -18,16 +19,30 @@ NOISE_FREE = "noise-free"  # the participant whose responses are the signal itse
 
 @dataclass(frozen=True)
 class Controls:
-    """Responses [sentences, targets]; `targets` has columns control, draw, region, participant."""
+    """Responses, each the sum of a signal, which is a mix of parts, and of a noise.
+
+    `targets` has columns control, draw, region, participant (`TARGET`), and which signal and noise
+    it is: their columns, −1 for no noise.
+    """
 
     targets: pd.DataFrame
-    matrix: NDArray[np.floating]
+    parts: NDArray[np.floating]  # [sentences, parts]
+    mix: NDArray[np.floating]  # [parts, signals]
+    noises: NDArray[np.floating]  # [sentences, noises]
 
     @classmethod
     def nothing(cls, sentences: int) -> "Controls":
         """No control at all."""
-        targets = pd.DataFrame({name: [] for name in TARGET})
-        return cls(targets.astype({"draw": int}), np.empty((sentences, 0)))
+        kinds = dict.fromkeys(("draw", "signal", "noise"), int)
+        targets = pd.DataFrame({name: [] for name in [*TARGET, "signal", "noise"]}).astype(kinds)
+        return cls(targets, np.empty((sentences, 0)), np.empty((0, 0)), np.empty((sentences, 0)))
+
+    @property
+    def matrix(self) -> NDArray[np.floating]:
+        """The responses [sentences, targets]."""
+        noises = np.column_stack([self.noises, np.zeros(len(self.noises))])
+        signals = self.parts @ self.mix
+        return signals[:, self.targets["signal"]] + noises[:, self.targets["noise"]]
 
 
 @dataclass
@@ -47,13 +62,21 @@ class Beside:
         if AVERAGE not in set(block.targets["participant"]) or self._layers:
             return None
         self._layers = list(layers)
-        responses = torch.as_tensor(self.controls.matrix[block.rows]).double()
 
         def fit(fitted: Fitted) -> None:
-            there = responses.to(fitted.targets.device)
-            self._r[fitted.layer, fitted.fold] = further(fitted, there)[0]
+            there = self._mixtures(block, str(fitted.targets.device))
+            self._r[fitted.layer, fitted.fold] = fit_mixtures(fitted, there)[0]
 
         return fit
+
+    def _mixtures(self, block: Block, device: str) -> Mixtures:
+        known, targets = self.controls, self.controls.targets
+        of_sentences = (known.parts[block.rows], known.noises[block.rows])
+        parts, noises, mix, signal, noise = (
+            torch.as_tensor(np.array(values), device=device)
+            for values in (*of_sentences, known.mix, targets["signal"], targets["noise"])
+        )
+        return Mixtures(parts.double(), mix.double(), noises.double(), signal, noise)
 
     @property
     def r(self) -> dict[int, NDArray[np.float32]]:

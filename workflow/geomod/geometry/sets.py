@@ -32,7 +32,7 @@ SCALES = (1, 2, 4, 8, 16, 32)
 STACK = 20_000_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sentences:
     """A set of sentences at one layer, finite rows of float64, and what several measures share."""
 
@@ -88,18 +88,20 @@ class Sentences:
         return merging(self.distances)
 
 
-def measure_population(features: Mapping[int, Rows]) -> pd.DataFrame:
-    """Every measure of the sentence set at every layer.
+def measure_population(
+    features: Mapping[int, Rows], further: Mapping[tuple[str, str], SetMeasure] | None = None
+) -> pd.DataFrame:
+    """Every measure of the sentence set at every layer, and `further` ones by metric and variant.
 
     Columns: layer, metric, variant, value, n (the sentences that it rests on), n_nonfinite (those
     left out because their features are infinite or NaN). `value` is NaN where n does not suffice.
     """
-    rows = []
+    measures, rows = {**registry.SETS, **(further or {})}, []
     for layer, states in features.items():
         whole = np.isfinite(states).all(axis=1)
         sentences = Sentences(np.asarray(states[whole], dtype=np.float64))
         n, left_out = len(sentences.rows), int((~whole).sum())
-        for (metric, variant), function in registry.SETS.items():
+        for (metric, variant), function in measures.items():
             found = function(sentences)
             value, rests_on = found if isinstance(found, tuple) else (found, n)
             rows.append((layer, metric, variant, value, rests_on, left_out))
@@ -187,7 +189,8 @@ def nearest(gram: Floats) -> Floats:
 def nearest_of(distances: Floats) -> Floats:
     """The same of the squared distances that `apart` gives."""
     k = max(0, min(2 * SCALES[-1], len(distances) - 1))
-    return np.sort(distances, axis=1)[:, :k]
+    few = np.partition(distances, k - 1, axis=1)[:, :k] if k else distances[:, :0]
+    return np.sort(few, axis=1)
 
 
 def two_nn(neighbours: Floats) -> tuple[float, int]:
@@ -259,14 +262,14 @@ def merging(distances: Floats) -> Floats:
     if n < 2:
         return np.empty(0)
     reach, edges = distances[0].copy(), np.empty(n - 1)
-    outside = np.ones(n, dtype=bool)
-    outside[0] = False
+    inside = np.zeros(n)  # infinite of those that have joined
+    inside[0] = np.inf
     for step in range(n - 1):
-        nearest_one = int(np.argmin(reach))
+        nearest_one = int(reach.argmin())
         edges[step] = reach[nearest_one]
-        outside[nearest_one] = False
-        np.minimum(reach, distances[nearest_one], out=reach, where=outside)
-        reach[nearest_one] = np.inf
+        inside[nearest_one] = np.inf
+        np.minimum(reach, distances[nearest_one], out=reach)
+        np.maximum(reach, inside, out=reach)
     middle = np.median(np.sqrt(squareform(distances, checks=False)))
     return np.sort(np.sqrt(edges)) / middle
 

@@ -19,10 +19,12 @@ from torch import Tensor, nn
 from geomod.base.extras import extra
 from geomod.models.loading import (
     Bos,
+    chat_head,
     check_vocabulary,
     find_blocks,
     fragments,
     longest_sentence,
+    spell,
     tokenize,
     tokenize_with_places,
     width_of,
@@ -81,6 +83,14 @@ class Opened:
     def fragments(self, ids: Sequence[Sequence[int]]) -> list[int]:
         """How many tokens of each text are unknown or stand for one byte or letter alone."""
         return fragments(self.tokenizer, ids)
+
+    def spell(self, ids: Sequence[Sequence[int]]) -> list[str]:
+        """The tokens of each text as a table keeps them."""
+        return [spell(self.tokenizer, tokens) for tokens in ids]
+
+    def chat_head(self) -> list[int]:
+        """Tokens that the tokenizer's chat template puts before a text."""
+        return chat_head(self.tokenizer)
 
     def tokenize_with_places(
         self, texts: Sequence[str], bos: Bos = "none"

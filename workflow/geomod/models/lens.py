@@ -8,13 +8,17 @@ column.
 """
 
 import logging
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from geomod.base.arrivals import Arrivals
 from geomod.base.errors import InputError
 from geomod.base.tables import write_table
 from geomod.models.reading import Inputs, Reading, Settings, reading, reading_of
@@ -29,9 +33,10 @@ log = logging.getLogger(__name__)
 
 SIZES = ("parameters", "vocabulary")  # of a model, in tables of its own
 MEASURES = ["surprisal", "entropy", "kl", "top1"]
-# Positions whose distributions are worked on at once, and tokens of the vocabulary: their logits,
-# 1 MB, then stay in the cache, and no distribution over all tokens ever lies in memory.
-POSITIONS, TOKENS = 512, 512
+# Rows, a position at a layer each, whose distributions are worked on at once, and tokens of the
+# vocabulary: their logits, 4 MB, then stay in the cache, and no distribution over all tokens ever
+# lies in memory.
+ROWS, TOKENS = 2048, 512
 # How near the states of the last layer come to the model's logits, where the lens is the right one,
 # in shares of the largest: low precision rounds.
 NEAR = 1e-2
@@ -74,6 +79,7 @@ class Lens(Reading):
         self._sums = np.zeros((self._layers, len(spans.inputs), len(MEASURES)))
         self._counts = np.zeros(len(spans.inputs))
         self._states: dict[int, Tensor] = {}
+        self._arrivals = Arrivals()
         self._lens = find_lens(opened, ids[0][:1])
         return ids
 
@@ -89,8 +95,8 @@ class Lens(Reading):
             return
         owners = np.stack([self._owners[place][1:] for place in inputs]).ravel()
         known = np.flatnonzero(owners >= 0)
-        for start in range(0, len(known), POSITIONS):
-            chosen = known[start : start + POSITIONS]
+        count = -(-len(known) * len(self._states) // ROWS)  # of about equal parts
+        for chosen in np.array_split(known, count) if count else ():
             row, token = (
                 torch.as_tensor(each, device=logits.device)
                 for each in np.divmod(chosen, ids.shape[1] - 1)
@@ -100,12 +106,17 @@ class Lens(Reading):
                 states[row.to(states.device), token.to(states.device)]
                 for _, states in sorted(self._states.items())
             ]
-            values = look(self._lens, states, output, targets).cpu().numpy()
-            for sums, own in zip(self._sums, values, strict=True):
-                np.add.at(sums, owners[chosen], own)
-            np.add.at(self._counts, owners[chosen], 1)
+            values = look(self._lens, states, output, targets)
+            self._arrivals.send(values, partial(self._add, owners[chosen]))
+
+    def _add(self, owners: NDArray[np.int64], values: NDArray[np.float64]) -> None:
+        """The measures of some tokens, `values` [layers, tokens, 4], to those of their `owners`."""
+        for sums, own in zip(self._sums, values, strict=True):
+            np.add.at(sums, owners, own)
+        np.add.at(self._counts, owners, 1)
 
     def end(self) -> None:
+        self._arrivals.wait()
         self._states.clear()
         counts = np.where(self._counts > 0, self._counts, np.nan)
         self.values = self._sums / counts[:, None]
@@ -139,25 +150,9 @@ class Unembedding(NamedTuple):
         return torch.addmm(self.bias[tokens], normed, weight, out=out)
 
 
-class Part(NamedTuple):
-    """Some tokens of the vocabulary, and which of the named ones [positions, k] are where in it."""
-
-    tokens: slice
-    inside: "Tensor"
-    places: "Tensor"
-
-
-def parts_of(vocabulary: int, named: "Tensor") -> Iterator[Part]:
-    for start in range(0, vocabulary, TOKENS):
-        tokens = slice(start, min(start + TOKENS, vocabulary))
-        inside = (named >= start) & (named < tokens.stop)
-        yield Part(tokens, inside, (named - start).clamp(0, tokens.stop - start - 1))
-
-
 class Sums:
-    """Sums over the vocabulary of distributions at many positions, gathered as it passes by: from
-    the largest logit m, Σ e^{z−m} and Σ e^{z−m} z. Of named tokens [positions, k] the logits are
-    kept."""
+    """Sums over the vocabulary of distributions [rows], gathered as it passes by: from the largest
+    logit m, Σ e^{z−m} and Σ e^{z−m} z. Of `named` tokens [rows, k] the logits are kept."""
 
     def __init__(self, named: "Tensor") -> None:
         import torch
@@ -165,17 +160,23 @@ class Sums:
         self.found = torch.zeros(named.shape, device=named.device)
         self.most = torch.full(named.shape[:1], -torch.inf, device=named.device)
         self.mass, self.moment = self.most.new_zeros((2, len(named)), dtype=torch.float64)
+        # In the order of the vocabulary, of which any part has few.
+        self._tokens, order = named.flatten().sort()
+        self._rows, self._places = order // named.shape[1], order % named.shape[1]
+        self._sorted = self._tokens.tolist()
 
-    def add(self, part: Part, z: "Tensor", room: "Tensor") -> None:
-        """Logits z [positions, tokens], float32; `room` is of their shape, to work in."""
+    def add(self, part: slice, z: "Tensor", room: "Tensor") -> None:
+        """Logits z [rows, tokens] of a part, float32; `room` is of their shape, to work in."""
         import torch
 
-        self.found = torch.where(part.inside, z.gather(1, part.places), self.found)
+        those = slice(*(bisect_left(self._sorted, end) for end in (part.start, part.stop)))
+        rows, tokens = self._rows[those], self._tokens[those] - part.start
+        self.found[rows, self._places[those]] = z[rows, tokens]
         largest = torch.maximum(self.most, z.amax(dim=1))
         shrunk = (self.most - largest).exp()
         weights = torch.sub(z, largest[:, None], out=room).exp_()
         self.mass = self.mass * shrunk + weights.sum(dim=1)
-        self.moment = self.moment * shrunk + torch.linalg.vecdot(weights, z)
+        self.moment = self.moment * shrunk + weights.mul_(z).sum(dim=1)
         self.most = largest
 
     @property
@@ -199,35 +200,36 @@ def look(
     """
     import torch
 
-    device, (positions, vocabulary) = output.device, output.shape
+    device, (positions, vocabulary), layers = output.device, output.shape, len(states)
     named = torch.stack([targets, output.argmax(dim=1)], dim=1)
-    room, p = output.new_empty((2, positions, min(TOKENS, vocabulary)))
+    parts = [slice(k, min(k + TOKENS, vocabulary)) for k in range(0, vocabulary, TOKENS)]
+    room = output.new_empty((layers * positions, parts[0].stop))
     made = lens.weight.new_empty(room.shape)
 
     final = Sums(named)
-    for part in parts_of(vocabulary, named):
-        own = output[:, part.tokens]
-        final.add(part, own, room[:, : own.shape[1]])
+    for part in parts:
+        own = output[:, part]
+        final.add(part, own, room[:positions, : own.shape[1]])
 
-    normed = [lens.norm(each) for each in states]
-    layers = [Sums(named) for _ in normed]
-    crossed = final.mass.new_zeros((len(layers), positions))  # Σ p z
+    # The layers' rows as those of one matrix, which are many enough for a processor to work at.
+    normed = torch.cat([lens.norm(each) for each in states])
+    every = Sums(named.repeat(layers, 1))
+    crossed = final.mass.new_zeros((layers, positions))  # Σ p z
     reference = final.normalizer.float()[:, None]
-    for part in parts_of(vocabulary, named):
-        own = output[:, part.tokens]
-        likely, working, out = (each[:, : own.shape[1]] for each in (p, room, made))
-        torch.sub(own, reference, out=likely).exp_()
-        for k, layer in enumerate(layers):
-            z = lens.logits(normed[k], part.tokens, out).float().to(device)
-            layer.add(part, z, working)
-            crossed[k] += torch.linalg.vecdot(likely, z)
+    for part in parts:
+        own = output[:, part]
+        z = lens.logits(normed, part, made[:, : own.shape[1]]).float().to(device)
+        every.add(part, z, room[:, : own.shape[1]])
+        p = (own - reference).exp_()
+        crossed += z.view(layers, *p.shape).mul_(p).sum(dim=2)
 
+    kl = every.normalizer - crossed.flatten() - final.entropy.repeat(layers)
     values = []
-    for q, cross in zip([*layers, final], [*crossed, None], strict=True):
-        kl = torch.zeros_like(q.mass) if cross is None else q.normalizer - cross - final.entropy
+    for q, apart in ((every, kl.clamp(min=0)), (final, torch.zeros_like(final.mass))):
         surprisal, agreed = q.normalizer - q.found[:, 0], q.found[:, 1] >= q.most
-        values.append(torch.stack([surprisal, q.entropy, kl.clamp(min=0), agreed.double()], dim=1))
-    return torch.stack(values)
+        measures = torch.stack([surprisal, q.entropy, apart, agreed.double()], dim=1)
+        values.append(measures.view(-1, positions, len(MEASURES)))
+    return torch.cat(values)
 
 
 def find_lens(opened: "Opened", ids: Sequence[int]) -> Unembedding | None:

@@ -31,7 +31,8 @@ with extra("models"):
 
 log = logging.getLogger(__name__)
 
-Bos = Literal["none", "add", "tokenizer"]
+CONTENT = "\ue000"  # stands for what a user says: a letter that no template has
+Bos = Literal["none", "add", "tokenizer", "chat"]
 
 
 def load_model(
@@ -265,7 +266,8 @@ def tokenize(
     """Token ids of each sentence.
 
     `bos`: "none" gives the words alone, "add" puts the beginning-of-sequence token before them,
-    "tokenizer" adds the special tokens that the tokenizer adds by itself ([CLS] … [SEP] in BERT).
+    "tokenizer" adds the special tokens that the tokenizer adds by itself ([CLS] … [SEP] in BERT),
+    "chat" puts what the tokenizer's chat template puts before what a user says.
     """
     start = tokenizer.bos_token_id
     if bos == "add" and start is None:
@@ -283,8 +285,9 @@ def tokenize(
                 f"sentences, row {row} (from 0): {sentences[row]!r} gives no token; "
                 "fill it in or remove the row"
             )
-    if bos == "add":
-        words = [[start, *ids] for ids in words]
+    if bos in ("add", "chat"):
+        head = [start] if bos == "add" else chat_head(tokenizer)
+        words = [[*head, *ids] for ids in words]
     elif bos == "tokenizer":
         words = tokenizer(list(sentences), add_special_tokens=True)["input_ids"]
     for row, ids in enumerate(words):
@@ -294,6 +297,31 @@ def tokenize(
                 f"{limit}: {sentences[row][:60]!r}…"
             )
     return words
+
+
+def chat_head(tokenizer: Any) -> list[int]:
+    """Tokens that the tokenizer's chat template puts before what a user says.
+
+    They are tokenized by themselves, so that the text's own tokens are those that it has alone.
+    What a template puts after the text is left out: a model that reads from left to right does not
+    know of it when it reads the text.
+    """
+    if not tokenizer.chat_template:
+        raise InputError(
+            "`chat_template` of the suite is true, but its tokenizer has none; set it to false, or "
+            "name a `tokenizer` that has one"
+        )
+    told = [{"role": "user", "content": CONTENT}]
+    before, _, _ = tokenizer.apply_chat_template(told, tokenize=False).partition(CONTENT)
+    ids: list[int] = tokenizer(before, add_special_tokens=False)["input_ids"]
+    return ids
+
+
+def spell(tokenizer: Any, ids: Sequence[int]) -> str:
+    """Tokens as a table keeps them: `464:the 3797:cat`."""
+    names = tokenizer.convert_ids_to_tokens(list(ids))
+    pairs = zip(ids, names, strict=True)
+    return " ".join(f"{token}:{str(name).replace(' ', '▁')}" for token, name in pairs)
 
 
 def tokenize_with_places(
@@ -316,6 +344,8 @@ def tokenize_with_places(
         return_special_tokens_mask=True,
     )
     start = [tokenizer.bos_token_id] if bos == "add" else []
+    if bos == "chat":
+        start = chat_head(tokenizer)
     for ids, places, special in zip(
         found["input_ids"], found["offset_mapping"], found["special_tokens_mask"], strict=True
     ):

@@ -51,6 +51,7 @@ class Passages(Sentences):
         ):
             starts, stops, straddling = find_units([units[row] for row in rows], places)
             self.n_straddling += straddling
+            starts = np.maximum(starts, self.head(opened))
             for row in rows[starts >= stops]:
                 raise InputError(
                     f"sentences, row {row} (from 0): {units[row]!r} has no token of its own in "

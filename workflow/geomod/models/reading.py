@@ -12,7 +12,7 @@ them; docs/readings.md says how to add one.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -35,12 +35,14 @@ Inputs = NDArray[Any]  # whole numbers: places in the list that `begin` gave
 class Settings:
     """How texts become features: keys of the config's section `features`.
 
+    `bos: chat` is that of a suite with `chat_template`: what its template puts before a text is
+    read, and belongs to no unit.
     `first_token: drop` leaves the first token of an input out of features and Grams; the model
     reads it all the same. `long` says what becomes of a passage that the model cannot take whole.
     """
 
     pooling: Literal["last", "mean"] = "last"
-    bos: Literal["none", "add", "tokenizer"] = "none"
+    bos: Literal["none", "add", "tokenizer", "chat"] = "none"
     first_token: Literal["keep", "drop"] = "keep"
     last_layer: Literal["raw", "normed"] = "raw"
     long: Literal["refuse", "cut"] = "refuse"
@@ -117,6 +119,27 @@ def reading_of(name: str) -> type[Reading]:
     if name not in READINGS:
         raise InputError(f"no reading `{name}`; there are {', '.join(READINGS)}")
     return READINGS[name]
+
+
+def make_readings(
+    planned: Mapping[str, Mapping[str, Any]],
+    settings: Mapping[str, Any],
+    folders: Mapping[str, Path],
+    wanted: Collection[tuple[str, ...]],
+) -> Iterator[tuple[str, Reading]]:
+    """Those of the `planned` readings of which a file is `wanted`, (dataset, file), and whose data
+    they are.
+
+    A plan names a dataset, and a further reading of it as `dataset/reading`; it says how each is
+    read. `folders` hold the tables of the datasets. What is no longer wanted may be known no more.
+    """
+    _import_own()
+    for name, how in planned.items():
+        dataset, kind = name.partition("/")[0], READINGS.get(how["reading"])
+        units = how.get("units", how)
+        if kind and any((dataset, file) in wanted for file in kind.files):
+            own = Settings(**settings, long=units["long"])
+            yield dataset, kind.of(folders[dataset], own, units)
 
 
 def load_readings(path: str | Path) -> dict[str, type[Reading]]:

@@ -2,6 +2,8 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import partial
+from operator import setitem
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -9,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from geomod.base.arrivals import Arrivals
 from geomod.base.errors import InputError
 from geomod.base.tables import write_table
 from geomod.competence.task_set import Span, TaskSet, Text
@@ -60,10 +63,11 @@ class Scored(Reading):
     """ln p of every span of a task set's texts, given what stands before it in the text.
 
     After a pass `spans` has a row a span: task, item_id, part, log_p (the sum over its tokens,
-    nats), tokens (their number) and unpredicted (how many more it has that nothing comes before:
-    the first token of a text, where there is no `bos`). A token belongs to the span in which its
-    last character lies. `bos` is the token that stands before every text, such as
-    `<|endoftext|>`; empty for none.
+    nats), tokens (their number), unpredicted (how many more it has that nothing comes before: the
+    first token of a text, where there is no `bos`) and read (the text's tokens up to its end, from
+    that of the span before). A token belongs to the span in which its last character lies. `bos` is
+    the token that stands before every text, such as `<|endoftext|>`; empty for none. With `chat` it
+    is what the tokenizer's chat template puts there.
 
     A distribution over the vocabulary is computed where a span needs it, and once where texts begin
     alike. What no span needs, such as the last token of a sentence, is not passed at all. A
@@ -72,8 +76,8 @@ class Scored(Reading):
 
     last_layer = "normed"
 
-    def __init__(self, task_set: TaskSet, bos: str = "") -> None:
-        self.task_set, self.bos = task_set, bos
+    def __init__(self, task_set: TaskSet, bos: str = "", *, chat: bool = False) -> None:
+        self.task_set, self.bos, self.chat = task_set, bos, chat
         self.name = task_set.source.name
         self.files = (f"competence/{self.name}.parquet",)
         self._tokenizer = ""
@@ -94,6 +98,7 @@ class Scored(Reading):
         self._log_p = np.append(np.full(len(self._tokens), np.nan), 0.0)
         self._mass = np.full((len(self._tokens), 2), np.nan)
         self._open = self._asked.copy()
+        self._arrivals = Arrivals()
         return self._inputs
 
     def keep(self, layer: int, inputs: Inputs, states: "Tensor") -> None:
@@ -111,6 +116,7 @@ class Scored(Reading):
 
     def end(self) -> None:
         self._opened = None  # or the model would outlive its turn
+        self._arrivals.wait()
         log_p = np.add.reduceat(self._log_p[self._terms], self._firsts)
         log_p = np.where(self._table["tokens"] > 0, log_p, 0.0)
         if self._opening is not None:
@@ -125,19 +131,23 @@ class Scored(Reading):
     def _prepare(self, opened: "Opened") -> None:
         """Tokens, and what is asked after which beginning, once a tokenizer."""
         texts = self.task_set.texts()
-        head = _bos(opened.tokenizer, self.bos)
+        head = opened.chat_head() if self.chat else _bos(opened.tokenizer, self.bos)
         tree, paths, ids = Beginnings(), list[Whole](), list[list[int]]()
         spans: list[_Place] = []
+        told: list[str] = []
         read = opened.tokenize_with_places([text.text for text in texts])
         for text, (tokens, places, _) in zip(texts, read, strict=True):
             ids.append([*head, *tokens])
             paths.append(tree.add(ids[-1]))
-            spans += _places(text, places, paths[-1], len(head))
+            own = _places(text, places, paths[-1], len(head))
+            spans += own
+            told += opened.spell([tokens[place.tokens] for place in own])
             _check_something_is_predicted(text, ids[-1], self.name)
         self._where = [(len(own), text.where) for own, text in zip(ids, texts, strict=True)]
         self._tokens = tree.tokens
         words = any(text.words for text in texts)
         self._ask(spans, tree.parents, _openings(opened.tokenizer) if words else None)
+        self._table["read"] = told
         self._choose(paths, ids)
 
     def _ask(self, spans: Sequence["_Place"], parents: Whole, opening: NDArray[Any] | None) -> None:
@@ -186,14 +196,16 @@ class Scored(Reading):
         rows = np.repeat(np.arange(len(asked)), counts)
         within = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
         children = self._children[self._bounds[asked][rows] + within]
-        self._log_p[children] = log_p[rows, self._tokens[children]].cpu().numpy()
+        named = log_p[rows, self._tokens[children]]
+        self._arrivals.send(named, partial(setitem, self._log_p, children))
         weighed = self._weighed[asked]
         if self._opening is not None and weighed.any():
             kinds = np.zeros((log_p.shape[-1], 2), dtype=np.float32)
             kinds[: len(self._opening), 0] = self._opening
             kinds[:, 1] = 1 - kinds[:, 0]
             p = log_p[np.flatnonzero(weighed)].exp()
-            self._mass[asked[weighed]] = (p @ p.new_tensor(kinds)).log().cpu().numpy()
+            mass = (p @ p.new_tensor(kinds)).log()
+            self._arrivals.send(mass, partial(setitem, self._mass, asked[weighed]))
 
     def _check_lengths(self, longest: int | None) -> None:
         tokens, where = max(self._where)
@@ -208,21 +220,27 @@ COLUMNS = ("task", "item_id", "part")
 
 
 class _Place(NamedTuple):
-    """A span, the beginnings that end with its tokens, and whether it is a word."""
+    """A span, the beginnings that end with its tokens, and whether it is a word.
+
+    `tokens` are those of the text from the end of the span before to its own.
+    """
 
     span: Span
     terms: Whole
     word: bool
+    tokens: slice
 
 
 def _places(text: Text, places: Whole, path: Whole, head: int) -> list[_Place]:
     """Where in the `path` of a text, after `head` tokens, its spans lie."""
     # A token with no character of its own (a lone space) may come before all others.
     last = np.maximum.accumulate(np.maximum(places[:, 0], places[:, 1] - 1))
-    found = []
+    found, before = [], 0
     for span in text.spans:
         start, stop = np.searchsorted(last, [span.start, span.stop])
-        found.append(_Place(span, path[head + start : head + stop], text.words))
+        terms = path[head + start : head + stop]
+        found.append(_Place(span, terms, text.words, slice(before, stop)))
+        before = stop
     return found
 
 
@@ -270,4 +288,5 @@ def _identity(tokenizer: Any) -> str:
     """The same for two tokenizers that give the same tokens."""
     if not tokenizer.is_fast:
         return f"{type(tokenizer)} {id(tokenizer)}"
-    return hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode()).hexdigest()
+    told = f"{tokenizer.backend_tokenizer.to_str()}{tokenizer.chat_template}"
+    return hashlib.sha256(told.encode()).hexdigest()

@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
+from operator import setitem
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -9,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from geomod.base.arrivals import Arrivals
 from geomod.base.errors import InputError
 from geomod.base.layers import Features, write_features
 from geomod.base.tables import write_table
@@ -38,9 +41,10 @@ class Sentences(Reading):
 
     After a pass `features` and `grams` hold them by layer, and `tokens` has a row a sentence:
     n_tokens (those in the Gram), n_fragments (those of them that are unknown or one byte or letter
-    alone), surprisal (mean −ln p of a token given the ones before it, nats) and predictive_entropy
-    (mean entropy of the distributions that predicted them, nats). The first token of the input is
-    not predicted; where nothing is, or the model has no language-modelling head, both are NaN.
+    alone), read (the unit's tokens themselves), surprisal (mean −ln p of a token given the ones
+    before it, nats) and predictive_entropy (mean entropy of the distributions that predicted them,
+    nats). The first token of the input is not predicted; where nothing is, or the model has no
+    language-modelling head, both are NaN.
 
     `stimuli` has the columns item_id and sentence, a row a unit: here a sentence, which is an input
     by itself. Other units, which share inputs, are another `locate`.
@@ -58,7 +62,11 @@ class Sentences(Reading):
         ids = opened.tokenize(self.stimuli["sentence"].tolist(), self.settings.bos)
         count = len(ids)
         lengths = np.array([len(tokens) for tokens in ids], dtype=np.int64)
-        return ids, Spans(np.arange(count), np.zeros(count, dtype=np.int64), lengths)
+        return ids, Spans(np.arange(count), np.full(count, self.head(opened)), lengths)
+
+    def head(self, opened: "Opened") -> int:
+        """How many tokens of a chat template begin every input, and are no unit's."""
+        return len(opened.chat_head()) if self.settings.bos == "chat" else 0
 
     def begin(self, opened: "Opened") -> Sequence[Sequence[int]]:
         ids, spans = self.locate(opened)
@@ -73,12 +81,15 @@ class Sentences(Reading):
             )
         bounds = zip(spans.inputs, self._starts, self._stops, strict=True)
         self._fragments = opened.fragments([ids[k][start:stop] for k, start, stop in bounds])
+        units = zip(*spans, strict=True)
+        self._read = opened.spell([ids[k][start:stop] for k, start, stop in units])
         # Units in the order of their inputs, and where those of each input begin.
         self._order = np.argsort(spans.inputs, kind="stable")
         self._bounds = np.searchsorted(spans.inputs[self._order], np.arange(len(ids) + 1))
         self.features = self.room(opened)
         self.grams = {k: Grams.empty(lengths, opened.width) for k in opened.layers}
         self._predicted = np.full((len(lengths), 2), np.nan)
+        self._arrivals = Arrivals()
         return ids
 
     def keep(self, layer: int, inputs: Inputs, states: "Tensor") -> None:
@@ -89,7 +100,7 @@ class Sentences(Reading):
             self.pool(layer, units, own)
             # In float32 the Gram would be wrong in the third decimal of a curvature.
             wide = own.double()
-            self.grams[layer].put(units, (wide @ wide.mT).cpu().numpy())
+            self._arrivals.send(wide @ wide.mT, partial(self.grams[layer].put, units))
 
     def room(self, opened: "Opened") -> Features:
         """Features that are still to be filled in."""
@@ -99,18 +110,24 @@ class Sentences(Reading):
     def pool(self, layer: int, units: Inputs, own: "Tensor") -> None:
         """Make features of the states `own` [k, T, width] of `units` [k]."""
         pooled = own[:, -1] if self.settings.pooling == "last" else own.mean(dim=1)
-        self.features[layer][units] = pooled.cpu().numpy()
+        self._arrivals.send(pooled, partial(setitem, self.features[layer], units))
 
     def predict(self, inputs: Inputs, ids: "Tensor", logits: "Tensor") -> None:
-        for place, own_ids, own_logits in zip(inputs, ids, logits, strict=True):
-            each = surprisal(own_logits, own_ids)
+        self._arrivals.send(surprisal(logits, ids), partial(self._note, inputs))
+
+    def _note(self, inputs: Inputs, foreseen: NDArray[np.float32]) -> None:
+        """Means over the units of `inputs`, of what is said of their tokens but the first."""
+        import torch  # here, so that planning the jobs need not wait for it
+
+        for place, each in zip(inputs, torch.from_numpy(foreseen), strict=True):
             for unit in self._units(place):
                 # What predicts a token stands before it.
                 start, stop = max(self._starts[unit], 1) - 1, self._stops[unit] - 1
                 if start < stop:
-                    self._predicted[unit] = [of[start:stop].mean().item() for of in each]
+                    self._predicted[unit] = [of[start:stop].mean().item() for of in each.T]
 
     def end(self) -> None:
+        self._arrivals.wait()
         broken = [k for k, grams in self.grams.items() if not np.isfinite(grams.values).all()]
         if broken:
             log.warning("activations are not finite in layers %s: a diverged checkpoint?", broken)
@@ -118,6 +135,7 @@ class Sentences(Reading):
             {
                 "n_tokens": self._stops - self._starts,
                 "n_fragments": self._fragments,
+                "read": self._read,
                 "surprisal": self._predicted[:, 0],
                 "predictive_entropy": self._predicted[:, 1],
             }

@@ -8,6 +8,7 @@ story costs twice its tokens, not a window a word.
 
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -198,9 +199,12 @@ class Story(Sentences):
             # States can lie far from 0, and their sums in float32 would lose what differs between
             # words. So all are counted from one place in their midst.
             origin = self._origins.setdefault(layer, own.mean(dim=0))
-            moved = (own - origin).cpu().numpy()
-            self.features[layer][window.rows] += window.weights @ moved
-            self._means[layer] += window.share @ moved
+            self._arrivals.send(own - origin, partial(self._add, layer, window))
+
+    def _add(self, layer: int, window: Window, moved: NDArray[np.float64]) -> None:
+        """What the tokens of a window, `moved` [tokens, width] by the origin, add to the rows."""
+        self.features[layer][window.rows] += window.weights @ moved
+        self._means[layer] += window.share @ moved
 
     def pool(self, layer: int, units: Inputs, own: "Tensor") -> None:
         """Units have no features: rows are TRs."""

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.special import stirling2
-from sklearn.mixture import GaussianMixture
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -127,6 +126,8 @@ def gaussian_mixture(points: Array, k: int) -> Labels:
 
     Spherical, because a full covariance has more parameters than a small model has layers.
     """
+    from sklearn.mixture import GaussianMixture  # here: it takes as long to come as most jobs work
+
     mixture = GaussianMixture(k, covariance_type="spherical", random_state=0, reg_covar=1e-3)
     return np.stack([mixture.fit_predict(p) for p in points])
 
@@ -165,6 +166,22 @@ METHODS: dict[str, Method] = {
     "ward": ward,
     "contiguous": contiguous,
 }
+
+
+def adjusted_rand(first: Labels, second: Labels) -> float:
+    """Adjusted Rand index of two partitions: 1 where they are one, 0 in the mean of chance.
+
+    Of all ordered pairs of points, `both` are together in both partitions, `one` and `other` in one
+    of them alone, `none` in neither.
+    """
+    together, beside = (np.equal.outer(*2 * [np.asarray(labels)]) for labels in (first, second))
+    both = int((together & beside).sum()) - len(together)
+    one, other = int((together & ~beside).sum()), int((~together & beside).sum())
+    none = int((~together & ~beside).sum())
+    if not one and not other:
+        return 1.0
+    chance = (both + one) * (one + none) + (both + other) * (other + none)
+    return 2.0 * (both * none - one * other) / chance
 
 
 def dispersion(points: Array, labels: Labels, k: int) -> Array:

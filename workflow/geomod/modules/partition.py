@@ -14,12 +14,19 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.metrics import adjusted_rand_score
 
 from geomod.curves.curves import last_decade, relative_depth
 from geomod.curves.estimates import rng_of
 from geomod.curves.settings import Settings
-from geomod.modules.clusters import METHODS, Labels, Method, dispersion, silhouette, standardize
+from geomod.modules.clusters import (
+    METHODS,
+    Labels,
+    Method,
+    adjusted_rand,
+    dispersion,
+    silhouette,
+    standardize,
+)
 from geomod.modules.steps import FEWEST_LAYERS, smooth_p
 
 Array = NDArray[np.float64]
@@ -96,7 +103,7 @@ def find_modules(
                         "gap": found.gap,
                         "agreement": np.nan
                         if before is None
-                        else adjusted_rand_score(before, found.labels),
+                        else adjusted_rand(before, found.labels),
                         "agreement_chance": chance_agreement(len(layers)),
                         "methods_agreement": methods_agreement(cloud, found.labels, method),
                         "k": len(np.unique(found.labels)),
@@ -305,7 +312,7 @@ def methods_agreement(cloud: Array, labels: Labels, method: str) -> float:
         return np.nan
     points = standardize(cloud)[None]
     others = [cluster(points, k)[0] for name, cluster in METHODS.items() if name != method]
-    return float(np.mean([adjusted_rand_score(labels, other) for other in others]))
+    return float(np.mean([adjusted_rand(labels, other) for other in others]))
 
 
 @cache
@@ -315,7 +322,7 @@ def chance_agreement(layers: int) -> float:
     About .25 whatever the number of layers: contiguous partitions agree by themselves.
     """
     splits = np.arange(layers)[None] >= np.arange(1, layers)[:, None]
-    pairs = [adjusted_rand_score(a, b) for a in splits for b in splits]
+    pairs = [adjusted_rand(a, b) for a in splits for b in splits]
     return float(np.mean(pairs)) if pairs else np.nan
 
 
@@ -329,9 +336,7 @@ def persistence(modules: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for model, table in modules.groupby("model", sort=True):
         labels = table.pivot_table(index="step", columns="layer", values="module", aggfunc="first")
-        agreement = np.array(
-            [adjusted_rand_score(labels.iloc[-1], row) for row in labels.to_numpy()]
-        )
+        agreement = np.array([adjusted_rand(labels.iloc[-1], row) for row in labels.to_numpy()])
         lasting = np.flatnonzero(agreement < SAME)
         first = int(lasting[-1]) + 1 if len(lasting) else 0
         late = labels.index[last_decade(labels.index.to_numpy())]

@@ -15,7 +15,7 @@ from geomod.base.files import names_on_disk
 from geomod.base.sheets import listed, nearest, require_columns
 from geomod.brain.dataset import Dataset, OwnReader
 from geomod.brain.glances import glance
-from geomod.brain.inputs import check_participants, scans_of
+from geomod.brain.inputs import check_participants, formats, scans_of
 from geomod.brain.regions import match_regions, region_numbers
 from geomod.competence.reading import check_names, read_task_set
 from geomod.competence.source import Source
@@ -24,7 +24,7 @@ from geomod.plan.config.suites import FolderSuite, HubSuite
 from geomod.plan.config.whole import Config
 from geomod.plan.datasets import as_files
 from geomod.plan.grid import Grid, known_steps, width_of
-from geomod.plan.settings import bos_of
+from geomod.plan.settings import bos_of, is_chat
 from geomod.stories.names import story_names
 from geomod.toy.shapes import STORY_REGIONS, TOY_REGIONS
 
@@ -167,7 +167,10 @@ def check_pairs(config: Config) -> None:
         model: name for name, suite in config.suites.items() for model in suite.models(name)
     }
     for pair in config.pairs_of_models:
-        base, tuned = (bos_of(config, suite_of[model]) for model in (pair.base, pair.tuned))
+        suites = [suite_of[model] for model in (pair.base, pair.tuned)]
+        if any(is_chat(config, suite) for suite in suites):
+            continue  # then they begin differently, as was asked
+        base, tuned = (bos_of(config, suite) for suite in suites)
         if config.competence and base != tuned:
             raise InputError(
                 f"`pairs_of_models`: the `bos` before a text that is scored is {base!r} for "
@@ -267,7 +270,10 @@ def _look_at_stories(dataset: Dataset) -> Known:
 def _look_at_own_reader(reader: OwnReader) -> str:
     """A reader that is not there is told before any job; what is wrong in it, by the job."""
     if not Path(reader.plugin).is_file():
-        raise InputError(f"`dataset.reader.plugin`: there is no file {reader.plugin}")
+        raise InputError(
+            f"`dataset.reader.plugin`: there is no file {reader.plugin}, and no layout of this "
+            f"name is built in; there are {', '.join(formats())}"
+        )
     return reader.plugin
 
 

@@ -1,10 +1,11 @@
 """A dataset as the files that it is made of, known before any of them is read."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
 from geomod.brain.dataset import Dataset
+from geomod.brain.inputs import reader_file
 from geomod.plan.config.dataset import Dataset as Section
 from geomod.plan.config.dataset import Simulation
 from geomod.toy.shapes import SURFACE, SURFACE_SPACE, VOLUME, VOLUME_SPACE
@@ -29,6 +30,8 @@ def as_files(section: Section, world: str) -> Dataset:
         }
         names = [f"{number:02d}" for number in range(1, section.simulate.participants + 1)]
         values |= {"sentences": f"{world}/sentences.csv", "participants": names}
+    if section.reader:
+        values["reader"]["plugin"] = reader_file(section.reader.plugin)
     return Dataset.of(values)
 
 
@@ -53,6 +56,15 @@ def how_read(section: Section) -> dict[str, Any]:
         read = ("tr", "context_tokens", "downsample", "centre")
         how["story"] = section.story.model_dump(include=set(read))
     return how
+
+
+def further(dataset: str, section: Section, readings: Iterable[str]) -> dict[str, Any]:
+    """How models read a dataset beside its features: by `readings`, of the same units.
+
+    Each is planned by itself, so that one that is added later is a load of its own.
+    """
+    units = how_read(section)
+    return {f"{dataset}/{name}": {"reading": name, "units": units} for name in readings}
 
 
 def about_rows(dataset: Dataset) -> dict[str, Any]:

@@ -19,12 +19,13 @@ from geomod.plan.config.dataset import Dataset as Section
 from geomod.plan.config.suites import AnySuite, TrainSuite
 from geomod.plan.config.whole import Config
 from geomod.plan.costs import GIGA, MEGA, Cost, Data, Machine, Shape
-from geomod.plan.grid import ANY_STEP, Grid, Model, Paths, vocabulary_and_file, width_of
+from geomod.plan.grid import ANY_STEP, Block, Grid, Model, Paths, vocabulary_and_file, width_of
 from geomod.plan.loads import Load
 
 # Where a table of the dataset does not say it yet.
 ROWS, TOKENS, PEOPLE, STORY_ROWS = 1000, 12.0, 5, 9000
 TOY_TOKENS = 8.0
+VOXELS = 30_000
 BYTES_OF_A_TOKEN = 4.5
 TOKENS_OF_A_WORD, WORDS_OF_A_TR, TOKENS_OF_A_SPAN = 1.3, 5.0, 16
 UNKNOWN = Shape(blocks=12, width=768)
@@ -110,9 +111,15 @@ class Sweep:
             return costs.train(machine, shape, steps, max(self.grid.model(model).steps))
         if shape and stage == "activations":
             wanted = self.loads[load]
-            read = {name: self.data[name] for name in wanted.datasets if name in self.data}
-            scored = self.scored if wanted.task_sets else 0.0
-            return costs.activations(machine, shape, read, scored, steps, self.on_gpu)
+            known = {name: self.data[name] for name in wanted.datasets if name in self.data}
+            read = {name: data for name, data in known.items() if name in wanted.planned}
+            others = sum(data.tokens for name, data in known.items() if name not in read)
+            others += self.scored if wanted.task_sets else 0.0
+            lens = [name for name in known if f"{name}/lens" in wanted.planned]
+            seen = sum(known[name].tokens for name in lens)
+            return costs.activations(machine, shape, read, others, seen, steps, self.on_gpu)
+        if self.config.maps and stage in ("voxel_map", "moran"):
+            return self._mapped(stage, model)
         if shape and data and stage == "geometry":
             return costs.geometry(machine, shape, data, steps)
         if shape and data and stage == "encoding":
@@ -121,6 +128,15 @@ class Sweep:
             return costs.speed(machine, shape, data, len(self.grid.model(model).steps))
         return costs.tables(machine, stage, self.cells)
 
+    def _mapped(self, stage: str, model: str) -> Cost:
+        """A job of voxel maps; how many voxels there are is not known before a volume is read."""
+        maps, config = self.config.maps, self.config
+        layers, steps = (len(maps.layers), len(maps.steps)) if maps else (0, 0)
+        if stage == "moran":  # of scores, of selectivity and of change
+            return costs.moran(self.machine, VOXELS, 3 * layers * steps)
+        shape, data = self.shapes.get(model, UNKNOWN), self.data[config.mapped]
+        return costs.voxel_map(self.machine, shape, data, VOXELS, layers)
+
     def jobs(self) -> Iterator[Jobs]:
         """All jobs of the sweep, those that are alike together."""
         config, names = self.config, list(self.data)
@@ -128,14 +144,16 @@ class Sweep:
             name = model.name
             if isinstance(config.suites[model.suite], TrainSuite):
                 yield Jobs("train", 1, self.job("train", name, steps=len(model.steps)))
-            for steps, count in self._blocks(model).items():
+            if config.competence:
+                yield Jobs("items", 1, self.job("items", name))
+            for steps, count in _counted(self.grid.measuring(), model).items():
+                for dataset in names:
+                    yield Jobs("geometry", count, self.job("geometry", name, dataset, steps))
+            for steps, count in _counted(self.grid.blocks(), model).items():
                 for load in self.loads:
                     cost = self.job("activations", name, steps=steps, load=load.number)
                     yield Jobs("activations", count, cost)
-                if config.competence:
-                    yield Jobs("items", count, self.job("items", name))
                 for dataset in names:
-                    yield Jobs("geometry", count, self.job("geometry", name, dataset, steps))
                     for layers in self._layers(model):
                         cost = self.job("encoding", name, dataset, steps, layers)
                         yield Jobs("encoding", count, cost)
@@ -144,13 +162,6 @@ class Sweep:
             if self._asked(stage):
                 yield Jobs(stage, len(names), self.job(stage))
         yield from (Jobs(stage, 1, self.job(stage)) for stage in costs.OF_A_RUN)
-
-    def _blocks(self, model: Model) -> Counter[int]:
-        """Steps of a job → how many such jobs a model has."""
-        blocks = [block for block in self.grid.blocks() if block.suite == model.suite]
-        if [block.label for block in blocks] == [ANY_STEP]:
-            return Counter({1: len(model.steps)})
-        return Counter(len(block.steps) for block in blocks)
 
     def _layers(self, model: Model) -> list[int]:
         """The layers of each job that fits some of them."""
@@ -166,6 +177,14 @@ class Sweep:
             "calibrate": self.config.inference.calibration_draws,
         }
         return bool(asked.get(stage, True))
+
+
+def _counted(blocks: Iterable[Block], model: Model) -> Counter[int]:
+    """Steps of a job → how many such jobs a model has."""
+    own = [block for block in blocks if block.suite == model.suite]
+    if [block.label for block in own] == [ANY_STEP]:
+        return Counter({1: len(model.steps)})
+    return Counter(len(block.steps) for block in own)
 
 
 def shape_of(suite: AnySuite, model: Model) -> Shape | None:

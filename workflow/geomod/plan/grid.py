@@ -2,7 +2,7 @@
 
 import csv
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -89,6 +89,10 @@ class Paths:
     ) -> list[str]:
         return [self.step(model, step, name, dataset) for step in steps]
 
+    def block(self, model: str, block: Block, name: str, dataset: str) -> str:
+        """A table of all checkpoints of a block, which is called by its first step."""
+        return self.at(f"{model}/steps{block.label}/{dataset}/{name}")
+
     def voxels(self, place: Place, participant: str, layer: int, suffix: str) -> str:
         """The voxels of one participant, scored from one layer."""
         name = f"sub-{participant}_layer{layer:02d}.{suffix}"
@@ -113,9 +117,14 @@ class Grid:
     """Which models, steps and layers a config asks for, and how they are dealt into jobs."""
 
     def __init__(
-        self, config: Config, planned: Plan | None = None, trained: Plan | None = None
+        self,
+        config: Config,
+        planned: Plan | None = None,
+        trained: Plan | None = None,
+        measured: Plan | None = None,
     ) -> None:
-        """`planned` and `trained`: the blocks of an earlier start, by suite, to be left alone."""
+        """`planned`, `trained`, `measured`: the blocks of an earlier start, by suite, to be left
+        alone."""
         self.config = config
         self.models = [
             Model(model, name, size, seed, tuple(sorted(suite.steps)), _layers(name, suite, size))
@@ -123,6 +132,7 @@ class Grid:
             for model, (size, seed) in suite.models(name).items()
         ]
         self._planned, self._trained = planned or {}, trained or {}
+        self._measured = measured or {}
 
     def model(self, name: str) -> Model:
         return next(model for model in self.models if model.name == name)
@@ -135,6 +145,15 @@ class Grid:
         for model in self.models:
             for step in model.steps:
                 yield model.name, step
+
+    def planted_modules(self) -> dict[str, int]:
+        """How many first blocks of a model trained here are planted as one module, where any."""
+        shapes = {
+            model.name: TOY_SIZES[model.size]
+            for model in self.models
+            if isinstance(self.config.suites[model.suite], TrainSuite)
+        }
+        return {name: shape.words for name, shape in shapes.items() if shape.words}
 
     def shapes(self) -> list[tuple[str, float, tuple[int, ...], int]]:
         """Name, weights in the blocks, steps and blocks of every model, known without a network.
@@ -182,6 +201,28 @@ class Grid:
                 deal(suite.steps, len(suite.steps), self._trained.get(name, []))
             )
         ]
+
+    def measuring(self) -> list[Block]:
+        """The steps of every suite, dealt into jobs of geometry, which take a second or two a
+        checkpoint: to plan and start a job for each would cost as much. A block is called by its
+        first step, since files are named after it."""
+        jobs = self.config.jobs
+        grain = max(jobs.steps_per_job, jobs.steps_per_geometry_job)
+        return [
+            Block(name, str(steps[0]), steps)
+            for name, suite in self.config.suites.items()
+            for steps in deal(suite.steps, grain, self._measured.get(name, []))
+        ]
+
+    def folders(self) -> list[str]:
+        """Where a run keeps what belongs to a checkpoint or to a block of them."""
+        places = [Place(*checkpoint).path("") for checkpoint in self.checkpoints()]
+        blocks = self.of_models(self.measuring())
+        return places + [f"{model}/steps{block.label}/" for block, model in blocks]
+
+    def of_models(self, blocks: Iterable[Block]) -> list[tuple[Block, str]]:
+        """Each block with each model of its suite."""
+        return [(block, model) for block in blocks for model in self.models_of(block.suite)]
 
     def layer_blocks(self, model: str) -> list[str]:
         """The layers of a model, dealt into jobs of `layers_per_job`, as "first-last"."""

@@ -111,6 +111,18 @@ def bos_of(config: Config, suite: str) -> str:
     return given or ""
 
 
+def features_of(config: Config, suite: str) -> dict[str, Any]:
+    """How models of a suite read the texts of datasets: what `models.reading.Settings` is made of,
+    but for what is each dataset's own."""
+    told = config.features.model_dump(include={"pooling", "bos", "first_token", "last_layer"})
+    return {**told, "bos": "chat"} if is_chat(config, suite) else told
+
+
+def is_chat(config: Config, suite: str) -> bool:
+    """Whether a suite's models read every text in the chat template of their tokenizer."""
+    return getattr(config.suites[suite], "chat_template", False)
+
+
 def encoding_settings(config: Config, dataset: str) -> Settings:
     """What the encoding models of a dataset are told."""
     chosen, alphas = config.encoding, config.encoding.alphas

@@ -44,6 +44,7 @@ BASELINE_COLOURS = {
     "nuisances": "#7a5230",
 }
 ONE_COLUMN, TWO_COLUMNS, PAGE = 3.5, 7.1, 9.2  # inches; the last is how high a page is
+LONG = 22  # letters of a label that stand beside a map
 MAP = 1.6  # of a row of maps, whose models are named once above all
 # Of maps: what has to do with the brain, and what is of the model alone, are told apart by their
 # colours. Both rise in lightness alone.
@@ -251,7 +252,9 @@ def draw_maps(
         axis.yaxis.set_major_locator(mpl.ticker.MaxNLocator(5, integer=True))
         axis.set_xlabel("training step" if last else "")
         step_ticks(axis, grid.columns)
-    figure.colorbar(mesh, ax=list(axes), label=label, extend="both")
+    # A long name beside one map would run into those above and below it.
+    told = label.replace(" (", "\n(", 1) if len(label) > LONG else label
+    figure.colorbar(mesh, ax=list(axes), label=told, extend="both")
 
 
 def draw_rows(

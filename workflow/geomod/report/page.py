@@ -79,6 +79,7 @@ def render(
         notes=notes,
         parts=[_part(name, part, claims, of_dataset(tables, name)) for name, part in parts.items()],
         checkpoints=_records(checkpoints),
+        device=devices(claims, config["device"]),
         stages=_stages(claims),
         took=None if took is None or took.empty else _records(by_stage(took)),
         versions={"Python": sys.version.split()[0], **dict(_versions())},
@@ -125,6 +126,22 @@ def _stages(claims: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
         for stage, codes in claim.get("provenance", {}).get("stages", {}).items():
             stages[stage] = sorted({*stages.get(stage, []), *codes})
     return stages
+
+
+COMPUTED = {"activations": "forward passes", "encoding": "encoding models"}
+
+
+def devices(claims: Sequence[Mapping[str, Any]], asked: str) -> str:
+    """Where the numbers behind the claims were computed, in words; what was `asked` for, where no
+    file says."""
+    stages: dict[str, set[str]] = {}
+    for claim in claims:
+        for stage, names in claim.get("provenance", {}).get("devices", {}).items():
+            stages.setdefault(COMPUTED.get(stage, stage), set()).update(names)
+    used = {", ".join(sorted(names)) for names in stages.values()}
+    if len(used) < 2:
+        return next(iter(used), asked)
+    return "; ".join(f"{stage}: {', '.join(sorted(names))}" for stage, names in stages.items())
 
 
 def _part(

@@ -47,6 +47,10 @@ MEASURES: Mapping[str, Measure] = {
         "RSA after small and large dissimilarities are flattened (geo-topological transform)",
         "Spearman ρ",
     ),
+    "procrustes": Measure(
+        "Procrustes",
+        "cosine of the angle that the best rotation leaves between layer and region",
+    ),
     "cka": Measure(
         "CKA with the region",
         "linear CKA between the layer's features and the region's responses",

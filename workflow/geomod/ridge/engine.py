@@ -19,7 +19,7 @@ from torch import Tensor
 
 from geomod.base.arrays import as_array
 from geomod.base.errors import InputError
-from geomod.base.workers import in_threads
+from geomod.base.workers import in_threads, on_streams
 from geomod.ridge.blas import product
 from geomod.ridge.delays import GAP, Delays
 from geomod.ridge.factor import Factor
@@ -47,6 +47,9 @@ ALPHAS = tuple(np.logspace(-2, 8, 21))  # the config's default too
 # Targets that are fitted together. Tens of thousands need less memory in parts, and little more
 # time: what is made again for each part is small beside applying it.
 TOGETHER = 5120
+
+# Layers and folds that share a GPU: one small matrix after another leaves most of it idle.
+STREAMS = 3
 
 
 @dataclass(frozen=True)
@@ -173,7 +176,7 @@ def encode(
     targets = torch.as_tensor(y, device=device)
     penalties = torch.as_tensor(grid, device=device)
 
-    workers = torch.get_num_threads() if device == "cpu" else 1
+    workers = torch.get_num_threads() if device == "cpu" else STREAMS
     memory = memory_mb / workers
     sides_of = Designs(x, delays, standardize=standardize, device=device)
     shape = (len(x), len(splits), y.shape[1])
@@ -209,7 +212,8 @@ def encode(
     null = np.zeros((len(x), permutations, y.shape[1]))
     constant = 0
     tasks = list(np.ndindex(shape[:2]))
-    for task, found in zip(tasks, in_threads(outcome, tasks, workers), strict=True):
+    run = outcome if device == "cpu" else on_streams(outcome)
+    for task, found in zip(tasks, in_threads(run, tasks, workers), strict=True):
         for part, (*scored, undefined, drawn) in zip(parts, found, strict=True):
             r[task][part], r2[task][part], alpha[task][part] = scored
             constant += undefined
@@ -274,7 +278,12 @@ class Designs:
             return self._rows(self._values(layer), split)
         with self._one_at_a_time:
             whole = self._delayed(layer)
-        return sides_of_kernel(whole, split) if torch.is_tensor(whole) else self._rows(whole, split)
+        if not torch.is_tensor(whole):
+            return self._rows(whole, split)
+        sides = sides_of_kernel(whole, split)
+        if whole.is_cuda:  # its memory is not given away while another fold's stream reads it
+            whole.record_stream(torch.cuda.current_stream())
+        return sides
 
     def _values(self, layer: int) -> NDArray[np.floating]:
         return self._layers[layer][self._rows_of_all]
@@ -284,7 +293,10 @@ class Designs:
 
     def _delay(self, layer: int) -> Floats | Tensor:
         assert self._delays is not None
-        return self._delays.whole(self._values(layer), self._device)
+        whole = self._delays.whole(self._values(layer), self._device)
+        if torch.is_tensor(whole) and whole.is_cuda:  # other streams take it as it is
+            torch.cuda.current_stream().synchronize()
+        return whole
 
 
 def fit_fold(
@@ -326,26 +338,6 @@ def fit_targets(
     u = factor.u.to(bulk)
     dual = product(u, product(u.T, y.to(bulk)) / (factor.s.to(bulk)[:, None] + chosen.to(bulk)))
     return Fit(best, gain, product(sides.across().to(bulk), dual).double())
-
-
-def further(fitted: Fitted, targets: Tensor) -> tuple[Floats, Floats]:
-    """Pearson r and penalty, `[targets]`, of other responses `[n, targets]` to the same rows.
-
-    They are fitted as those at hand were, from the same factor: for a `beside` of `encode`.
-    """
-    y = centred(targets[fitted.split[0]])[0]
-    factor, penalties = fitted.factor, fitted.factor.penalties(fitted.alphas)
-    best, _ = best_penalties(
-        factor,
-        y,
-        penalties,
-        fitted.blocks,
-        fitted.memory_mb,
-        lambda: fitted.sides.factorize(len(factor.s)),
-    )
-    explained = fitted.sides.predict(factor, y, penalties[best])
-    r, _, _ = scores(explained, targets, fitted.split)
-    return r, fitted.alphas[best].cpu().numpy()
 
 
 def scores(explained: Tensor, targets: Tensor, split: Split) -> tuple[Floats, Floats, int]:

@@ -68,9 +68,6 @@ def outer_folds(
         )
     if not isinstance(folds, int | np.integer) or isinstance(folds, bool):
         return _own_folds(n, folds, groups)
-    # Imported when folds are cut: it takes longer than torch, and `import geomod.ridge` needs none.
-    from sklearn.model_selection import GroupKFold, KFold
-
     if scheme == "grouped":
         if groups is None:
             raise ValueError("grouped folds need the group of every row")
@@ -78,15 +75,23 @@ def outer_folds(
         distinct = len(np.unique(names))
         if distinct < folds:
             raise InputError(f"{distinct} groups cannot be parted into {folds} folds")
+        from sklearn.model_selection import GroupKFold  # here: it takes as long as torch
+
         return list(GroupKFold(folds).split(names, groups=names))
     if not 2 <= folds <= n:
         raise InputError(f"{n} rows cannot be parted into {folds} folds")
     if scheme == "shuffled":
-        return list(KFold(folds, shuffle=True, random_state=seed).split(np.empty(n)))
+        order = np.random.RandomState(seed).permutation(n)
+        return dealt(order, folds)
     if scheme == "contiguous":
-        splits = list(KFold(folds).split(np.empty(n)))
-        return [(_apart(train, test, gap), test) for train, test in splits]
+        return [(_apart(train, test, gap), test) for train, test in dealt(np.arange(n), folds)]
     raise ValueError(f"unknown scheme {scheme!r}: shuffled, contiguous or grouped")
+
+
+def dealt(order: Rows, folds: int) -> list[Split]:
+    """Rows dealt to folds in their `order`, the first folds a row larger where they must be."""
+    rows = np.arange(len(order))
+    return [(np.setdiff1d(rows, test), np.sort(test)) for test in np.array_split(order, folds)]
 
 
 def _apart(train: Rows, test: Rows, gap: int) -> Rows:

@@ -22,6 +22,7 @@ on what rounding did to it comes with it.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -84,24 +85,30 @@ def held_out_gains(
 
 
 def held_out_predictions(
-    factor: Factor, y: Tensor, alphas: Tensor, blocks: list[Block], memory_mb: float = 512
+    factor: Factor,
+    y: Tensor,
+    alphas: Tensor,
+    blocks: list[Block],
+    memory_mb: float = 512,
+    z: Tensor | None = None,
 ) -> Iterator[tuple[Rows, int, Rows, Tensor]]:
     """Blocks `[blocks, rows]`, how many rows count, some penalties, and p of all of the rows.
 
     p is `[alphas, blocks, rows, targets]`; the rows that are scored come first.
 
-    All in float64, for `y` that is centred; NaN where rounding left nothing.
+    In the precision of `y`, which is centred (of single rows in float64); NaN where rounding left
+    nothing. `z` is Uᵀ y where that is at hand.
     """
     everything = np.arange(len(alphas))
     if single(blocks):
         rows = np.stack([block.rows for block in blocks])
-        yield rows, 1, everything, _of_rows(factor, y, alphas)[:, rows[:, 0], None]
+        yield rows, 1, everything, _of_rows(factor, y.double(), alphas)[:, rows[:, 0], None]
     elif not len(factor.s):
         for block in blocks:
             p = y.new_zeros(len(alphas), 1, len(block), y.shape[1])
             yield block.rows[None], block.scored, everything, p
     else:
-        z = product(factor.u.double().T, y)
+        z = product(factor.u.to(y.dtype).T, y) if z is None else z
         for block, some, p, _, _ in _by_block(factor, y, z, alphas, blocks, memory_mb):
             yield block.rows[None], block.scored, some, p[:, None]
 
@@ -123,7 +130,7 @@ def _by_block(
     together = affordable(factor, max(map(len, blocks)), memory_mb)
     places = np.arange(len(alphas))
     for block in blocks:
-        rows = u[block.rows]
+        rows = at(u, block.rows)
         filled = z - product(rows.T, mean_error(y, block.rows).to(z.dtype))
         for start in range(0, len(alphas), together):
             some = places[start : start + together]
@@ -138,6 +145,8 @@ def _by_block(
 def _saved(error: Tensor, p: Tensor) -> Tensor:
     """2⟨e, p⟩ − |p|² over the rows of p `[alphas, rows, targets]`, summed in float64."""
     twice = 2 * error.double()
+    if not blas.serves(p):
+        return ((twice - p.double()) * p.double()).sum(dim=1)
     # One penalty at a time, which stays in a processor's cache.
     return torch.stack([((twice - own) * own).sum(dim=0) for own in map(Tensor.double, p)])
 
@@ -167,7 +176,23 @@ def affordable(factor: Factor, block: int, memory_mb: float) -> int:
 
 def mean_error(y: Tensor, block: Rows) -> Tensor:
     """The error on a block, or a stack of such, of the mean of the other rows of a centred `y`."""
-    return y[block] + y[block].sum(dim=-2, keepdim=True) / (len(y) - block.shape[-1])
+    own = at(y, block)
+    return own + own.sum(dim=-2, keepdim=True) / (len(y) - block.shape[-1])
+
+
+def at(values: Tensor, rows: Rows) -> Tensor:
+    """`values` of some rows. A GPU is told their numbers once: each time it would wait for them."""
+    if blas.serves(values):
+        return values[rows]
+    return values[_on(values.device, rows.tobytes(), rows.shape)]
+
+
+@cache
+def _on(device: torch.device, rows: bytes, shape: tuple[int, ...]) -> Tensor:
+    numbers = torch.tensor(np.frombuffer(rows, dtype=np.intp).reshape(shape), device=device)
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)  # other streams take them as they are
+    return numbers
 
 
 def spectral_weights(factor: Factor, alphas: Tensor) -> tuple[Tensor, Tensor]:
@@ -253,7 +278,13 @@ def solved(matrices: Unexplained, right: Tensor) -> tuple[Tensor, Tensor]:
     if blas.serves(right):
         return _solved_in_turn(matrices, right)
     root = roots(matrices)
-    return torch.cholesky_solve(right, root), root.diagonal(dim1=1, dim2=2).amin(dim=1) ** 2
+    return by_roots(root, right), root.diagonal(dim1=1, dim2=2).amin(dim=1) ** 2
+
+
+def by_roots(root: Tensor, right: Tensor) -> Tensor:
+    """(L Lᵀ)⁻¹ right for many roots at once, as a GPU does best: one at a time leaves it idle."""
+    half = torch.linalg.solve_triangular(root, right, upper=False)
+    return torch.linalg.solve_triangular(root.mT, half, upper=True)
 
 
 def roots(matrices: Unexplained) -> Tensor:

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from geomod.ridge.factor import FEW_ROWS, Factor
 from geomod.ridge.folds import Block
-from geomod.ridge.held_out import Gains, held_out_gains
-from geomod.ridge.many_targets import benign, gains_of_many
+from geomod.ridge.held_out import Gains, held_out_gains, single
+from geomod.ridge.many_targets import gains_of_many
 
 Attempt = Callable[[Tensor, Tensor], Gains]
 
@@ -46,7 +46,7 @@ def best_penalties(
     if not len(factor.s):
         return _choose(y, alphas, attempts[:1], 0.0)
     lowest = float(factor.s.min())
-    if y.shape[1] > rows and benign(factor, rows, blocks):
+    if y.shape[1] > rows and not single(blocks):
         return _choose(y, alphas, [many, *attempts], lowest)
     if rows >= FEW_ROWS:
         attempts = [rough, *attempts]

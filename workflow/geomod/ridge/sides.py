@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from geomod.ridge import blas
 from geomod.ridge.blas import product
 from geomod.ridge.factor import Factor, factorize, factorize_kernel, on_components, solve
 from geomod.ridge.folds import Split
@@ -123,8 +124,9 @@ def standardized(
     chosen, held_out = (torch.as_tensor(part, device=device) for part in split)
     train = source.new_empty((len(chosen), rows.shape[1]), dtype=torch.float64)
     # By parts that stay in a processor's cache: copies of all rows would take longer than the sums.
-    parts, largest, total = train.split(128), *train.new_zeros(2, rows.shape[1])
-    for part, some in zip(parts, chosen.split(128), strict=True):
+    together = 128 if blas.serves(train) else max(1, len(train))
+    parts, largest, total = train.split(together), *train.new_zeros(2, rows.shape[1])
+    for part, some in zip(parts, chosen.split(together), strict=True):
         part.copy_(source[some])
         total += part.sum(dim=0)
         largest = torch.maximum(largest, part.abs().amax(dim=0))

@@ -5,6 +5,8 @@ the noise that was added. The null region holds nothing. And *when* a region eme
 the models alone: a linear probe on the noise-free signal that was planted in a region rises when
 the models come to carry it, and the encoding score of the noisy brain must rise at the same time.
 So is where a region lies between two competences (claims 6, 7): where its noise-free signal does.
+Which blocks are a module is planted in the models; what that has to do with the network (claims 2,
+4, 5) is what the claims themselves find in its noise-free signal.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,8 +17,13 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from geomod.claims.claim import Evidence
+from geomod.claims.curvature import CURVATURE
 from geomod.claims.follows_formal import FOLLOWS_FORMAL
+from geomod.claims.low_complexity import LOW_COMPLEXITY
+from geomod.claims.modularization import MODULARIZATION
 from geomod.claims.saturates import SATURATES
+from geomod.claims.size import SIZE
 from geomod.competence.question import MARGIN, POSITION, answers, half_times
 from geomod.competence.shares import families, of_own_range
 from geomod.competence.times import Courses, Times
@@ -33,8 +40,11 @@ NULL_LEVEL = 0.01
 # hardly can miss, and without one there is nothing to judge by: both are counted apart.
 WITHIN, TENTH, SIGN = "in the interval", "within a tenth of the planted", "of the planted sign"
 BESIDE = "at the planted checkpoint or one beside it"
+EXACT = "exactly these blocks"
 WIDE, NOTHING = "in an interval wider than half of the range", "nothing: no value or no interval"
 HALF = 0.5
+MODULES = "blocks of the high module"
+OF_GEOMETRY = (LOW_COMPLEXITY, CURVATURE, SIZE)
 
 
 def probe_curves(
@@ -128,22 +138,69 @@ def compare_competence(
     return pd.DataFrame(rows)
 
 
-def planted_claims(recovery: pd.DataFrame) -> dict[int, bool]:
-    """Which claims about competence the world makes true, by what its network has planted.
+def compare_claims(
+    truth: Mapping[str, Any],
+    probes: pd.DataFrame,
+    encoding: pd.DataFrame,
+    geometry: pd.DataFrame,
+    modules: pd.DataFrame,
+    parameters: pd.DataFrame,
+    planted: Mapping[str, int],
+    settings: Settings,
+    seed: int,
+    variants: Mapping[str, str],
+) -> pd.DataFrame:
+    """Rows as those of `compare`: modules, and what geometry has to do with alignment.
 
-    An effect that is smaller than what the claim counts is none. Where the network was not
-    measured, the mean over regions stands for it, as in the claims.
+    `planted` says how many of a model's first blocks are the module of high complexity. The
+    estimates of claims 2, 4 and 5 are those of the noise-free signals, scores times the ceiling,
+    beside those of the brain.
     """
+    ceiling = probes["region"].map(truth["ceiling"])
+    known = probes.assign(score=probes["score"] * ceiling)
+    rows = list(_modules(planted, modules))
+    for claim in OF_GEOMETRY:
+        values = []
+        for scores in (known, encoding):
+            curves = gather(geometry, scores, parameters, variants=variants)
+            found = claim.find(Evidence(curves, settings, seed, modules, beside=False)).estimate
+            values.append(np.nan if found is None else found.value)
+        expected, came = values
+        agrees = bool(np.sign(expected) == np.sign(came))
+        rows.append(_row(claim.name, "all models", expected, came, SIGN, agrees))
+    return pd.DataFrame(rows)
+
+
+def _modules(planted: Mapping[str, int], modules: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """How many blocks are of high complexity at the last step, and whether they are the first."""
+    for model, count in planted.items():
+        own = modules[modules["model"] == model]
+        last = own[own["step"] == own["step"].max()]
+        high = last.loc[last["module"] == "high", "layer"]
+        agrees = set(high) == set(range(1, count + 1))
+        yield _row(MODULES, model, float(count), float(len(high)), EXACT, agrees)
+
+
+def planted_claims(recovery: pd.DataFrame) -> dict[int, bool]:
+    """Which claims the world makes true beside those of its brain alone (`in_brain`).
+
+    The first, where modules are planted in models; the others by what the noise-free signal of
+    the network shows. An effect that is smaller than what the claim counts is none. Where the
+    network was not measured, the mean over regions stands for it, as in the claims.
+    """
+    facts = recovery.set_index("fact")["planted"]
     rows = recovery[recovery["where"].isin([NETWORK, "mean"])].set_index("fact")["planted"]
     effects = {
         FOLLOWS_FORMAL: 0.5 - rows[rows.index == "position λ"],
         SATURATES: rows[rows.index == "margin of saturation"],
+        **{claim: claim.direction * facts[facts.index == claim.name] for claim in OF_GEOMETRY},
     }
-    return {
+    found = {
         claim.number: bool(planted.iloc[-1] > claim.smallest)
         for claim, planted in effects.items()
         if planted.notna().any()
     }
+    return found | ({MODULARIZATION.number: True} if MODULES in facts.index else {})
 
 
 def _answered(fact: str, rows: pd.DataFrame, possible: Range) -> Iterator[dict[str, Any]]:

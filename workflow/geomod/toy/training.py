@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ import torch
 from geomod.base.extras import extra
 from geomod.base.files import sha256_of
 from geomod.base.tensors import write_tensors
-from geomod.toy.language import make_language, sample_corpus
+from geomod.toy.language import LINKS, make_language, sample_corpus
 from geomod.toy.shapes import TOY_SIZES, ToySize
 
 with extra("models"):
@@ -36,6 +37,13 @@ TEXTS, HELD_OUT = 16384, 256
 SENTENCES, WINDOW = 4, 24
 BATCH = 48
 WARM_UP, DECAY = 16, 512  # steps
+
+# What training asks of the geometry where modules are planted, in the first tokens of each text:
+# the mean cosine of successive displacements (−½ where tokens have nothing to do with each other)
+# and the Rényi entropy of order 2 of their Gram matrix, nats, in the high and in the low module.
+PLANTED_TOKENS = 12
+COSINES, ENTROPIES = (-0.5, -0.3), (1.9, 1.5)
+PULLS = (10.0, 1.0)  # weight of the squared distance from each
 
 
 def make_tokenizer(seed: int) -> PreTrainedTokenizerFast:
@@ -83,7 +91,10 @@ def train(
     held_out, tokens = tokens[:HELD_OUT], tokens[HELD_OUT:]
     shape = TOY_SIZES[size]
     model = make_model(shape, tokenizer, seed)
-    optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.95), weight_decay=0.01)
+    planted = PlantedModules(model, shape) if shape.words else None
+    links = torch.tensor(tokenizer.convert_tokens_to_ids([f"Ġ{word}" for word in LINKS]))
+    learning = [weights for weights in model.parameters() if weights.requires_grad]
+    optimizer = torch.optim.AdamW(learning, betas=(0.9, 0.95), weight_decay=0.01)
 
     losses = []
     for step in range(max(steps) + 1):
@@ -92,10 +103,12 @@ def train(
                 group["lr"] = shape.learning_rate * _schedule(step)
             rows = np.random.default_rng([seed, 3, step]).choice(len(tokens), BATCH, replace=False)
             batch = tokens[rows]
-            loss = model(batch, labels=batch).loss
+            loss = weighted_loss(model, batch, links, shape.links)
+            if planted:
+                loss = loss + planted.distance()
             optimizer.zero_grad()
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            torch.nn.utils.clip_grad_norm_(learning, 1.0)
             optimizer.step()
         if step in steps:
             with torch.no_grad():
@@ -103,6 +116,18 @@ def train(
             save(model, tokenizer, folder / f"step{step}", provenance)
             log.info("toy-%s step %d: held-out loss %.3f", size, *losses[-1])
     return pd.DataFrame(losses, columns=["step", "loss"])
+
+
+def weighted_loss(
+    model: GPTNeoXForCausalLM, batch: torch.Tensor, links: torch.Tensor, weight: float
+) -> torch.Tensor:
+    """Mean cross-entropy a token, nats, in which the tokens `links` count `weight` times."""
+    logits, targets = model(batch).logits[:, :-1], batch[:, 1:]
+    each = torch.nn.functional.cross_entropy(
+        logits.flatten(0, 1), targets.flatten(), reduction="none"
+    )
+    share = 1 + (weight - 1) * torch.isin(targets.flatten(), links)
+    return (each * share).sum() / share.sum()
 
 
 def make_model(shape: ToySize, tokenizer: PreTrainedTokenizerFast, seed: int) -> GPTNeoXForCausalLM:
@@ -113,6 +138,8 @@ def make_model(shape: ToySize, tokenizer: PreTrainedTokenizerFast, seed: int) ->
         num_hidden_layers=shape.blocks,
         num_attention_heads=shape.heads,
         intermediate_size=4 * shape.width,
+        initializer_range=shape.scatter,
+        rope_parameters={"rope_type": "default", "partial_rotary_factor": shape.rotary},
         max_position_embeddings=512,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
@@ -121,7 +148,65 @@ def make_model(shape: ToySize, tokenizer: PreTrainedTokenizerFast, seed: int) ->
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return GPTNeoXForCausalLM(config).float()
+        model = GPTNeoXForCausalLM(config).float()
+    for block in model.gpt_neox.layers[: shape.words]:
+        for weights in block.attention.dense.parameters():
+            torch.nn.init.zeros_(weights)
+        block.attention.requires_grad_(False)
+    return model
+
+
+class PlantedModules:
+    """How far the states of the last forward pass are from the geometry that is planted."""
+
+    def __init__(self, model: GPTNeoXForCausalLM, shape: ToySize) -> None:
+        self.goals = planted_geometry(shape)
+        self.states: dict[int, torch.Tensor] = {}
+        for place, block in enumerate(model.gpt_neox.layers):
+            block.register_forward_hook(partial(self._keep, place))
+
+    def _keep(self, place: int, block: Any, given: Any, output: Any) -> None:
+        states = output[0] if isinstance(output, tuple) else output
+        self.states[place] = states[:, :PLANTED_TOKENS]
+
+    def distance(self) -> torch.Tensor:
+        """Weighted mean squared distance over blocks."""
+        found = geometry_of(torch.stack([self.states[i] for i in sorted(self.states)]))
+        apart = ((found - self.goals) ** 2).mean(dim=1)
+        return apart @ torch.tensor(PULLS)
+
+
+def planted_geometry(shape: ToySize) -> torch.Tensor:
+    """The cosine and the entropy that each block shall have, [2, blocks].
+
+    Entropy steps from one module to the other. Curvature does so too, as far as it is `clear`; the
+    rest goes up and down from block to block.
+    """
+    blocks = np.arange(shape.blocks)
+    module = np.where(blocks < shape.words, 0.0, 1.0)
+    given = np.column_stack([np.ones(shape.blocks), module])
+    zigzag = (-1.0) ** blocks
+    zigzag -= given @ np.linalg.lstsq(given, zigzag, rcond=None)[0]
+    zigzag *= module.std() / zigzag.std()
+    mixed = shape.clear * module + (1 - shape.clear**2) ** 0.5 * zigzag
+    goals = [
+        high + (low - high) * along
+        for (high, low), along in ((COSINES, mixed), (ENTROPIES, module))
+    ]
+    return torch.tensor(np.array(goals), dtype=torch.float32)
+
+
+def geometry_of(states: torch.Tensor) -> torch.Tensor:
+    """Mean cosine of successive displacements and Rényi-2 entropy, nats: [2, blocks].
+
+    States are [blocks, texts, tokens, width].
+    """
+    along = torch.nn.functional.normalize(states.diff(dim=2), dim=-1)
+    cosine = (along[:, :, 1:] * along[:, :, :-1]).sum(dim=-1).mean(dim=(1, 2))
+    gram = states @ states.transpose(-1, -2)
+    trace = gram.diagonal(dim1=-2, dim2=-1).sum(dim=-1)
+    purity = (gram**2).sum(dim=(-1, -2)) / trace**2
+    return torch.stack([cosine, -purity.log().mean(dim=1)])
 
 
 def _schedule(step: int) -> float:

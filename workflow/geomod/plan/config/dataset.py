@@ -66,7 +66,10 @@ class Nifti(Section):
 class OwnReader(Section):
     """Responses in a layout of your own, read by a function of your own (docs/adding.md)."""
 
-    plugin: str = Field(description="Python file with one function under `@reader`")
+    plugin: str = Field(
+        description="Python file with one function under `@reader`; or the name of a layout that "
+        "is built in: `table_each`, a table of each participant"
+    )
     files: Annotated[list[str], Once] = Field(
         min_length=1, description="the files that it reads; a change of one is noticed"
     )

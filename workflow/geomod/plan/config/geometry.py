@@ -1,5 +1,6 @@
 """Section `geometry`: the metrics and their variants."""
 
+from importlib.util import find_spec
 from typing import Annotated, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
@@ -22,6 +23,9 @@ class Geometry(Section):
 
     entropy: Variants = Field(["raw"], description="variants of entropy")
     curvature: Variants = Field(["hosseini"], description="variants of curvature")
+    topology: bool = Field(
+        False, description="loops among the sentences too, `persistence_h1` (needs ripser)"
+    )
     plugins: str | None = Field(
         None, description="Python file with metrics of your own, which are measured too"
     )
@@ -30,6 +34,15 @@ class Geometry(Section):
     @classmethod
     def _plugins_can_be_run(cls, path: str | None) -> str | None:
         return checked(load_plugins, path)
+
+    @field_validator("topology")
+    @classmethod
+    def _its_package_is_there(cls, asked: bool) -> bool:
+        if asked and find_spec("ripser") is None:
+            raise ValueError(
+                'needs the package ripser: `pip install "geomod[topology]"`, or leave it out'
+            )
+        return asked
 
     @model_validator(mode="after")
     def _metrics_are_known(self) -> Self:

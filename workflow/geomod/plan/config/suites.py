@@ -39,6 +39,11 @@ def _check_braces(key: str, pattern: str, known: set[str]) -> None:
             raise ValueError(f"`{key}` has `{{{inside}}}`; what stands in braces may be {allowed}")
 
 
+CHAT_TEMPLATE = Field(
+    False, description="whether every text is read as a user's of the tokenizer's chat template"
+)
+
+
 class TrainSuite(Suite):
     """Small models that geomod trains itself, on a language it makes up."""
 
@@ -62,6 +67,7 @@ class HubSuite(Suite):
     tokenizer: str | None = Field(
         None, description="repository or folder of the tokenizer; left out, the first model's own"
     )
+    chat_template: bool = CHAT_TEMPLATE
     layers: dict[Name, PositiveInt] = Field(
         default_factory=dict,
         description="number of blocks by size, where `resources/suites.tsv` does not know them",
@@ -105,6 +111,7 @@ class FolderSuite(Suite):
     tokenizer: str | None = Field(
         None, description="folder of the tokenizer; left out, each checkpoint's own"
     )
+    chat_template: bool = CHAT_TEMPLATE
     layers: dict[Name, PositiveInt] = Field(
         default_factory=dict, description="number of blocks by size; read from config.json if left"
     )

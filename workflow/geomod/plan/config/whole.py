@@ -19,7 +19,7 @@ from geomod.plan.config.section import Name, Section
 from geomod.plan.config.suites import AnySuite, ModelPair, TrainSuite
 
 # What stands beside datasets in the folder of a checkpoint, or in their column of a table.
-TAKEN = re.compile(r"competence|layers|pooled|step\d+")
+TAKEN = re.compile(r"competence|layers|pooled|steps?\d+")
 
 
 class Config(Section):
@@ -162,7 +162,9 @@ class Config(Section):
         if self.controls and stories:
             raise ValueError(
                 f"`controls` are made for sentences, and dataset `{stories[0]}` has stories; leave "
-                "`controls` out, or give the sentences a run of their own"
+                "`controls` out, or give the sentences a run of their own. Noise in a scanner goes "
+                "on from TR to TR, and no ceiling says how: noise that is new in each TR would "
+                "promise more than the claims can find"
             )
         return self
 
@@ -224,6 +226,19 @@ class Config(Section):
                         "rename one of them"
                     )
                 owner[model] = suite_name
+        return self
+
+    @model_validator(mode="after")
+    def _a_chat_template_stands_alone(self) -> Self:
+        for name, suite in self.suites.items():
+            if not getattr(suite, "chat_template", False):
+                continue
+            for key, plain in (("bos", "none"), ("first_token", "keep")):
+                if getattr(self.features, key) != plain:
+                    raise ValueError(
+                        f"`suites.{name}.chat_template` says what texts begin with, and so does "
+                        f"`features.{key}`; set that to {plain}"
+                    )
         return self
 
     @model_validator(mode="after")

@@ -41,6 +41,12 @@ def planted(tables: Tables) -> Figure:
         axis.set_xlabel("planted")
         axis.locator_params(nbins=5)
     axes[0, 0].set_ylabel("recovered")
+    kinds = {"came back": "supported", "did not": "not supported", "not judged": "undecided"}
+    handles = [
+        mpl.lines.Line2D([], [], color=VERDICT_COLOURS[word], marker="o", ms=3.5, lw=1, label=name)
+        for name, word in kinds.items()
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return figure
 
 
@@ -48,6 +54,8 @@ def controls(tables: Tables) -> Figure:
     """Shares of the draws of every control by their verdict, a row a claim."""
     table = tables["controls"].sort_values("claim", kind="stable")
     claims = list(table["claim"].unique())
+    judged = tables.get("claims", pd.DataFrame(columns=["claim", "name"]))
+    names = dict(zip(judged["claim"], judged["name"], strict=True))
     lines = [table.loc[table["claim"] == claim, "control"].nunique() for claim in claims]
     heights = [0.45 + 0.18 * n for n in lines]
     figure = Figure(figsize=(TWO_COLUMNS, 0.8 + sum(heights)), layout="constrained")
@@ -59,7 +67,7 @@ def controls(tables: Tables) -> Figure:
             _verdicts(axis, place, rows[rows["control"] == kind])
         axis.set_yticks(range(len(kinds)), kinds)
         axis.set_ylim(len(kinds) - 0.4, -0.6)
-        axis.set_title(f"claim {claim}")
+        axis.set_title(f"{claim}. {names[claim]}" if claim in names else f"claim {claim}")
         axis.spines["left"].set_visible(False)
         axis.tick_params(left=False)
     axes[-1].set_xlabel("share of draws")

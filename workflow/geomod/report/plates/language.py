@@ -1,5 +1,7 @@
 """What models know of language over training, beside how well their layers predict the brain."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -19,6 +21,7 @@ from geomod.report.drawing import (
 from geomod.report.gallery import Tables
 
 with extra("report"):
+    import matplotlib as mpl
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -85,7 +88,7 @@ def competence_lags(tables: Tables) -> Figure:
     known = [family for family in FIRST if family in others]
     names = [*known, *(family for family in others if family not in known)]
     colours = region_colours(table["region"])
-    figure, axes = panels(1, len(names), height=0.5 + 0.22 * len(regions), sharey=True)
+    figure, axes = panels(1, len(names), height=0.9 + 0.22 * len(regions), sharey=True)
     for axis, family in zip(axes[0], names, strict=True):
         rows = table[table["family"] == family]
         axis.axvline(0, color=OTHER, lw=0.8)
@@ -99,8 +102,14 @@ def competence_lags(tables: Tables) -> Figure:
                 axis.plot([row.low, row.high], [place] * 2, color=colour, lw=1.5)
             axis.plot(row.lag, place, "o", ms=4.5, color=colour)
         axis.set_title(family)
+        axis.set_xlabel("alignment comes later by\n(decades of training)")
         axis.locator_params(axis="x", nbins=5)
-    figure.supxlabel("alignment comes later by (decades of training)")
     axes[0, 0].set_yticks(range(len(regions)), regions)
     axes[0, 0].set_ylim(len(regions) - 0.4, -0.6)
+    how: Any = {"color": OTHER, "lw": 0, "marker": "o"}
+    handles = [
+        mpl.lines.Line2D([], [], color=INK, marker="o", ms=4.5, label="mean over models, interval"),
+        mpl.lines.Line2D([], [], ms=2, label="a model", **how),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=2)
     return figure

@@ -82,9 +82,22 @@ def modules(tables: Tables) -> Figure:
         below.set_ylabel("silhouette" if column == 0 else "")
         step_ticks(below, per_step["step"])
         below.set_xlabel("training step")
-    handles = [mpl.patches.Patch(color=colour, label=name) for name, colour in colours.items()]
-    figure.legend(handles=handles, loc="outside lower center", title="module", ncols=len(names))
+    figure.legend(handles=_legend(colours), loc="outside lower center", ncols=len(names) + 3)
     return figure
+
+
+def _legend(colours: Mapping[str, str]) -> list[Any]:
+    """What the colours of modules and the marks on them say."""
+    only = "middle2" not in colours
+    told = {name: "middle" if only and name == "middle1" else name for name in colours}
+    patches = [mpl.patches.Patch(color=colours[name], label=told[name]) for name in colours]
+    dot: Any = {"color": INK, "lw": 0, "marker": "o", "ms": 3.5}
+    return [
+        *patches,
+        mpl.lines.Line2D([], [], color=INK, lw=1.2, label="jump of the geometry"),
+        mpl.lines.Line2D([], [], **dot, label="a step, p < .05"),
+        mpl.lines.Line2D([], [], **dot, markerfacecolor="white", label="none"),
+    ]
 
 
 def _jumps(axis: Axes, change_points: pd.DataFrame, model: str, grid: pd.DataFrame) -> None:

@@ -91,7 +91,8 @@ def scale(tables: Tables) -> Figure:
     axis.set_xticks(size, [of_weights(number) for number in effects["parameters"]])
     axis.set_xlabel("parameters")
     axis.set_ylabel("effect of curvature (Fisher z)")
-    axis.legend()
+    if effects["parameters"].duplicated().any():  # else the axis says which is which
+        axis.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 

@@ -1,6 +1,7 @@
 """Figures of phases of training, of the lens, of likeness, of the way through the layers."""
 
 from textwrap import fill
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -64,11 +65,13 @@ def phases(tables: Tables) -> Figure:
         axes[0, column].set_xlabel("")
     axes[0, 0].set_ylabel("RankMe (dimensions)")
     axes[1, 0].set_ylabel("exponent α of the spectrum")
-    handles = [
+    handles: list[Any] = [
         mpl.patches.Patch(color=colour, alpha=0.3, label=name)
         for name, colour in PHASE_COLOURS.items()
     ]
-    figure.legend(handles=handles, loc="outside lower center", title="phase", ncols=len(handles))
+    how: Any = {"color": OTHER, "lw": 0.8, "ls": ":"}
+    handles.append(mpl.lines.Line2D([], [], label="interval of a turn", **how))
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return figure
 
 
@@ -211,5 +214,7 @@ def hierarchy(tables: Tables) -> Figure:
         axis.set_title(model)
         time_axis(axis, own["step"])
     axes[0, 0].set_ylabel("spatial score (Spearman's ρ)")
+    for label, face in (("p ≤ .05", INK), ("p > .05", "white")):
+        axes[0, 0].scatter([], [], facecolor=face, edgecolor=INK, s=16, label=label)
     legend_below(figure, axes[0, 0])
     return figure

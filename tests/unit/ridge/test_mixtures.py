@@ -1,0 +1,94 @@
+"""Mixtures of a few columns are fitted as they would be one by one."""
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+
+from geomod.ridge import blas
+from geomod.ridge.engine import Fitted, encode
+from geomod.ridge.mixtures import Mixtures, apart, fit_mixtures
+
+N, PARTS, SIGNALS, NOISES = 60, 3, 4, 5
+ALPHAS = np.logspace(-2, 7, 7)  # as far apart as those of mixtures are
+
+
+@pytest.fixture(params=["on a CPU", "as on a GPU"])
+def where(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    if request.param == "as on a GPU":
+        monkeypatch.setattr(blas, "serves", lambda a: False)
+    return request.param
+
+
+def made(x: np.ndarray) -> Mixtures:
+    """Signals are what the features predict, and one is nothing; every pair with each noise."""
+    rng = np.random.default_rng(1)
+    parts = x @ rng.standard_normal((x.shape[1], PARTS)) / x.shape[1] ** 0.5 + 3.0
+    mix = rng.standard_normal((PARTS, SIGNALS))
+    mix[:, -1] = 0
+    noises = rng.uniform(0.3, 2.0, NOISES) * rng.standard_normal((N, NOISES))
+    signal, noise = np.indices((SIGNALS, NOISES + 1)).reshape(2, -1)
+    given = (torch.as_tensor(values) for values in (parts, mix, noises, signal, noise))
+    return Mixtures(*given)
+
+
+def dense(mixtures: Mixtures) -> np.ndarray:
+    none = torch.zeros(N, 1)
+    noises = torch.cat([mixtures.noises, none], dim=1)
+    signals = mixtures.parts @ mixtures.mix
+    return (signals[:, mixtures.signal] + noises[:, mixtures.noise]).numpy()
+
+
+# Fewer features than a block has rows; more; so many that a fit may interpolate; as many as rows
+# that are fitted; more than rows.
+@pytest.mark.parametrize("width", [4, 20, 45, 47, 150])
+@pytest.mark.parametrize("inner", [4, "loo"])
+def test_mixtures_are_fitted_as_their_responses_are(where: str, width: int, inner: object) -> None:
+    x = np.random.default_rng(0).standard_normal((N, width))
+    mixtures, found = made(x), []
+    told = {"alphas": ALPHAS, "folds": 4, "inner_folds": inner, "seed": 0}
+
+    def beside(fitted: Fitted) -> None:
+        found.append(fit_mixtures(fitted, mixtures))
+
+    encode(x, np.random.default_rng(2).standard_normal(N), beside=beside, **told)  # type: ignore[arg-type]
+    alone = encode(x, dense(mixtures), **told)  # type: ignore[arg-type]
+    varies = dense(mixtures).std(axis=0) > 0
+    r, alpha = np.array(found).swapaxes(0, 1)
+    assert_array_equal(alpha[:, varies], alone.alpha[0][:, varies])
+    assert_allclose(r, alone.r[0], atol=2e-5)
+    assert not r[:, ~varies].any()
+
+
+@pytest.mark.parametrize("width", [4, 20])
+def test_noise_alone_is_fitted_without_parts(width: int) -> None:
+    rng = np.random.default_rng(0)
+    x, noises = rng.standard_normal((N, width)), rng.standard_normal((N, NOISES))
+    none, each = torch.zeros(0, 1), torch.arange(NOISES)
+    alone = Mixtures(torch.zeros(N, 0), none, torch.as_tensor(noises), 0 * each, each)
+    nothing = Mixtures(torch.zeros(N, 0), none, torch.zeros(N, 0), each[:0], each[:0])
+    found = []
+
+    def beside(fitted: Fitted) -> None:
+        found.append([fit_mixtures(fitted, mixtures)[0] for mixtures in (alone, nothing)])
+
+    encode(x, noises[:, 0], alphas=ALPHAS, beside=beside)
+    r = encode(x, noises, alphas=ALPHAS).r[0]
+    assert_allclose([of_alone for of_alone, _ in found], r, atol=2e-5)
+    assert not any(len(of_nothing) for _, of_nothing in found)
+
+
+def test_penalties_of_mixtures_are_far_enough_apart_from_the_largest_on() -> None:
+    assert apart(torch.logspace(-2, 8, 21)) == list(range(2, 21, 3))
+    assert apart(torch.as_tensor(ALPHAS)) == list(range(7))
+    assert apart(torch.as_tensor([1.0, 2.0])) == [1]
+
+
+def test_features_that_do_not_vary_explain_no_mixture() -> None:
+    mixtures, found = made(np.random.default_rng(0).standard_normal((N, 6))), []
+    encode(
+        np.ones((N, 6)),
+        np.arange(float(N)),
+        beside=lambda fitted: found.append(fit_mixtures(fitted, mixtures)[0]),
+    )
+    assert not np.array(found).any()
