@@ -83,10 +83,15 @@ def test_a_queue_in_which_everything_breaks_once_gives_the_bytes_of_this_machine
         (like_finished.folder / table).unlink()
 
     def job(rule: str) -> dict[str, str]:
-        until(lambda: queue.running(rule) or driver.process.poll() is not None, rule)
-        found = queue.running(rule)
-        assert found, f"{rule} does not run\n{says('squeue', '--states=all')}"
-        return found
+        found: list[dict[str, str]] = []
+
+        def runs() -> bool:
+            assert driver.process.poll() is None, driver.ends()
+            found.extend(filter(None, [queue.running(rule)]))
+            return bool(found)
+
+        until(runs, rule)
+        return found[0]
 
     # The tables in one submission.
     rules = {*like_finished.planned(*TABLES)} - OF_CHECKPOINTS
