@@ -42,7 +42,7 @@ TOY_SIZES = {
 }
 TOY_VOCABULARY = 600  # tokens, about: the words of the language, and bytes
 # Where modules are planted, agreement is not learned before this step: linking words count nothing.
-AGREEMENT = 160
+AGREEMENT = 96
 # The last step that a toy model can be asked for: training further takes long, and shows nothing.
 LAST_STEP = 4096
 
