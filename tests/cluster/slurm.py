@@ -56,7 +56,7 @@ class NoSlurm(Exception):
     """Why no queue can be started here."""
 
 
-def until(holds: Callable[[], object], what: str, patience: float = 60) -> None:
+def until(holds: Callable[[], object], what: str, patience: float = 120) -> None:
     """Wait for what is to come soon."""
     deadline = time.monotonic() + patience
     while not holds():
@@ -89,6 +89,13 @@ class Slurm:
         self.daemons[daemon].kill()
         self.daemons[daemon].wait()
 
+    def restart(self, daemon: str) -> None:
+        """As after an update: it writes down what it knows, and comes back."""
+        self.daemons[daemon].terminate()
+        self.daemons[daemon].wait(30)
+        self.start(daemon)
+        until(self.is_ready, f"{daemon} to come back")
+
     def is_ready(self) -> bool:
         return says("sinfo", "--noheader", "--format=%t").strip() in ("idle", "mix", "alloc")
 
@@ -106,13 +113,15 @@ class Slurm:
         return None
 
     def script_of(self, job: dict[str, str]) -> int | None:
-        """The process of a job's own Python."""
+        """The process of a job's own Python. While a job starts, Slurm may list processes of
+        others: only one that works in the job's folder is its own."""
         for line in says("scontrol", "listpids", job["JobId"]).splitlines()[1:]:
             with suppress(OSError):
-                process = int(line.split()[0])
-                words = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
-                if any(b".snakemake/scripts/" in word for word in words[1:3]):
-                    return process
+                process = Path("/proc", line.split()[0])
+                words = (process / "cmdline").read_bytes().split(b"\0")
+                is_script = any(b".snakemake/scripts/" in word for word in words[1:3])
+                if is_script and (process / "cwd").samefile(job["WorkDir"]):
+                    return int(process.name)
         return None
 
     def end(self) -> None:
