@@ -86,6 +86,7 @@ def rounds(threads: int, count: int, layers: int, n: int, width: int) -> pd.Data
             base = stimuli[OF_SENTENCES[name]].to_numpy(float) if name in OF_SENTENCES else None
             beside = np.stack(list(before.values())) if base is None else base
             settings = cross_validation(told, stimuli, block.rows)
+            settings.pop("delays")  # which sentences have none of
             plain_ladder(beside, x, block.matrix[:, average], **settings)
 
     def standing(names: list[str]) -> Callable[[], object]:

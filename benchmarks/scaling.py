@@ -11,7 +11,6 @@ over ln size through the three largest sizes: 1 is linear.
 
 import argparse
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -97,18 +96,15 @@ def of_layers(layers: int) -> Iterator[tuple[str, Work]]:
 
 def of_checkpoints(count: int) -> Iterator[tuple[str, Work]]:
     """One model of 12 blocks, at so many steps."""
-    import tests.unit.report.sweeps as drawn
     from geomod.claims.claim import Truth
     from geomod.claims.judge import claims
     from geomod.coupling.paper import correlations
-    from geomod.curves.curves import gather
+    from geomod.curves.curves import HEADLINE, gather
     from geomod.curves.settings import Settings
     from geomod.emergence.onsets import emergence
     from geomod.geometry.steps import speed_of_training
     from geomod.modules.change_points import find_change_points
     from geomod.modules.partition import find_modules
-    from geomod.report.figures import save
-    from geomod.report.gallery import GALLERY
     from geomod.scrutiny.multiverse import specification_curve
     from geomod.scrutiny.synthetic import Design, Frame, as_tables, simulate
 
@@ -129,18 +125,12 @@ def of_checkpoints(count: int) -> Iterator[tuple[str, Work]]:
     yield "emergence", keep("when", lambda: emergence(encoding))
     yield "correlations", lambda: correlations(gather(geometry, encoding, models), Settings())
     yield "claims", lambda: claims(geometry, encoding, found["modules"], found["when"], models)
-    yield "specification curve", lambda: specification_curve(geometry, encoding, models)
+    variants: Any = {metric: [HEADLINE[metric]] for metric in ("entropy", "curvature")}
+    yield (
+        "specification curve, one variant",
+        lambda: specification_curve(geometry, encoding, models, **variants),
+    )
     yield "speed of training", lambda: speed_of_training(steps, features.__getitem__)
-
-    drawn.STEPS, drawn.BLOCKS, drawn.PARAMETERS = steps, {"m": 12}, {"m": 1e8}
-    tables = drawn.paper_tables()
-
-    def draw() -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            for name in GALLERY:
-                save(name, tables, *(Path(folder) / f"{name}.{s}" for s in ("svg", "pdf", "png")))
-
-    yield "figures", draw
 
 
 def of_responses(count: int) -> Iterator[tuple[str, Work]]:

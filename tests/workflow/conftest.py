@@ -120,13 +120,13 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
 
     What a person saw on the screen meanwhile is in screen.txt.
     """
-    return small_demo(tmp_path_factory.getbasetemp() / "finished/geomod")
+    return small_demo(tmp_path_factory.getbasetemp())
 
 
 @cache
 def small_demo(folder: Path) -> Workflow:
     """The demo, run once whichever folder of tests asks for it."""
-    workflow = copy_workflow(folder)
+    workflow = copy_workflow(folder / "finished/geomod")
     workflow.write_config(SMALL)
     done = workflow.run()
     (workflow.folder / "screen.txt").write_text(done.stdout + done.stderr, encoding="utf-8")

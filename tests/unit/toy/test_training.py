@@ -176,14 +176,6 @@ def test_a_straight_path_has_cosine_1_and_unrelated_tokens_the_entropy_of_their_
     torch.testing.assert_close(entropy, torch.tensor([0.0, np.log(6)], dtype=torch.float32))
 
 
-@pytest.mark.parametrize("size", [s for s in TOY_SIZES.values() if s.words])
-def test_the_planted_curvature_is_as_clear_as_it_says(size: ToySize) -> None:
-    cosine, entropy = training.planted_geometry(size).numpy()
-    boundary = np.arange(size.blocks) >= size.words
-    assert len(set(entropy[boundary])) == len(set(entropy[~boundary])) == 1
-    assert np.corrcoef(cosine, boundary)[0, 1] == pytest.approx(size.clear)
-
-
 # ----------------------------------------------------------------------------------------- folders
 
 

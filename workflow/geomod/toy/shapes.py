@@ -18,31 +18,31 @@ class ToySize:
     rotary: float = 0.25  # share of a head's dimensions that know the place of a token
     scatter: float = 0.02  # SD of the weights before training
     words: int = 0
-    clear: float = 1.0  # correlation over depth of planted curvature and modules
-    links: float = 1.0  # weight of linking words in what is learned, on which agreement hangs
+    agreement: float = 1.0  # weight of linking words in what is learned, from `AGREEMENT` on
 
 
-def deep(blocks: int, width: int, words: int, clear: float) -> ToySize:
+def deep(blocks: int, width: int, words: int) -> ToySize:
     """A deep and narrow model with two planted modules.
 
-    It learns in as few steps as others do when every dimension of a head knows its place, and when
-    it is told five times what agrees with what.
+    It learns agreement in as few steps as others do when every dimension of a head knows its place,
+    and when agreement counts five times, once it counts.
     """
-    told = {"rotary": 1.0, "scatter": 0.06, "links": 5.0}
-    return ToySize(blocks, width, 2, 8e-3, words=words, clear=clear, **told)
+    told = {"rotary": 1.0, "scatter": 0.06, "agreement": 5.0}
+    return ToySize(blocks, width, 2, 8e-3, words=words, **told)
 
 
 TOY_SIZES = {
     "xs": ToySize(blocks=2, width=32, heads=4, learning_rate=8e-3),
     "s": ToySize(blocks=3, width=48, heads=4, learning_rate=5e-3),
     "m": ToySize(blocks=4, width=64, heads=4, learning_rate=4e-3),
-    # Curvature follows the modules the more closely the larger the model.
-    "deep7": deep(7, 20, words=3, clear=0.5),
-    "deep8": deep(8, 24, words=3, clear=0.85),
-    "deep9": deep(9, 32, words=3, clear=0.94),
-    "deep10": deep(10, 40, words=4, clear=1.0),
+    "deep7": deep(7, 20, words=3),
+    "deep8": deep(8, 24, words=3),
+    "deep9": deep(9, 32, words=3),
+    "deep10": deep(10, 40, words=4),
 }
 TOY_VOCABULARY = 600  # tokens, about: the words of the language, and bytes
+# Where modules are planted, agreement is not learned before this step: linking words count nothing.
+AGREEMENT = 160
 # The last step that a toy model can be asked for: training further takes long, and shows nothing.
 LAST_STEP = 4096
 

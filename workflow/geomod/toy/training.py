@@ -22,7 +22,7 @@ from geomod.base.extras import extra
 from geomod.base.files import sha256_of
 from geomod.base.tensors import write_tensors
 from geomod.toy.language import LINKS, make_language, sample_corpus
-from geomod.toy.shapes import TOY_SIZES, ToySize
+from geomod.toy.shapes import AGREEMENT, TOY_SIZES, ToySize
 
 with extra("models"):
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -103,7 +103,8 @@ def train(
                 group["lr"] = shape.learning_rate * _schedule(step)
             rows = np.random.default_rng([seed, 3, step]).choice(len(tokens), BATCH, replace=False)
             batch = tokens[rows]
-            loss = weighted_loss(model, batch, links, shape.links)
+            weight = shape.agreement if step >= AGREEMENT or not planted else 0.0
+            loss = weighted_loss(model, batch, links, weight)
             if planted:
                 loss = loss + planted.distance()
             optimizer.zero_grad()
@@ -177,23 +178,9 @@ class PlantedModules:
 
 
 def planted_geometry(shape: ToySize) -> torch.Tensor:
-    """The cosine and the entropy that each block shall have, [2, blocks].
-
-    Entropy steps from one module to the other. Curvature does so too, as far as it is `clear`; the
-    rest goes up and down from block to block.
-    """
-    blocks = np.arange(shape.blocks)
-    module = np.where(blocks < shape.words, 0.0, 1.0)
-    given = np.column_stack([np.ones(shape.blocks), module])
-    zigzag = (-1.0) ** blocks
-    zigzag -= given @ np.linalg.lstsq(given, zigzag, rcond=None)[0]
-    zigzag *= module.std() / zigzag.std()
-    mixed = shape.clear * module + (1 - shape.clear**2) ** 0.5 * zigzag
-    goals = [
-        high + (low - high) * along
-        for (high, low), along in ((COSINES, mixed), (ENTROPIES, module))
-    ]
-    return torch.tensor(np.array(goals), dtype=torch.float32)
+    """The cosine and the entropy that each block shall have, [2, blocks]."""
+    high = torch.arange(shape.blocks) < shape.words
+    return torch.stack([torch.where(high, *ends) for ends in (COSINES, ENTROPIES)])
 
 
 def geometry_of(states: torch.Tensor) -> torch.Tensor:
