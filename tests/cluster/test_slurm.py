@@ -25,14 +25,13 @@ THROUGH_THE_QUEUE = (
     *("--profile", "profiles/slurm", "--slurm-status-command", "squeue"),
     *("--slurm-init-seconds-before-status-checks", "1"),
 )
-OF_CHECKPOINTS = {"activations", "geometry", "encoding", "speed"}
 
 
 class Driver:
     """Snakemake on the login node."""
 
-    def __init__(self, workflow: Workflow, *options: str) -> None:
-        _, *arguments = workflow.command(*TABLES, *THROUGH_THE_QUEUE, *options)
+    def __init__(self, workflow: Workflow) -> None:
+        _, *arguments = workflow.command(*TABLES, *THROUGH_THE_QUEUE)
         self.said = (workflow.folder / "said.txt").open("a+", encoding="utf-8")
         self.process = subprocess.Popen(
             [sys.executable, str(DRIVER), *arguments],
@@ -93,11 +92,7 @@ def test_a_queue_in_which_everything_breaks_once_gives_the_bytes_of_this_machine
         until(runs, rule)
         return found[0]
 
-    # The tables in one submission.
-    rules = {*like_finished.planned(*TABLES)} - OF_CHECKPOINTS
-    group = ("--groups", *(f"{rule}=all_tables" for rule in sorted(rules)))
-
-    driver = Driver(like_finished, *group)
+    driver = Driver(like_finished)
     # A job hangs until its time is up, and somebody takes another out of the queue.
     hanging = job("activations_toy_1")
     os.kill(queue.script_of(hanging), signal.SIGSTOP)
@@ -113,7 +108,7 @@ def test_a_queue_in_which_everything_breaks_once_gives_the_bytes_of_this_machine
     # Snakemake dies with jobs in the queue, and starts again.
     left = job("encoding_toy_1")
     driver.kill()
-    driver = Driver(like_finished, *group)
+    driver = Driver(like_finished)
     # The daemon of the queue starts anew.
     job("encoding_toy_1")
     queue.restart("slurmctld")
@@ -127,7 +122,6 @@ def test_a_queue_in_which_everything_breaks_once_gives_the_bytes_of_this_machine
         one, two, *_ = attempts(queue, rule)
         assert (one["JobId"], one["JobState"]) == (first["JobId"], state)
         assert asked(two) == tuple(2 * amount for amount in asked(first))
-    assert [each["JobState"] for each in attempts(queue, "all_tables")] == ["COMPLETED"]
     found = content(results)
     assert {name for name in {*found, *expected} if found.get(name) != expected.get(name)} == set()
     assert like_finished.planned(*TABLES) == {}
