@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 
-from benchmarks.competence_claims import LATE, SETTINGS, WORLDS, World, sweep_of
+from benchmarks.competence.competence_claims import LATE, SETTINGS, WORLDS, World, sweep_of
 from geomod.claims.claim import Evidence
 from geomod.claims.follows_formal import FOLLOWS_FORMAL, MENG, WILCOXON
 from geomod.claims.judge import claims, judge
@@ -171,7 +171,7 @@ def test_their_tests_are_calibrated_with_the_others_where_competence_was_measure
 
 
 def test_the_level_holds_and_the_interval_covers() -> None:
-    """A small benchmarks/competence_claims.py; chance stays within the bounds in 99.9 %."""
+    """A small `competence_claims.py` of the benchmarks; chance stays within bounds in 99.9 %."""
     rejected, covered = 0, 0
     for sweep in range(24):
         given = replace(evidence(WORLDS["midway"], 3, sweep), beside=False)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 
-from benchmarks.competence_claims import SETTINGS, World, sweep_of
+from benchmarks.competence.competence_claims import SETTINGS, World, sweep_of
 from geomod.competence.question import ANSWERS, LAGS, answers, half_times, lags
 from geomod.competence.times import leads
 from geomod.coupling.mixed import long_table

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 
-from benchmarks.single_curves import TESTS, cubic_p, levels
+from benchmarks.coupling.single_curves import TESTS, cubic_p, levels
 from geomod.coupling.other_tests import (
     CIRCULAR,
     SINGLE_CURVE_TESTS,

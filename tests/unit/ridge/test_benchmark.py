@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.ridge import Row, agree, markdown
+from benchmarks.ridge.ridge import Row, agree, markdown
 
 pytest.importorskip("himalaya")
 

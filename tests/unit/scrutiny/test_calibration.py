@@ -64,7 +64,7 @@ def test_a_test_that_the_grid_is_too_small_for_is_not_marked() -> None:
 
 @pytest.mark.parametrize("number", [2, 4, 5])
 def test_verdicts_tests_hold_and_intervals_cover(number: int) -> None:
-    """A small benchmarks/interval_coverage.py; chance stays within the bounds in 99.9 %."""
+    """A small `interval_coverage.py` of the benchmarks; chance stays within bounds in 99.9 %."""
     claim, found = CLAIMS[number - 1], []
     for sweep in range(80):
         rng = np.random.default_rng([sweep, number])

@@ -1,7 +1,7 @@
 """What looks right and is not: how often tests of two unrelated S-shaped curves find something.
 
-    PYTHONPATH=workflow:. python benchmarks/single_curves.py --grid paper --draws 100
-    PYTHONPATH=workflow:. python benchmarks/single_curves.py --tables results/demo/tables
+    PYTHONPATH=workflow:. python benchmarks/coupling/single_curves.py --grid paper --draws 100
+    PYTHONPATH=workflow:. python benchmarks/coupling/single_curves.py --tables results/demo/tables
 
 The tests that no table or claim has, on the curves of the calibration (`independent curves`), whose
 table has the others. With `--tables` the grid and the noise are those of a finished run.
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from benchmarks.interval_coverage import GRIDS, design_of
+from benchmarks.scrutiny.interval_coverage import GRIDS, design_of
 from geomod.base.tables import read_table
 from geomod.coupling.within_depth import partial_correlation
 from geomod.curves.curves import gather

@@ -1,6 +1,6 @@
 """What scoring text adds to a checkpoint, and how near it is to one sentence at a time in float64.
 
-    python benchmarks/competence.py --write
+    python benchmarks/competence/competence.py --write
 
 50 pairs for each of 67 tasks, as many tokens as BLiMP's have (9.9 a sentence and one that begins
 it; good and bad share the first 40 %, and one in seven has a token more than the other), in a
@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from benchmarks.activations import SHAPES, VOCABULARY, alone, build, make_sentences, peak_gb
+sys.path.insert(0, str(Path(__file__).parents[2]))
 from benchmarks.documented import document
+from benchmarks.models.activations import SHAPES, VOCABULARY, alone, build, make_sentences, peak_gb
 
 TASKS, PER_TASK = 67, 50
 BOS = "<|endoftext|>"

@@ -1,7 +1,7 @@
 """How the cost of each stage grows: with sentences, layers, checkpoints, responses and voxels.
 
-    python benchmarks/scaling.py --write             # all of it, about eight minutes of one core
-    python benchmarks/scaling.py --only sentences layers
+    python benchmarks/plan/scaling.py --write        # all of it, about eight minutes of one core
+    python benchmarks/plan/scaling.py --only sentences layers
 
 Features are random with singular values that fall as 1/k, as a language model's do; tables of
 checkpoints are simulated (`geomod.scrutiny.synthetic`). Each stage runs once a size, on one thread;
@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 from benchmarks.documented import document
-from benchmarks.interval_coverage import REGIONS, SCATTER
-from benchmarks.ladder import steep
+from benchmarks.ridge.ladder import steep
+from benchmarks.scrutiny.interval_coverage import REGIONS, SCATTER
 
 WIDTH, PEOPLE = 512, "abcde"
 Work = Callable[[], object]

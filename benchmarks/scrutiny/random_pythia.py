@@ -1,8 +1,8 @@
 """Models of Pythia's shapes that nobody trained: what do the claims, and the controls, say of them?
 
-    PYTHONPATH=workflow python benchmarks/random_pythia.py build/random
+    PYTHONPATH=workflow python benchmarks/scrutiny/random_pythia.py build/random
     .venv/bin/snakemake --cores 2 --configfile build/random/config.yaml
-    PYTHONPATH=workflow python benchmarks/random_pythia.py build/random --tell
+    PYTHONPATH=workflow python benchmarks/scrutiny/random_pythia.py build/random --tell
 
 The first line writes checkpoints, sentences, responses and a config. The weights of a step turn
 from one random initialization into another, cos φ A + sin φ B with φ from 0 to π/2 over log10(step

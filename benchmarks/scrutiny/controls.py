@@ -1,7 +1,7 @@
 """What controls cost: CPU time of the encoding of a checkpoint without and with them.
 
-    OMP_NUM_THREADS=1 PYTHONPATH=workflow python benchmarks/controls.py --width 48 1024
-    OMP_NUM_THREADS=1 PYTHONPATH=workflow python benchmarks/controls.py --claims
+    OMP_NUM_THREADS=1 PYTHONPATH=workflow:. python benchmarks/scrutiny/controls.py --width 48 1024
+    OMP_NUM_THREADS=1 PYTHONPATH=workflow:. python benchmarks/scrutiny/controls.py --claims
 
 Layers of a checkpoint as wide as said, 1,000 sentences, 6 regions of 5 participants and their
 average, 200 permutations, 21 penalties, 5 × 5 folds, ladders beside three baselines. Controls are
@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from ladder import world
 
+from benchmarks.ridge.ladder import world
 from geomod.claims.claim import Truth
 from geomod.curves.settings import Settings as Inference
 from geomod.encoding.baselines import Baselines, Ladders

@@ -1,8 +1,8 @@
 """Time the ridge engine beside its peers, on the same rows, folds, penalties and threads.
 
-    python benchmarks/ridge.py                  # print the table, write the CSV and the docs
-    python benchmarks/ridge.py --smoke          # small: check that all agree, time nothing
-    python benchmarks/ridge.py --only voxels --widths 2048 --repeats 3
+    python benchmarks/ridge/ridge.py                  # print the table, write the CSV and the docs
+    python benchmarks/ridge/ridge.py --smoke          # small: check that all agree, time nothing
+    python benchmarks/ridge/ridge.py --only voxels --widths 2048 --repeats 3
 
 Each job runs in a process of its own for each number of threads, engine and peer in turn within
 one loop, so that whatever else the machine does falls on both. The medians and their ratio are
@@ -28,9 +28,9 @@ from typing import Any, get_type_hints
 import numpy as np
 from numpy.typing import NDArray
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 RESPONSES = ROOT.parent / "shared" / "data" / "tuckute2024" / "roi_responses_lh.csv"
-CSV = ROOT / "benchmarks" / "ridge.csv"
+CSV = ROOT / "benchmarks" / "ridge" / "ridge.csv"
 PAGE = ROOT / "docs" / "performance.md"
 MARKS = ("<!-- ridge: begin -->", "<!-- ridge: end -->")
 

@@ -1,6 +1,6 @@
 """How long Snakemake takes to plan a large sweep, beside a bare workflow of as many jobs.
 
-    python benchmarks/planning.py
+    python benchmarks/plan/planning.py
 
 Ten sizes of Pythia at 154 steps with three datasets. The bare one has rules of one input or a few
 and no parameters, and the same numbers of checkpoints and tables: what Snakemake takes for jobs and
@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pandas as pd
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from benchmarks.sweep import snakemake, took
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from benchmarks.plan.sweep import snakemake, took
 
 SIZES = ["14m", "31m", "70m", "160m", "410m", "1b", "1.4b", "2.8b", "6.9b", "12b"]
 STEPS = [0, *(2**i for i in range(10)), *range(1000, 144000, 1000)]

@@ -1,6 +1,6 @@
 """What all measures of the geometry of one checkpoint cost, the lens aside.
 
-    python benchmarks/shapes.py --write
+    python benchmarks/geometry/shapes.py --write
 
 Made-up features and token Grams of the shape of Pythia-1b: 17 layers, 2,048 dimensions, 1,000 short
 sentences, whose states drift from layer to layer and from step to step. Every registered measure is
@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from benchmarks.activations import LENGTHS, SHAPES, alone, peak_gb
+sys.path.insert(0, str(Path(__file__).parents[2]))
 from benchmarks.documented import document
+from benchmarks.models.activations import LENGTHS, SHAPES, alone, peak_gb
 
 STEPS = 3  # a checkpoint, the next and the last
 Features = dict[int, np.ndarray]

@@ -1,6 +1,6 @@
 """What becomes of a sweep in which something breaks, and does the same command end it?
 
-    PYTHONPATH=. python benchmarks/faults.py --kills 50 --seed 0
+    PYTHONPATH=. python benchmarks/plan/faults.py --kills 50 --seed 0
 
 A small demo of all stages is run once undisturbed. Then, again and again, a part of its results is
 taken away, and while it is made anew something breaks: any process of the run is killed at any

@@ -1,6 +1,6 @@
 """Do the tests behind claims 6 and 7 hold their level, and their intervals their coverage?
 
-    PYTHONPATH=workflow python benchmarks/competence_claims.py --sweeps 200 --jobs 2
+    PYTHONPATH=workflow python benchmarks/competence/competence_claims.py --sweeps 200 --jobs 2
 
 Prints one line a world and number of models. A sweep is logistics in log10(step + 1) at step 0 and
 the 19 steps of config/paper.yaml: midpoints of formal competence between 2.6 and 3.2, .8 decades to

@@ -1,6 +1,6 @@
 """The level of every claim's test in every world, on a small grid or on the paper's.
 
-    PYTHONPATH=workflow:benchmarks python benchmarks/worlds.py --grid small --draws 200 --jobs 2
+    PYTHONPATH=workflow:. python benchmarks/scrutiny/worlds.py --grid small --draws 200 --jobs 2
 
 A row is a claim: the share of sweeps without the effect in which the verdict's test rejects, in
 each world of `geomod.scrutiny.synthetic`, and its power in the first.
@@ -11,8 +11,8 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
 import numpy as np
-from interval_coverage import GRIDS, SETTINGS, design_of
 
+from benchmarks.scrutiny.interval_coverage import GRIDS, SETTINGS, design_of
 from geomod.claims.claim import Claim
 from geomod.claims.registry import CLAIMS
 from geomod.curves.estimates import rng_of

@@ -1,6 +1,6 @@
 """What a forward pass in float16 or bfloat16 does to each measure, against float32.
 
-    python benchmarks/precision.py --write
+    python benchmarks/models/precision.py --write
 
 Takes a small model that is trained here, one of random weights in the shape of Pythia-70m, and the
 same with outlier dimensions, as large models have them; or `--folder` with any checkpoint of your
@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 from benchmarks.documented import document
 from geomod.base.layers import Features
 from geomod.geometry.grams import Floats
@@ -118,7 +118,7 @@ def main() -> None:
         lines = arguments.sentences.read_text(encoding="utf-8").splitlines()
         table = compare(arguments.folder.name, arguments.folder, lines)
     else:
-        from benchmarks.activations import build, make_sentences
+        from benchmarks.models.activations import build, make_sentences
 
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)

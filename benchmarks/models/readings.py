@@ -1,6 +1,6 @@
 """What several readings of one loaded model cost, against each alone and one load.
 
-    python benchmarks/readings.py --write
+    python benchmarks/models/readings.py --write
 
 Three datasets of as many sentences as each other, of other words: two read alone, one in passages.
 The model has random weights in the shape of Pythia's. Every measurement has a process of its own
@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from benchmarks.activations import SHAPES, alone, build, make_sentences, peak_gb
+sys.path.insert(0, str(Path(__file__).parents[2]))
 from benchmarks.documented import document
+from benchmarks.models.activations import SHAPES, alone, build, make_sentences, peak_gb
 
 UNITS = 5  # sentences in a passage
 

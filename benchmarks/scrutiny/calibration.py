@@ -1,12 +1,11 @@
 """False-positive rate and power of every reported test, on a small grid or on the paper's.
 
-PYTHONPATH=workflow:benchmarks python benchmarks/calibration.py --grid paper --jobs 2
+PYTHONPATH=workflow:. python benchmarks/scrutiny/calibration.py --grid paper --jobs 2
 """
 
 import argparse
 
-from interval_coverage import GRIDS, design_of
-
+from benchmarks.scrutiny.interval_coverage import GRIDS, design_of
 from geomod.scrutiny.calibration import calibrate
 
 

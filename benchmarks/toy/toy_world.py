@@ -1,10 +1,10 @@
 """What the toy models learn, and when, in several worlds: a table of docs/demo.md.
 
-    python benchmarks/toy_world.py --seeds 0 1 2 --write
+    python benchmarks/toy/toy_world.py --seeds 0 1 2 --write
 
 With --claims: what the demo decides in several worlds, a run each in results/world-{seed}.
 
-    python benchmarks/toy_world.py --claims --seeds 0 1 2 3 4 5 6 7 8 9 --write
+    python benchmarks/toy/toy_world.py --claims --seeds 0 1 2 3 4 5 6 7 8 9 --write
 """
 
 import argparse
@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import yaml
-from documented import ROOT, document
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from benchmarks.documented import ROOT, document
 from geomod.competence.half_times import half_time
 from geomod.competence.reading import read_task_set
 from geomod.competence.shares import families

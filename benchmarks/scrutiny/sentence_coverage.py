@@ -1,6 +1,6 @@
 """How far may a difference of two scores be trusted to hold for other sentences?
 
-    PYTHONPATH=workflow python benchmarks/sentence_coverage.py
+    PYTHONPATH=workflow python benchmarks/scrutiny/sentence_coverage.py
 
 Experiments with new sentences each: two layers that predict a region unequally well, nested
 ridge in five folds. The truth is the mean difference on fresh sentences, trained on as many as a

@@ -1,7 +1,7 @@
 """Time the confound ladder beside the encoding that it stands on, and beside what it replaced.
 
-    python benchmarks/ladder.py                     # one thread and two, five rounds each
-    python benchmarks/ladder.py --threads 1 --rounds 3 --layers 7
+    python benchmarks/ridge/ladder.py                     # one thread and two, five rounds each
+    python benchmarks/ridge/ladder.py --threads 1 --rounds 3 --layers 7
 
 Layers of a checkpoint, 512 wide, 1,000 sentences, 6 regions of 5 participants and their average,
 200 permutations, 21 penalties, 5 × 5 folds. In each round these take turns in one process: the
@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "workflow")]
 ALL = ["length", "position", "untrained"]
 Features = dict[int, NDArray[np.float32]]

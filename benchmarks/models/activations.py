@@ -1,6 +1,6 @@
 """Speed and memory of one forward pass at the true sizes of Pythia, against the obvious loop.
 
-    python benchmarks/activations.py --sizes 70m 160m --write
+    python benchmarks/models/activations.py --sizes 70m 160m --write
 
 Models of random weights are built here, stored in float16 as Pythia's are, and loaded as float32.
 The obvious loop takes one sentence at a time with `output_hidden_states=True` and computes the same
@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 from benchmarks.documented import document
 
 VOCABULARY = 50304

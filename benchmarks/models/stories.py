@@ -1,6 +1,6 @@
 """What a story costs, against a window of context for every word.
 
-    python benchmarks/stories.py --write
+    python benchmarks/models/stories.py --write
 
 A story of made-up words, a token each, through a model of random weights in the shape of Pythia's.
 The other way is the common one: for every word the tokens before it are passed through the model,
@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from benchmarks.activations import SHAPES, VOCABULARY, alone, build, peak_gb
+sys.path.insert(0, str(Path(__file__).parents[2]))
 from benchmarks.documented import document
+from benchmarks.models.activations import SHAPES, VOCABULARY, alone, build, peak_gb
 
 TR = 2.0
 

@@ -1,7 +1,7 @@
 """Time encoding from delayed features beside himalaya, on the same rows, folds and penalties.
 
-    python benchmarks/delays.py --write          # all widths, and the voxels; into docs/encoding.md
-    python benchmarks/delays.py --widths 768     # print only
+    python benchmarks/ridge/delays.py --write       # all, the voxels too; into docs/encoding.md
+    python benchmarks/ridge/delays.py --widths 768  # print only
 
 Six stories of 250 TRs, 4 delays, 20 penalties, leave one story out in both loops. himalaya is given
 the delayed matrix, which is not timed. Features drift from TR to TR as those of a model do and have
@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 from benchmarks.documented import document
 
 Array = NDArray[np.float32]

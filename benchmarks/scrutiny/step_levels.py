@@ -1,6 +1,6 @@
 """How often is a smooth profile over depth taken for two modules, and how often is a step found?
 
-    PYTHONPATH=workflow python benchmarks/step_levels.py --draws 1000
+    PYTHONPATH=workflow python benchmarks/scrutiny/step_levels.py --draws 1000
 
 Blocks of one model with two metrics, which share a profile (or have one each), each with scatter of
 its own. `scatter` is the SD of that, in units of the profile's SD over depth; the height of a step

@@ -1,11 +1,11 @@
 """What a GPU does of the two dear stages, beside its peer and beside what it could do at best.
 
-    python benchmarks/gpu.py --write
+    python benchmarks/models/gpu.py --write
 
-**ridge**: layers of 1,000 rows by nested cross-validation, as `benchmarks/ridge.py` has it, through
-the engine on the GPU, through himalaya's KernelRidgeCV on the same GPU, and through the engine on
-all cores of the CPU. **forward**: 1,000 short sentences through models of random weights in the
-shape of Pythia's, with features, Grams and surprisals (`sentences`), and the bare model alone.
+**ridge**: layers of 1,000 rows by nested cross-validation, as `benchmarks/ridge/ridge.py` has it,
+through the engine on the GPU, through himalaya's KernelRidgeCV on the same GPU, and through the
+engine on all cores of the CPU. **forward**: 1,000 short sentences through models of random weights
+in the shape of Pythia's, with features, Grams and surprisals (`sentences`), and the bare model.
 
 The floor of each is its arithmetic at the rate of a large product of the same precision, and its
 bytes to or from the GPU at the rate of a large copy; both rates are measured in the same run. What
@@ -26,9 +26,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from benchmarks.activations import SHAPES, build, make_sentences
+sys.path.insert(0, str(Path(__file__).parents[2]))
 from benchmarks.documented import document
+from benchmarks.models.activations import SHAPES, build, make_sentences
 from geomod.models.forward import equal_lengths
 from geomod.models.loading import load_model
 from geomod.models.sentences import extract

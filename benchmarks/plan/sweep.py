@@ -1,8 +1,8 @@
 """What the workflow adds to its work: a sweep beside a plain loop over the same functions.
 
-    python benchmarks/sweep.py                                    # one core, about eight minutes
-    python benchmarks/sweep.py --cores 2 --rounds 3
-    python benchmarks/sweep.py --checkpoints 2 --sentences 300    # a look, in two minutes
+    python benchmarks/plan/sweep.py                                 # one core, about eight minutes
+    python benchmarks/plan/sweep.py --cores 2 --rounds 3
+    python benchmarks/plan/sweep.py --checkpoints 2 --sentences 300 # a look, in two minutes
 
 Checkpoints of the shape of Pythia 70M, with random weights on a smooth way from one draw to another
 (so that none is a copy of its neighbour or off the way), are read with random words, six regions of
@@ -34,9 +34,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "workflow")]
-from benchmarks.activations import alone, build, make_sentences  # noqa: E402
+from benchmarks.models.activations import alone, build, make_sentences  # noqa: E402
 from geomod.base.benchmarks import read_benchmarks  # noqa: E402
 from geomod.plan.costs import Machine  # noqa: E402
 

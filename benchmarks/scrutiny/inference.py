@@ -1,6 +1,6 @@
 """Seconds from the tables of a sweep to the five claims, on the demo's grid and on the paper's.
 
-    PYTHONPATH=workflow:benchmarks python benchmarks/inference.py
+    PYTHONPATH=workflow:. python benchmarks/scrutiny/inference.py
 
 The tables are simulated (`geomod.scrutiny.synthetic`), the settings are those of a config that says
 nothing.
@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from interval_coverage import GRIDS, REGIONS, SCATTER
 
+from benchmarks.scrutiny.interval_coverage import GRIDS, REGIONS, SCATTER
 from geomod.claims.claim import Truth
 from geomod.claims.judge import claims
 from geomod.coupling.paper import correlations

@@ -1,7 +1,7 @@
 """Do the 95 % intervals of the five claims cover the truth in 95 of 100 simulated sweeps?
 
-    PYTHONPATH=workflow python benchmarks/interval_coverage.py --sweeps 200 --jobs 2
-    PYTHONPATH=workflow python benchmarks/interval_coverage.py --grids small --worlds all
+    PYTHONPATH=workflow python benchmarks/scrutiny/interval_coverage.py --sweeps 200 --jobs 2
+    PYTHONPATH=workflow python benchmarks/scrutiny/interval_coverage.py --grids small --worlds all
 
 Prints one line a claim, grid, world and truth, and of those without an effect how often the test of
 the verdict rejects. What counts as the truth of a sweep:
@@ -119,7 +119,7 @@ def main() -> None:
     parser.add_argument("--grids", nargs="+", default=list(GRIDS), choices=list(GRIDS))
     parser.add_argument("--rho", type=float, default=SCATTER.rho)
     parser.add_argument("--worlds", nargs="+", default=[SWEEP], choices=["all", *WORLDS])
-    # Those about competence have benchmarks/competence_claims.py.
+    # Those about competence have benchmarks/competence/competence_claims.py.
     asked = [c.number for c in CLAIMS if not c.families]
     parser.add_argument("--claims", nargs="+", type=int, default=asked)
     parser.add_argument("--truths", nargs="+", default=["absent", "planted"])
