@@ -180,7 +180,7 @@ def test_a_metric_of_ones_own_is_in_the_tables_and_the_figures(ran: Workflow) ->
     assert found["mean"].item() == pytest.approx(np.mean(expected))
     figure = (ran.folder / "results/small/figures/geometry.svg").read_text(encoding="utf-8")
     assert ">spread<" in figure
-    assert ">first token norm (ratio)<" in figure
+    assert ">first token norm<" in figure
 
 
 def test_every_choice_of_variants_is_in_the_specification_curve(ran: Workflow) -> None:
