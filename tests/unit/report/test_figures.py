@@ -257,7 +257,7 @@ def test_a_further_metric_has_a_row_of_its_own(tmp_path: Path) -> None:
     tables["geometry"] = pd.concat([tables["geometry"], own.assign(metric="norm")])
     drawn = svg("geometry", tmp_path, tables)
     assert ">my metric<" in drawn
-    assert ">norm (ln of the states' unit)<" in drawn
+    assert ">(ln of the states' unit)<" in drawn
 
 
 def test_the_curve_counts_the_choices_that_agree_with_the_headline(tmp_path: Path) -> None:
