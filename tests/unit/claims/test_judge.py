@@ -86,6 +86,11 @@ def test_planted_answers_are_recovered(planted: Tables) -> None:
     assert {"paper", "regions", "mixed model", "tests"} <= set(found[3]["details"])
 
 
+def test_of_every_claim_it_can_be_planted_that_it_is_true(planted: Tables) -> None:
+    found = answer(planted, planted=dict.fromkeys(range(1, 6), True))
+    assert all(type(entry["recovered"]) is bool for entry in found)
+
+
 def test_the_same_tables_give_the_same_answers(planted: Tables) -> None:
     shuffled = {
         name: table.sample(frac=1, random_state=1, ignore_index=True)

@@ -135,7 +135,9 @@ def planted_claims(truth: Mapping[str, Any]) -> dict[int, bool]:
 def _recovered(truth: bool, estimate: Estimate | None, direction: int, word: str) -> bool:
     if not truth:
         return word != "supported"
-    return estimate is not None and min(direction * estimate.low, direction * estimate.high) > 0
+    if estimate is None:
+        return False
+    return bool(min(direction * estimate.low, direction * estimate.high) > 0)
 
 
 def verdict(
