@@ -102,6 +102,11 @@ class HubServer:
         with self._lock:
             self._faults.append(Fault(pattern, kind, times, headers or {}, seconds))
 
+    def mend(self) -> None:
+        """No fault from here on."""
+        with self._lock:
+            self._faults.clear()
+
     def _next_fault(self, path: str) -> Fault | None:
         with self._lock:
             for fault in self._faults:

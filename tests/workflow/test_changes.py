@@ -174,18 +174,19 @@ def test_a_lens_that_comes_later_is_read_in_passes_of_its_own(done: Workflow) ->
     assert not {"geometry", "encoding", "tokens_table"} & set(jobs)
 
 
-@pytest.mark.parametrize(
-    ("provider", "module", "maker", "makers"),
-    [("train", "toy/training", "train", SIZES), ("hub", "checkpoints/listings", "listing", SIZES)],
-    ids=["train", "hub"],
-)
-def test_new_code_before_the_models_measures_them_again(
-    tmp_path: Path, provider: str, module: str, maker: str, makers: int
-) -> None:
-    workflow = pretend(provider, tmp_path / "geomod")
-    workflow.edit(f"workflow/geomod/{module}.py", lambda text: text + "\nEDITED = True\n")
-    jobs = workflow.planned()
-    assert jobs[maker] == makers
+BEFORE_MODELS = {"train": ("toy/training", "train"), "hub": ("checkpoints/listings", "listing")}
+
+
+@pytest.mark.parametrize("done", BEFORE_MODELS, indirect=True)
+def test_new_code_before_the_models_measures_them_again(done: Workflow) -> None:
+    module, maker = BEFORE_MODELS[provider_of(done)]
+    done.write_config(config(provider_of(done)))
+    code = done.folder / f"workflow/geomod/{module}.py"
+    whole = code.read_text(encoding="utf-8")
+    code.write_text(f"{whole}\nEDITED = True\n", encoding="utf-8")
+    jobs = done.planned()
+    code.write_text(whole, encoding="utf-8")
+    assert jobs[maker] == SIZES
     assert jobs["activations"] == jobs["encoding"] == ALL
 
 

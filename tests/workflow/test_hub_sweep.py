@@ -239,6 +239,7 @@ def test_killed_in_the_middle_of_downloads_it_ends_like_an_undisturbed_run(
     ]
     for moment in moments:
         kill_when(workflow, targets, moment, wait=float(rng.uniform(0, 1.5)))
+    server.mend()
     workflow.run(*targets)
     for table in TABLES:
         pd.testing.assert_frame_equal(read(workflow, table), read(swept, table))

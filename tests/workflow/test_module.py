@@ -97,14 +97,8 @@ def test_by_path_another_package_imported_before_is_refused(
 ) -> None:
     workflow = outer(tmp_path)
     workflow.edit("Snakefile", lambda text: f"import geomod\n{text}")
-    done = subprocess.run(
-        workflow.command("-n"),
-        cwd=tmp_path,
-        env={**environment(), "PYTHONPATH": str(installed)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    shell = {**environment(), "PYTHONPATH": str(installed)}
+    done = workflow.run("-n", check=False, shell=shell)
     assert done.returncode == 1
     assert f"or set PYTHONPATH={tmp_path}/inner/workflow" in done.stderr
     assert "Traceback" not in done.stderr
@@ -189,18 +183,8 @@ def by_git(
     """Snakemake in a workflow that takes the module from `source`."""
     text = BY_GIT.format(source=SOURCES[source].format(tag=tag))
     (folder / "Snakefile").write_text(text, encoding="utf-8")
-    return subprocess.run(
-        Workflow(folder).command(*arguments),
-        cwd=folder,
-        env={
-            **environment(),
-            "PYTHONPATH": str(installed),
-            "XDG_CACHE_HOME": str(folder / "cache"),
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    shell = {"PYTHONPATH": str(installed), "XDG_CACHE_HOME": str(folder / "cache")}
+    return Workflow(folder).run(*arguments, check=False, shell={**environment(), **shell})
 
 
 @pytest.mark.parametrize("source", SOURCES)

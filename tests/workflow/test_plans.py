@@ -50,7 +50,7 @@ def test_the_paper_is_planned_without_network(
     fresh: Workflow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And docs/cluster.md says how many jobs that is."""
-    for variable in ("HF_ENDPOINT", "HTTP_PROXY", "HTTPS_PROXY"):
+    for variable in ("HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(variable, "http://127.0.0.1:9")  # where nobody answers
     stages = ("activations", "encoding")
     jobs = fresh.planned(config="paper.yaml")
