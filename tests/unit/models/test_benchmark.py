@@ -6,7 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from benchmarks import activations, documented
+from benchmarks import documented
+from benchmarks.models import activations
 
 
 def test_a_measurement_has_a_process_of_its_own() -> None:
