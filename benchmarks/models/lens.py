@@ -5,8 +5,9 @@
 A model of random weights in the shape of Pythia's reads sentences with and without the lens, with
 features, Grams and surprisal either way. The sentences are once of random words, of which hardly
 one comes twice, and once English, from what is written in the sources of NumPy, SciPy and pandas,
-as many of each length: there words repeat, and so do beginnings. `looked_at` is the share of states, over layers,
-of which logits are made. Each measurement has a process of its own; times are its CPU seconds.
+as many of each length: there words repeat, and so do beginnings. `looked_at` is the share of the
+states, over layers, of which logits are made. Each measurement has a process of its own; times are
+its CPU seconds.
 """
 
 import argparse
@@ -124,7 +125,7 @@ def main() -> None:
     )
     print(table.T.to_string(header=False), flush=True)
     if options.write:
-        document(table, "lens", "lens.md", ["model", "words"])
+        document(table, "lens", "lens.md", "model")
 
 
 if __name__ == "__main__":

@@ -114,7 +114,7 @@ class Lens(Reading):
         count = -(-len(places) * len(self._states) // ROWS)  # of about equal parts
         for part in np.array_split(places, count) if count else ():
             rows, owners, targets = self._asked.by(prefixes[tuple(part.T)])
-            row, token, rows, targets = (
+            row, token, at, target = (
                 torch.as_tensor(each, device=logits.device) for each in (*part.T, rows, targets)
             )
             states = [
@@ -122,7 +122,7 @@ class Lens(Reading):
                 for _, states in sorted(self._states.items())
             ]
             output = logits[row, token].float()
-            values = look(self._lens, states, output, ids[row, token], (rows, targets))
+            values = look(self._lens, states, output, ids[row, token], (at, target))
             self._arrivals.send(values, partial(self._add, owners))
 
     def _add(self, owners: NDArray[np.int64], values: NDArray[np.float64]) -> None:
