@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy.sparse.csgraph import minimum_spanning_tree
 from scipy.spatial.distance import cdist
 
+from geomod.geometry import sets
 from geomod.geometry.sets import (
     Sentences,
     alpha_req,
@@ -43,6 +44,15 @@ def test_eigenvalues_are_squared_singular_values(n, width):
 def test_noise_eigenvalues_are_left_out():
     rows = features(50, 3) @ features(3, 20, 1)
     assert len(eigenvalues(*tridiagonal(rows @ rows.T))) == 3
+
+
+def test_layers_are_compared_a_few_sentences_at_a_time(monkeypatch):
+    layers = {k: features(30, 7, k) + k for k in range(3)}
+    whole = depth_similarity(layers)
+    monkeypatch.setattr(sets, "STACK", 3 * 30 * 4)
+    pieces = depth_similarity(layers)
+    np.testing.assert_allclose(pieces["cka"], whole["cka"], rtol=1e-12)
+    np.testing.assert_allclose(pieces["cka_debiased"], whole["cka_debiased"], rtol=1e-9)
 
 
 @pytest.mark.parametrize("shift", [0.0, 1e4])
