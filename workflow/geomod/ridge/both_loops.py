@@ -41,7 +41,7 @@ from geomod.ridge.penalties import choose
 from geomod.ridge.scores import centred
 
 # A sum of squares is trusted to this multiple of its terms' rounding.
-ROUNDED = 4.0
+ROUNDED = 1.0
 
 # What deals tasks to cores: a function and its arguments, and what it makes of each, in order.
 Compared = tuple[Tensor, float]
@@ -154,12 +154,12 @@ def _errors(
     errors, least = torch.zeros(len(parts), y.shape[1], dtype=torch.float64), size
     for k, o in enumerate(parts):
         inverse, pivot = _inverse(m[o, o])
-        least, alone, after = min(least, pivot), product(inverse, c[o]), slice(o.stop, None)
+        least, alone, after = min(least, pivot), _times(inverse, c[o]), slice(o.stop, None)
         w, left = product(m[after, o], inverse), c[after] - product(m[after, o], alone)
         for j, b in enumerate(parts[k + 1 :], k + 1):
             own = slice(b.start - o.stop, b.stop - o.stop)
             inverse, pivot = _inverse(m[b, b] - product(w[own], m[b, o].T))
-            least, error = min(least, pivot), product(inverse, left[own])
+            least, error = min(least, pivot), _times(inverse, left[own])
             errors[k] += error.square().sum(dim=0, dtype=torch.float64)
             error = alone - product(w[own].T, error)
             errors[j] += error.square_().sum(dim=0, dtype=torch.float64)
@@ -177,3 +177,10 @@ def _inverse(a: Tensor) -> tuple[Tensor, float]:
     if failed:
         return torch.full_like(a, torch.nan), torch.nan
     return torch.cholesky_inverse(root), float(root.diagonal().amin() ** 2)
+
+
+def _times(inverse: Tensor, right: Tensor) -> Tensor:
+    """Their product, of which what an inverse near 1 leaves as it is does not go through sums."""
+    rest = inverse.clone()
+    rest.diagonal().sub_(1.0)
+    return product(rest, right).add_(right)

@@ -6,7 +6,7 @@ How one factorization (`geomod.ridge.factor`) answers for every penalty and inne
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial
 from itertools import chain
@@ -187,7 +187,8 @@ def encode(
     together = y.shape[1] if beside is not None else TOGETHER
     parts = [slice(k, k + together) for k in range(0, y.shape[1], together)]
     predictions = np.full((len(x), *y.shape), np.nan) if keep_predictions else None
-    tested = np.concatenate([test for _, test in splits])
+    left_out = [test for _, test in splits]
+    tested = np.concatenate(left_out)
     if keep_predictions and len(np.unique(tested)) < len(tested):
         raise InputError("keep_predictions: folds that overlap test some rows twice")
 
@@ -204,19 +205,20 @@ def encode(
             if beside is not None:
                 given = (split, blocks, sides, some, penalties, memory, factor)
                 beside(Fitted(layer, fold, *given, fit))
-            found.append(scored(task, part, fit.best, fit.explained, chosen, smoother))
+            found.append(scored(task, part, some, fit.best, fit.explained, chosen, smoother))
         return found
 
     def scored(
         task: tuple[int, int],
         part: slice,
+        some: Tensor,
         best: Tensor,
         explained: Tensor,
         chosen: Tensor,
         smoother: Smoother,
     ) -> Outcome:
         layer, fold = task
-        some, split = targets[:, part].double(), splits[fold]
+        split = splits[fold]
         if predictions is not None:
             mean = some[split[0]].mean(dim=0)
             predictions[layer, split[1], part] = (mean + explained).cpu()
@@ -229,27 +231,39 @@ def encode(
         factor = sides_of(layer, (everything, everything[:1])).factorize()
         found = []
         for part in parts:
-            loops = BothLoops(factor, targets[:, part].double(), penalties, splits, memory)
-            of_each = enumerate(loops.compare(deal))
-            found.append(list(deal(partial(of_fold, loops, layer, part), list(of_each))))
+            some = targets[:, part].double()
+            loops = BothLoops(factor, some, penalties, splits, memory)
+            gains = list(enumerate(loops.compare(deal)))
+            found.append(list(deal(partial(of_fold, loops, layer, part, some), gains)))
         return [list(outcomes) for outcomes in zip(*found, strict=True)]
 
-    def of_fold(loops: BothLoops, layer: int, part: slice, given: tuple[int, Gains]) -> Outcome:
+    def of_fold(
+        loops: BothLoops, layer: int, part: slice, some: Tensor, given: tuple[int, Gains]
+    ) -> Outcome:
         fold, gains = given
+        best, explained = loops.fit(fold, gains)
         smoother = partial(loops.smoother, fold)
-        return scored((layer, fold), part, *loops.fit(fold, gains), loops.penalties, smoother)
+        return scored((layer, fold), part, some, best, explained, loops.penalties, smoother)
 
     r, r2, alpha = np.empty(shape), np.empty(shape), np.empty(shape)
     null = np.zeros((len(x), permutations, y.shape[1]))
     constant = 0
     tasks = list(np.ndindex(shape[:2]))
     run = outcome if device == "cpu" else on_streams(outcome)
-    alike = delays is not None and device == "cpu" and beside is None and match_width is None
-    if alike and leave_out_alike(splits, inner, len(y)):
-        # Layers are dealt to cores, or where these are more, what is to do for one of them.
+    alike = (
+        delays is not None
+        and not (beside or match_width)
+        and device == "cpu"
+        # Of fewer columns than rows that are left out, refits are less work.
+        and min(layer.shape[1] for layer in x) * len(delays.delays) > max(map(len, left_out))
+        and leave_out_alike(splits, inner, len(y))
+    )
+    if alike:
+        # Layers are dealt to cores, or what is to do for each, where there are more cores.
         cores = workers if len(x) >= workers else 1
         deal = partial(in_threads, workers=workers // cores)
-        outcomes = chain.from_iterable(in_threads(of_layer, range(len(x)), cores))
+        by_layer = in_threads(of_layer, range(len(x)), cores)
+        outcomes: Iterable[list[Outcome]] = chain.from_iterable(by_layer)
     else:
         outcomes = in_threads(run, tasks, workers)
     for task, found in zip(tasks, outcomes, strict=True):
