@@ -11,9 +11,10 @@ and they serve inner fold o of outer fold b as well. By blocks, with W = M_bo M_
 
     e_b = (M_bb − W M_ob)⁻¹ (c_b − W c_o),    e_o = M_oo⁻¹ c_o − Wᵀ e_b.
 
-One decomposition, one product with all targets a penalty and half of the pairs' systems take the
-place of those of every outer fold. Errors are summed in float32; where that leaves a penalty in
-doubt, rows of both parts are left out of the same factor in float64 (`held_out_gains`).
+One decomposition, and for every penalty one product with all targets, take the place of one for
+each outer fold, and every pair's system is solved once instead of twice. Errors are summed in
+float32; where that leaves a penalty in doubt, both parts are left out of the same factor in float64
+(`held_out_gains`).
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -40,11 +41,13 @@ from geomod.ridge.held_out import (
 from geomod.ridge.penalties import choose
 from geomod.ridge.scores import centred
 
-# A sum of squares is trusted to this multiple of its terms' rounding.
+# Where M is next to 1, its diagonal and that of its inverse are rounded alike for all rows: squared
+# errors are trusted to twice this multiple of eps.
 ROUNDED = 1.0
 
-# What deals tasks to cores: a function and its arguments, and what it makes of each, in order.
 Compared = tuple[Tensor, float]
+
+# What deals tasks to cores: a function and its arguments, and what it makes of each, in order.
 Deal = Callable[[Callable[[int], Compared], Sequence[int]], Iterable[Compared]]
 
 
@@ -82,9 +85,11 @@ class BothLoops:
         slices = [slice(*pair) for pair in pairwise(ends)]
         u, y, z = self._factor.u[order].float(), self._y[order].float(), self._z.float()
         rest, weights = (w.float() for w in spectral_weights(self._factor, self.penalties))
-        found = list(
-            deal(lambda k: _errors(u, y, z, rest[k], weights[k], slices), range(len(weights)))
-        )
+
+        def of_penalty(k: int) -> Compared:
+            return _errors(u, y, z, rest[k], weights[k], slices)
+
+        found = list(deal(of_penalty, range(len(weights))))
         errors = torch.stack([error for error, _ in found], dim=1)
         off = torch.tensor([off for _, off in found], dtype=errors.dtype)[:, None]
         known = ~errors.isnan()  # where rounding left anything
@@ -163,7 +168,7 @@ def _errors(
             errors[k] += error.square().sum(dim=0, dtype=torch.float64)
             error = alone - product(w[own].T, error)
             errors[j] += error.square_().sum(dim=0, dtype=torch.float64)
-    # Errors are sums in float32, which the inverse of M amplifies as far as it is not 1.
+    # The inverse of M amplifies rounding as far as it is not 1.
     rounds = ROUNDED + TRUST * (size / least - 1) if least else torch.inf
     return errors, 2 * torch.finfo(u.dtype).eps * rounds
 
