@@ -109,11 +109,12 @@ def test_it_is_what_refits_by_scikit_learn_give(
     rows = Delays(names, (1, 2))
     count = len(np.unique(groups))
     how: dict[str, Any] = {"alphas": ALPHAS, "folds": count, "inner_folds": "loo", "delays": rows}
+    how |= {"groups": groups, "permutations": 2}
     cut: dict[str, Any] = {"scheme": "grouped", "groups": groups}
     with pytest.MonkeyPatch.context() as patch:
         # Responses that are not centred within each part: an intercept then counts in every fit.
         patch.setattr(Delays, "responses", lambda self, y, precision: y.astype(np.float64))
-        found = encode(x, y, **how, groups=groups)
+        found, explicit = encode(x, y, **how), fold_by_fold(x, y, **how)
     assert calls == [targets]
     outer = outer_folds(len(y), count, 0, **cut)
     inner = []
@@ -125,6 +126,8 @@ def test_it_is_what_refits_by_scikit_learn_give(
     assert_array_equal(found.alpha[0, :, :-1], alpha[:, :-1])
     assert_allclose(found.r[0, :, :-1], r[:, :-1], atol=1e-9)
     assert_array_equal(found.r[0, :, -1], 0.0)  # a constant response
+    assert found.null is not None
+    assert_allclose(found.null, explicit.null, atol=1e-5)
 
 
 def test_a_target_or_features_that_vary_in_one_story_alone_explain_nothing(
