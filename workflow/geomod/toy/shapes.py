@@ -25,9 +25,9 @@ def deep(blocks: int, width: int, words: int) -> ToySize:
     """A deep and narrow model with two planted modules.
 
     It learns agreement in as few steps as others do when every dimension of a head knows its place,
-    and when agreement counts five times, once it counts.
+    and when agreement counts eight times, once it counts.
     """
-    told = {"rotary": 1.0, "scatter": 0.06, "agreement": 5.0}
+    told = {"rotary": 1.0, "scatter": 0.06, "agreement": 8.0}
     return ToySize(blocks, width, 2, 8e-3, words=words, **told)
 
 
@@ -36,13 +36,13 @@ TOY_SIZES = {
     "s": ToySize(blocks=3, width=48, heads=4, learning_rate=5e-3),
     "m": ToySize(blocks=4, width=64, heads=4, learning_rate=4e-3),
     "deep7": deep(7, 20, words=3),
-    "deep8": deep(8, 24, words=3),
+    "deep8": deep(8, 28, words=3),
     "deep9": deep(9, 32, words=3),
     "deep10": deep(10, 40, words=4),
 }
 TOY_VOCABULARY = 600  # tokens, about: the words of the language, and bytes
 # Where modules are planted, agreement is not learned before this step: linking words count nothing.
-AGREEMENT = 96
+AGREEMENT = 128
 # The last step that a toy model can be asked for: training further takes long, and shows nothing.
 LAST_STEP = 4096
 

@@ -43,6 +43,9 @@ WARM_UP, DECAY = 16, 512  # steps
 # and the Rényi entropy of order 2 of their Gram matrix, nats, in the high and in the low module.
 PLANTED_TOKENS = 12
 COSINES, ENTROPIES = (-0.5, -0.3), (1.9, 1.5)
+# Blocks of a module lie about its goal, at the corners of a square: blocks that were all alike, or
+# in a row, would ask for more modules than two.
+ABOUT = (0.015, 0.03)
 PULLS = (10.0, 1.0)  # weight of the squared distance from each
 
 
@@ -179,8 +182,12 @@ class PlantedModules:
 
 def planted_geometry(shape: ToySize) -> torch.Tensor:
     """The cosine and the entropy that each block shall have, [2, blocks]."""
-    high = torch.arange(shape.blocks) < shape.words
-    return torch.stack([torch.where(high, *ends) for ends in (COSINES, ENTROPIES)])
+    block = torch.arange(shape.blocks)
+    high = block < shape.words
+    place = torch.where(high, block, block - shape.words)
+    corners = torch.stack([1 - 2 * (place % 2), 1 - 2 * (place // 2 % 2)])
+    goals = torch.stack([torch.where(high, *ends) for ends in (COSINES, ENTROPIES)])
+    return goals + corners * torch.tensor(ABOUT)[:, None]
 
 
 def geometry_of(states: torch.Tensor) -> torch.Tensor:
