@@ -103,7 +103,8 @@ try:
         runs.check_layout(MOVED.root)
         runs.check_owner(RECORD, CONFIG.run, OWNER)
     GRID = Grid(
-        CONFIG, *(RECORD.get(plan) for plan in ("blocks", "training", "geometry"))
+        CONFIG,
+        *(RECORD.get(plan) for plan in ("blocks", "training", "geometry", "encoding")),
     )
     MACHINE = Machine.at(MOVED.beside("machine.json"))
 except InputError as error:
@@ -144,6 +145,7 @@ SIMULATED = [name for name in MADE_UP if name not in STORIES]
 BLOCKS = GRID.blocks()
 TRAINING = GRID.training()
 MEASURING = GRID.measuring()
+FITTING = GRID.fitting()
 SEED = CONFIG.seed
 GPU = gpus_per_job(CONFIG.device)
 SWEEP = Sweep(

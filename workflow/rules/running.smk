@@ -22,6 +22,7 @@ def begin():
             blocks=by_suite(BLOCKS),
             training=by_suite(TRAINING),
             geometry=by_suite(MEASURING),
+            encoding=by_suite(FITTING),
             loads=[load.planned for load in LOADS],
         )
 
