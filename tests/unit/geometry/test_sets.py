@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from scipy.sparse.csgraph import minimum_spanning_tree
 from scipy.spatial.distance import cdist
 
+from geomod.geometry import sets
 from geomod.geometry.sets import (
+    Sentences,
     alpha_req,
     apart,
     depth_similarity,
@@ -18,6 +20,7 @@ from geomod.geometry.sets import (
     nearest,
     participation,
     rankme,
+    tridiagonal,
     two_nn,
 )
 
@@ -35,12 +38,40 @@ def table_of(rows):
 def test_eigenvalues_are_squared_singular_values(n, width):
     rows = features(n, width)
     expected = np.linalg.svd(rows, compute_uv=False) ** 2
-    np.testing.assert_allclose(eigenvalues(rows @ rows.T), expected)
+    np.testing.assert_allclose(eigenvalues(*tridiagonal(rows @ rows.T)), expected)
 
 
 def test_noise_eigenvalues_are_left_out():
     rows = features(50, 3) @ features(3, 20, 1)
-    assert len(eigenvalues(rows @ rows.T)) == 3
+    assert len(eigenvalues(*tridiagonal(rows @ rows.T))) == 3
+
+
+def test_layers_are_compared_a_few_sentences_at_a_time(monkeypatch):
+    layers = {k: features(30, 7, k) + k for k in range(3)}
+    whole = depth_similarity(layers)
+    monkeypatch.setattr(sets, "STACK", 3 * 30 * 4)
+    pieces = depth_similarity(layers)
+    np.testing.assert_allclose(pieces["cka"], whole["cka"], rtol=1e-12)
+    np.testing.assert_allclose(pieces["cka_debiased"], whole["cka_debiased"], rtol=1e-9)
+
+
+@pytest.mark.parametrize("shift", [0.0, 1e4])
+@pytest.mark.parametrize(("n", "width"), [(30, 8), (8, 30), (12, 12), (2, 5), (3, 1)])
+def test_both_spectra_are_right_however_far_the_mean_lies(n, width, shift):
+    rows = features(n, width) + shift * np.arange(1.0, width + 1)
+    those = Sentences(rows)
+    apart = np.linalg.svd(rows - rows.mean(axis=0), compute_uv=False) ** 2
+    np.testing.assert_allclose(those.covariance, apart[: min(n - 1, width)], rtol=1e-6)
+    singular = np.linalg.svd(rows, compute_uv=False) ** 2
+    np.testing.assert_allclose(those.spectrum[0], singular[0], rtol=1e-12)
+    if not shift:  # otherwise the others are near the rounding noise of the first
+        np.testing.assert_allclose(those.spectrum, singular, rtol=1e-9)
+
+
+def test_a_single_sentence_has_a_length_and_no_spread():
+    those = Sentences(np.array([[3.0, 4.0, 0.0]]))
+    np.testing.assert_allclose(those.spectrum, [25.0])
+    assert len(those.covariance) == 0
 
 
 def test_rankme_of_equal_and_of_single_values():

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from geomod.base.errors import InputError
 from geomod.base.tables import read_table
@@ -112,6 +114,57 @@ def test_small_pieces_change_nothing(neox, monkeypatch):
     monkeypatch.setattr(lens, "ROWS", 10)
     monkeypatch.setattr(lens, "TOKENS", 4)
     np.testing.assert_allclose(looked_at(*neox).values, whole, atol=1e-6)
+
+
+texts = st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=5), min_size=1, max_size=6)
+
+
+@given(texts, st.randoms(use_true_random=False))
+def test_every_prefix_is_asked_for_all_that_follows_it(texts, random):
+    owners = [np.array([random.randint(-1, 3) for _ in tokens]) for tokens in texts]
+    asked = lens.Asked.of(texts, owners)
+    found, expected = {}, {}
+    for own, numbers, tokens in zip(owners, asked.prefixes, texts, strict=True):
+        for place, number in enumerate(numbers):
+            prefix, what = tuple(tokens[: place + 1]), (own[place + 1], tokens[place + 1])
+            assert (number == -1) == (what[0] == -1)
+            if number >= 0:
+                _, *those = asked.by(np.array([number]))
+                found[prefix] = sorted(zip(*those, strict=True))
+                expected.setdefault(prefix, []).append(what)
+    assert found == {prefix: sorted(what) for prefix, what in expected.items()}
+    every = np.arange(len(asked.starts) - 1)
+    rows, those, targets = asked.by(every[::-1])
+    for row, number in enumerate(every[::-1]):
+        _, *alone = asked.by(np.array([number]))
+        np.testing.assert_array_equal([those[rows == row], targets[rows == row]], alone)
+
+
+@pytest.mark.parametrize(("family", "of_layer_0"), [("gpt-neox", 3), ("llama", 3), ("gpt2", 5)])
+def test_equal_states_are_looked_at_once(folders, family, of_layer_0, monkeypatch):
+    """Those after what texts share, and at layer 0 those of a token, but in a model that has
+    learned an embedding of every place."""
+    rows, distinct = [], lens.distinct
+
+    def seen(*arguments):
+        found = distinct(*arguments)
+        rows.append([len(own) for own in found[0]])
+        return found
+
+    monkeypatch.setattr(lens, "distinct", seen)
+    sentences = ["the the cat the the", "the the cat the dog", "the the cat sat cat"]
+    found = looked_at(*load_model(folders / family), [*sentences, sentences[0]])
+    # of the, the the, the the cat, the the cat the, the the cat sat; and of the, cat, sat
+    assert rows == [[of_layer_0, 5, 5]]
+    alone = [looked_at(*load_model(folders / family), [each]).values for each in sentences]
+    np.testing.assert_allclose(found.values[:, :3], np.concatenate(alone, axis=1), atol=1e-5)
+    np.testing.assert_array_equal(found.values[:, 3], found.values[:, 0])
+
+
+def test_texts_of_a_token_ask_nothing(neox):
+    table = looked_at(*neox, ["dog", "cat"]).table
+    assert table["n"].eq(0).all()
+    assert table[MEASURES].isna().all(axis=None)
 
 
 def test_units_of_a_passage_are_looked_at_in_their_context(folders):

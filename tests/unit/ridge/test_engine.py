@@ -13,7 +13,8 @@ from sklearn.model_selection import GroupKFold, KFold
 from sklearn.preprocessing import StandardScaler
 
 from geomod.ridge import blas, factor, penalties
-from geomod.ridge.engine import encode, normalize, p_values
+from geomod.ridge.engine import encode, normalize
+from geomod.ridge.scores import p_values
 from tests.unit.ridge.ridge_oracle import nested_loop, planted
 
 ALPHAS = np.logspace(-2, 8, 21)

@@ -10,11 +10,12 @@ from torch import Tensor
 
 from geomod.ridge import factor
 from geomod.ridge import held_out as smoother
-from geomod.ridge.engine import centred, fit_fold
+from geomod.ridge.engine import fit_fold
 from geomod.ridge.factor import Factor, factorize, solve
 from geomod.ridge.folds import inner_blocks
 from geomod.ridge.held_out import Unexplained, held_out_gains
 from geomod.ridge.penalties import best_penalties
+from geomod.ridge.scores import centred
 from geomod.ridge.sides import RowSides
 
 ALPHAS = torch.logspace(-2, 8, 21, dtype=torch.float64)

@@ -24,8 +24,8 @@ from geomod.geometry.sentence import NOISE, mean_over, ratio
 from geomod.geometry.sets import Rows
 
 COLUMNS = ["layer", "measure", "value", "null", "n", "n_nonfinite"]
-# Elements of states that are widened to float64 at once: 64 MB.
-STACK = 8_000_000
+# Elements of states that are widened to float64 at once: 16 MB, which the next ones take over.
+STACK = 2_000_000
 SMALL = 100  # rows or columns up to which the largest singular value is found with the others
 
 Both = tuple[Floats, Floats]  # values and those of the residual random walk, a layer each
@@ -44,8 +44,9 @@ class Depth:
         found = np.empty((count, layers, layers))
         size = max(1, STACK // (layers * width))
         for start in range(0, count, size):
-            some = np.stack([x[start : start + size] for x in self.states], axis=1)
-            wide = some.astype(np.float64)
+            wide = np.stack(
+                [x[start : start + size] for x in self.states], axis=1, dtype=np.float64
+            )
             found[start : start + size] = wide @ wide.swapaxes(1, 2)
         return found
 
@@ -69,7 +70,7 @@ class Depth:
 
     def update(self, layer: int) -> Floats:
         """u_l [N, width] of all sentences."""
-        return self.states[layer + 1].astype(np.float64) - self.states[layer]
+        return np.subtract(self.states[layer + 1], self.states[layer], dtype=np.float64)
 
 
 def _angle(dots: Floats, first: Floats, second: Floats) -> Floats:

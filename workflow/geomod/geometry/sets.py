@@ -6,11 +6,14 @@ they are, or `eigenvalues` of their covariance, whose mean over sentences is tak
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.linalg import eigvalsh_tridiagonal
+from scipy.linalg.blas import dsyr2
+from scipy.linalg.lapack import dsytrd
 from scipy.optimize import brentq
 from scipy.spatial.distance import squareform
 
@@ -30,6 +33,7 @@ DISCARDED = 0.1
 SCALES = (1, 2, 4, 8, 16, 32)
 # Elements of the layers' Grams that are held at once when layers are compared: 160 MB.
 STACK = 20_000_000
+BLOCK = 32  # columns that LAPACK reduces to a tridiagonal matrix at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,23 +58,41 @@ class Sentences:
         n, width = self.rows.shape
         return self.moved.T @ self.moved if width < n else self.gram
 
-    @cached_property
+    @property
     def spectrum(self) -> Floats:
-        """The squared singular values of the features as they are, largest first.
+        """The squared singular values of the features as they are, largest first."""
+        return self.spectra[0]
 
-        Their product is that of the rows less their mean, and what the mean adds to it.
-        """
-        n, width = self.rows.shape
-        mean = self.rows.sum(axis=0) / max(1, n)
-        if width < n:
-            return eigenvalues(self.product + n * np.outer(mean, mean))
-        along = self.moved @ mean + mean @ mean / 2
-        return eigenvalues(self.product + along[:, None] + along)
-
-    @cached_property
+    @property
     def covariance(self) -> Floats:
         """The eigenvalues of n times the covariance, largest first."""
-        return eigenvalues(self.product)
+        return self.spectra[1]
+
+    @cached_property
+    def spectra(self) -> tuple[Floats, Floats]:
+        """Both of these, from one reduction to a tridiagonal matrix, which is what takes the time.
+
+        With and without the mean m the products differ along one axis alone. XᵀX has n m mᵀ more,
+        so with m along the first axis it is its first element that differs. X Xᵀ without the mean
+        is 0 along 1: with 1 along the first axis it is all but the first row and column of X Xᵀ.
+        The reduction keeps the first axis.
+        """
+        n, width = self.rows.shape
+        if n == 0:
+            return np.empty(0), np.empty(0)
+        mean = self.rows.sum(axis=0) / n
+        added = n * (mean @ mean)
+        mirror = mirror_of(mean if width < n else np.ones(n))
+        turned = turn(self.product, mirror)
+        if width < n:
+            diagonal, beside = tridiagonal(turned)
+            without = eigenvalues(diagonal, beside)
+            return eigenvalues(np.append(diagonal[0] + added, diagonal[1:]), beside), without
+        along = self.moved @ mean
+        turned[1:, 0] = np.sqrt(n) * (along - 2 * mirror * (mirror @ along))[1:]
+        turned[0, 0] = added
+        diagonal, beside = tridiagonal(turned)
+        return eigenvalues(diagonal, beside), eigenvalues(diagonal[1:], beside[1:])
 
     @cached_property
     def distances(self) -> Floats:
@@ -108,9 +130,39 @@ def measure_population(
     return pd.DataFrame(rows, columns=["layer", "metric", "variant", "value", "n", "n_nonfinite"])
 
 
-def eigenvalues(gram: Floats) -> Floats:
-    """Eigenvalues of a Gram, largest first, without those that are rounding noise."""
-    values = np.linalg.eigvalsh(gram)[::-1]
+def mirror_of(axis: Floats) -> Floats:
+    """w of length 1 of the reflection H = 1 − 2 w wᵀ that takes `axis` [n] to the first one, up to
+    its sign (Householder 1958); where `axis` is 0 any will do."""
+    length = np.linalg.norm(axis)
+    w = axis / length if length > 0 else np.zeros(len(axis))
+    w[0] += np.copysign(1, w[0])
+    return w / np.linalg.norm(w)
+
+
+def turn(product: Floats, w: Floats) -> Floats:
+    """The lower triangle of H A H of a symmetric A, H = 1 − 2 w wᵀ."""
+    along = product @ w
+    return dsyr2(-2, w, along - (w @ along) * w, a=product.T, lower=1)
+
+
+def tridiagonal(product: Floats) -> tuple[Floats, Floats]:
+    """The diagonal, and what is beside it, of a tridiagonal matrix with the same eigenvalues.
+
+    The symmetric matrix, given by its lower triangle, is turned about its first axis. So without
+    its first row and column the matrix that is found has the eigenvalues of the given one without
+    them.
+    """
+    if len(product) < 2:
+        return np.diagonal(product), np.empty(0)
+    _, diagonal, beside, _, _ = dsytrd(product, lower=1, lwork=BLOCK * len(product))
+    return diagonal, beside
+
+
+def eigenvalues(diagonal: Floats, beside: Floats) -> Floats:
+    """Those of the tridiagonal matrix of a Gram, largest first, without rounding noise."""
+    if len(diagonal) == 0:
+        return diagonal
+    values = eigvalsh_tridiagonal(diagonal, beside, lapack_driver="sterf")[::-1]
     return values[values > NOISE * values.max(initial=0)]
 
 
@@ -318,14 +370,20 @@ def depth_similarity(features: Mapping[int, Rows]) -> pd.DataFrame:
     layers = list(features)
     whole = np.all([np.isfinite(features[layer]).all(axis=1) for layer in layers], axis=0)
     n = int(whole.sum())
-    states = [unit(np.asarray(features[layer][whole], dtype=np.float64)) for layer in layers]
+    size = max(1, STACK // (len(layers) * max(1, n)))
+
+    # Once each: all are held where not all of their Grams are.
+    @lru_cache(maxsize=1 if size >= n else None)
+    def states(layer: int) -> Floats:
+        return unit(np.asarray(features[layer][whole], dtype=np.float64))
+
     products = np.zeros((len(layers), len(layers)))
     squares = np.zeros((len(layers), n))
-    size = max(1, STACK // (len(layers) * max(1, n)))
     for start in range(0, n, size):
         rows = np.arange(min(size, n - start))
         grams = np.empty((len(layers), len(rows), n - start))
-        for x, gram in zip(states, grams, strict=True):
+        for layer, gram in zip(layers, grams, strict=True):
+            x = states(layer)
             np.matmul(x[start : start + size], x[start:].T, out=gram)
         squares[:, start + rows] = grams[:, rows, rows]
         grams[:, :, len(rows) :] *= np.sqrt(2)  # a Gram has each of these on either side

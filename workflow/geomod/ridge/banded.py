@@ -40,15 +40,14 @@ from geomod.ridge.engine import (
     Designs,
     Fit,
     Fitted,
-    centred,
     checked,
     encode,
     fit_fold,
-    scores,
 )
 from geomod.ridge.factor import Factor
 from geomod.ridge.folds import Folds, InnerFolds, Scheme
 from geomod.ridge.held_out import fit_in, held_out_predictions, mean_error
+from geomod.ridge.scores import centred, scores
 from geomod.ridge.sides import RowSides, Sides
 from geomod.ridge.sides import beside as side_by_side
 

@@ -6,9 +6,10 @@ How one factorization (`geomod.ridge.factor`) answers for every penalty and inne
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache, partial
+from itertools import chain
 from threading import Lock
 from typing import Any
 
@@ -21,6 +22,7 @@ from geomod.base.arrays import as_array
 from geomod.base.errors import InputError
 from geomod.base.workers import in_threads, on_streams
 from geomod.ridge.blas import product
+from geomod.ridge.both_loops import BothLoops, leave_out_alike
 from geomod.ridge.delays import GAP, Delays
 from geomod.ridge.factor import Factor
 from geomod.ridge.folds import (
@@ -33,13 +35,15 @@ from geomod.ridge.folds import (
     outer_folds,
     permuted_rows,
 )
-from geomod.ridge.held_out import fit_in
+from geomod.ridge.held_out import Gains
 from geomod.ridge.penalties import best_penalties
+from geomod.ridge.scores import Smoother, centred, null_r, p_values, scores
 from geomod.ridge.sides import RowSides, Sides, sides_of_kernel, standardized
 
 logger = logging.getLogger(__name__)
 
 Floats = NDArray[np.float64]
+Outcome = tuple[Floats, Floats, int, Floats, Floats]  # r, R², undefined ones, penalties, null
 Layers = Sequence[NDArray[np.floating]]  # [n, width] each; widths may differ
 
 ALPHAS = tuple(np.logspace(-2, 8, 21))  # the config's default too
@@ -183,15 +187,17 @@ def encode(
     together = y.shape[1] if beside is not None else TOGETHER
     parts = [slice(k, k + together) for k in range(0, y.shape[1], together)]
     predictions = np.full((len(x), *y.shape), np.nan) if keep_predictions else None
-    tested = np.concatenate([test for _, test in splits])
+    left_out = [test for _, test in splits]
+    tested = np.concatenate(left_out)
     if keep_predictions and len(np.unique(tested)) < len(tested):
         raise InputError("keep_predictions: folds that overlap test some rows twice")
 
-    def outcome(task: tuple[int, int]) -> list[tuple[Floats, Floats, Floats, int, Floats]]:
+    def outcome(task: tuple[int, int]) -> list[Outcome]:
         layer, fold = task
         split, blocks = splits[fold], inner[fold]
         sides = sides_of(layer, split)
         factor = sides.factorize(match_width, fast=y.shape[1] <= len(split[1]))
+        smoother, chosen = smoothers(factor, sides), factor.penalties(penalties)
         found = []
         for part in parts:
             some = targets[:, part].double()
@@ -199,23 +205,70 @@ def encode(
             if beside is not None:
                 given = (split, blocks, sides, some, penalties, memory, factor)
                 beside(Fitted(layer, fold, *given, fit))
-            r, r2, constant = scores(fit.explained, some, split)
-            chosen = factor.penalties(penalties)[fit.best]
-            drawn = _null_r(factor, sides, some, split, orders, chosen, memory)
-            found.append((r, r2, grid[fit.best.cpu().numpy()], constant, drawn))
-            if predictions is not None:
-                mean = some[split[0]].mean(dim=0)
-                predictions[layer, split[1], part] = (mean + fit.explained).cpu()
+            found.append(scored(task, part, some, fit.best, fit.explained, chosen, smoother))
         return found
+
+    def scored(
+        task: tuple[int, int],
+        part: slice,
+        some: Tensor,
+        best: Tensor,
+        explained: Tensor,
+        chosen: Tensor,
+        smoother: Smoother,
+    ) -> Outcome:
+        layer, fold = task
+        split = splits[fold]
+        if predictions is not None:
+            mean = some[split[0]].mean(dim=0)
+            predictions[layer, split[1], part] = (mean + explained).cpu()
+        drawn = null_r(smoother, some, split, orders, chosen[best], memory)
+        return *scores(explained, some, split), grid[best.cpu().numpy()], drawn
+
+    def of_layer(layer: int) -> list[list[Outcome]]:
+        """The same of each of its folds, from one factorization."""
+        everything = np.arange(len(y))
+        factor = sides_of(layer, (everything, everything[:1])).factorize()
+        found = []
+        for part in parts:
+            some = targets[:, part].double()
+            loops = BothLoops(factor, some, penalties, splits, memory)
+            gains = list(enumerate(loops.compare(deal)))
+            found.append(list(deal(partial(of_fold, loops, layer, part, some), gains)))
+        return [list(outcomes) for outcomes in zip(*found, strict=True)]
+
+    def of_fold(
+        loops: BothLoops, layer: int, part: slice, some: Tensor, given: tuple[int, Gains]
+    ) -> Outcome:
+        fold, gains = given
+        best, explained = loops.fit(fold, gains)
+        smoother = partial(loops.smoother, fold)
+        return scored((layer, fold), part, some, best, explained, loops.penalties, smoother)
 
     r, r2, alpha = np.empty(shape), np.empty(shape), np.empty(shape)
     null = np.zeros((len(x), permutations, y.shape[1]))
     constant = 0
     tasks = list(np.ndindex(shape[:2]))
     run = outcome if device == "cpu" else on_streams(outcome)
-    for task, found in zip(tasks, in_threads(run, tasks, workers), strict=True):
-        for part, (*scored, undefined, drawn) in zip(parts, found, strict=True):
-            r[task][part], r2[task][part], alpha[task][part] = scored
+    alike = (
+        delays is not None
+        and not (beside or match_width)
+        and device == "cpu"
+        # Of fewer columns than rows that are left out, refits are less work.
+        and min(layer.shape[1] for layer in x) * len(delays.delays) > max(map(len, left_out))
+        and leave_out_alike(splits, inner, len(y))
+    )
+    if alike:
+        # Layers are dealt to cores, or what is to do for each, where there are more cores.
+        cores = workers if len(x) >= workers else 1
+        deal = partial(in_threads, workers=workers // cores)
+        by_layer = in_threads(of_layer, range(len(x)), cores)
+        outcomes: Iterable[list[Outcome]] = chain.from_iterable(by_layer)
+    else:
+        outcomes = in_threads(run, tasks, workers)
+    for task, found in zip(tasks, outcomes, strict=True):
+        for part, (*own, undefined, chosen, drawn) in zip(parts, found, strict=True):
+            r[task][part], r2[task][part], alpha[task][part] = *own, chosen
             constant += undefined
             null[task[0]][:, part] += drawn / len(splits)
         if task[1] == len(splits) - 1:
@@ -233,6 +286,16 @@ def encode(
     )
     _warn(encoding)
     return encoding
+
+
+def smoothers(factor: Factor, sides: Sides) -> Smoother:
+    """What predicts the test rows from the responses of the others, for each penalty."""
+
+    @cache
+    def basis() -> Tensor:
+        return sides.onto(factor.u.double()).float()
+
+    return lambda alpha: product(basis() / (factor.s + alpha).float(), factor.u.float().T)
 
 
 def cutting(
@@ -338,78 +401,6 @@ def fit_targets(
     u = factor.u.to(bulk)
     dual = product(u, product(u.T, y.to(bulk)) / (factor.s.to(bulk)[:, None] + chosen.to(bulk)))
     return Fit(best, gain, product(sides.across().to(bulk), dual).double())
-
-
-def scores(explained: Tensor, targets: Tensor, split: Split) -> tuple[Floats, Floats, int]:
-    """Pearson r and R² of predictions of the test rows; and of how many targets r is undefined."""
-    actual, mean = centred(targets[split[1]])
-    r, varies = pearson(explained, actual)
-    spread = (actual**2).sum(dim=0)
-    missed = ((actual + mean - targets[split[0]].mean(dim=0) - explained) ** 2).sum(dim=0)
-    r2 = torch.where(spread > 0, 1 - missed / spread.where(spread > 0, 1.0), 0.0)
-    return r.cpu().numpy(), r2.cpu().numpy(), int((~varies).sum())
-
-
-def _null_r(
-    factor: Factor,
-    sides: Sides,
-    targets: Tensor,
-    split: Split,
-    orders: Tensor,
-    chosen: Tensor,
-    memory_mb: float,
-) -> Floats:
-    """Test-row correlations of permuted targets, `[permutations, targets]`, in float32.
-
-    `chosen` are the targets' penalties. Targets that share one share a smoother, which makes
-    predictions from responses, whatever their order.
-    """
-    null = np.empty((orders.shape[1], targets.shape[1]))
-    if not len(null):
-        return null
-    train, test = split
-    basis = sides.onto(factor.u.double()).float()
-    u, y = factor.u.float(), targets.float()
-    # A permuted target is held as rows, and its test rows four times more while it is scored.
-    together = orders.split(fit_in(memory_mb, 4 * (len(train) + 5 * len(test))), dim=1)
-    rows = [(order[train].flatten(), order[test].flatten()) for order in together]
-    for alpha in chosen.unique():
-        smoother = product(basis / (factor.s + alpha).float(), u.T)
-        for target in torch.nonzero(chosen == alpha).flatten().tolist():
-            column, r = y[:, target].contiguous(), []
-            for fitted, scored in rows:
-                shuffled = column.index_select(0, fitted).view(len(train), -1)
-                actual, _ = centred(column.index_select(0, scored).view(len(test), -1))
-                r.append(pearson(product(smoother, shuffled), actual)[0])
-            null[:, target] = torch.cat(r).cpu().numpy()
-    return null
-
-
-def pearson(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """Correlation of the columns of `a` with those of `b`, which are centred already.
-
-    Where either does not vary the correlation is 0; the second result says where both do.
-    """
-    a = a - a.mean(dim=0)
-    size = (a**2).sum(dim=0).sqrt() * (b**2).sum(dim=0).sqrt()
-    varies = size > 0
-    return torch.where(varies, (a * b).sum(dim=0) / size.where(varies, 1.0), 0.0), varies
-
-
-def centred(y: Tensor) -> tuple[Tensor, Tensor]:
-    """Columns minus their mean, 0 where they vary by no more than rounding; and the mean."""
-    mean = y.mean(dim=0)
-    deviation = y - mean
-    rounding = len(y) * torch.finfo(y.dtype).eps * mean.abs()
-    return deviation.mul_(deviation.norm(dim=0) / len(y) ** 0.5 > rounding), mean
-
-
-def p_values(observed: Floats, null: Floats) -> Floats:
-    """(1 + #{null ≥ observed}) / (1 + permutations), over the second axis of `null`.
-
-    The null is computed in float32: closer than its rounding counts as equal.
-    """
-    return (1 + (null >= observed[:, None] - 1e-6).sum(axis=1)) / (1 + null.shape[1])
 
 
 def normalize(score: ArrayLike, ceiling: ArrayLike) -> Floats:

@@ -19,11 +19,12 @@ import torch
 from torch import Tensor
 
 from geomod.ridge.blas import product
-from geomod.ridge.engine import Fitted, Floats, centred, pearson
+from geomod.ridge.engine import Fitted, Floats
 from geomod.ridge.factor import Factor
 from geomod.ridge.folds import Block, Rows
 from geomod.ridge.held_out import at, held_out_predictions, mean_error, refit, refits, single
 from geomod.ridge.many_targets import benign
+from geomod.ridge.scores import centred, pearson
 
 # Their penalties are so many decades apart at least: within one what is predicted changes little.
 APART = 1.5

@@ -44,18 +44,18 @@ def best_penalties(
     if exact is not None and not factor.is_exact:
         attempts.append(lambda y, alphas: gains(exact(), torch.float64, y, alphas))
     if not len(factor.s):
-        return _choose(y, alphas, attempts[:1], 0.0)
+        return choose(y, alphas, attempts[:1], 0.0)
     lowest = float(factor.s.min())
     if y.shape[1] > rows and not single(blocks):
-        return _choose(y, alphas, [many, *attempts], lowest)
+        return choose(y, alphas, [many, *attempts], lowest)
     if rows >= FEW_ROWS:
         attempts = [rough, *attempts]
-    parts = [_choose(part, alphas, attempts, lowest) for part in y.split(rows, dim=1)]
+    parts = [choose(part, alphas, attempts, lowest) for part in y.split(rows, dim=1)]
     best, gain = (torch.cat(part) for part in zip(*parts, strict=True))
     return best, gain
 
 
-def _choose(
+def choose(
     y: Tensor, alphas: Tensor, attempts: list[Attempt], lowest: float
 ) -> tuple[Tensor, Tensor]:
     """Which penalty is best, by the first attempt; what it leaves in doubt, by the next ones."""
@@ -66,7 +66,7 @@ def _choose(
         doubt = torch.nonzero(contenders.sum(dim=0) > 1).flatten()
         for some in doubt.split(len(y)) if len(doubt) else ():
             again = torch.nonzero(contenders[:, some].any(dim=1)).flatten()
-            chosen, gain[some] = _choose(y[:, some], alphas[again], attempts[1:], lowest)
+            chosen, gain[some] = choose(y[:, some], alphas[again], attempts[1:], lowest)
             best[some] = again[chosen]
     return best, gain
 
