@@ -21,7 +21,8 @@ from geomod.coupling.within_depth import partial_correlation
 from geomod.curves.curves import gather
 from geomod.curves.sound import sound
 from geomod.scrutiny.calibration import curves_of_draw
-from geomod.scrutiny.synthetic import Design, design_like
+from geomod.scrutiny.designs import design_like
+from geomod.scrutiny.synthetic import Design
 
 Array = NDArray[np.float64]
 

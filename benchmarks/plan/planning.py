@@ -34,12 +34,12 @@ rule all:
 rule activations:
     output: ["r/{m}/step{s}/sketch", *OF_STEP]
     script: "nothing.py"
-rule encoding:
-    input: "r/{m}/step{s}/{d}/features"
-    output: ["r/{m}/step{s}/{d}/" + name for name in FITS]
-    script: "nothing.py"
 for m in MODELS:
     for b in BLOCKS:
+        rule:
+            input: [f"r/{m}/step{s}/{{d}}/features" for s in b]
+            output: [f"r/{m}/step{s}/{{d}}/{name}" for s in b for name in FITS]
+            script: "nothing.py"
         rule:
             input: [f"r/{m}/step{s}/{{d}}/{name}" for s in b for name in STATES]
             output: f"r/{m}/steps{b[0]}/{{d}}/geometry"

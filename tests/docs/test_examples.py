@@ -10,6 +10,8 @@ import pytest
 from geomod.encoding import alignment
 from geomod.geometry import catalogue, depth, registry, sets, steps
 from geomod.models import reading
+from geomod.report import figures
+from geomod.report import registry as drawn
 from tests.conftest import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -51,6 +53,7 @@ def test_examples_run_one_after_another(
     assert catalogue.names()
     assert {sets.__name__, depth.__name__, steps.__name__} <= sys.modules.keys()
     assert reading.reading_of("sentences")
+    assert figures.FIGURES
     known = {name: dict(variants) for name, variants in registry.REGISTRY.items()}
     monkeypatch.setattr(registry, "REGISTRY", known)
     for module, name in (
@@ -59,6 +62,8 @@ def test_examples_run_one_after_another(
         (registry, "STEPS"),
         (alignment, "MEASURES"),
         (reading, "READINGS"),
+        (drawn, "FIGURES"),
+        (drawn, "SEEN"),
     ):
         monkeypatch.setattr(module, name, dict(getattr(module, name)))
     to_run = [example for example in ALL[page] if example.why_not is None]

@@ -1,6 +1,7 @@
 # What all rules share: the checked config, the grid, the paths. No rule builds any of them itself.
 
 import atexit
+import gc
 import logging
 import os
 import re
@@ -58,6 +59,11 @@ from geomod.report.gallery import GALLERY, PARTS, PARTS_OF_RUNS
 from geomod.report.words import duration
 from geomod.stories.names import word_files
 
+if workflow.is_main_process:
+    # A plan makes millions of objects, and they stay: to look for dead ones among them as often as
+    # Python does by itself takes an eighth of its time.
+    gc.set_threshold(100_000, 50, 1000)
+
 # Relative, as all inputs are: a folder that is moved as a whole has nothing to run again.
 RESOURCES = os.path.relpath(shipped("resources"))
 TEMPLATES, TEMPLATES_OF_RUNS = (
@@ -103,7 +109,8 @@ try:
         runs.check_layout(MOVED.root)
         runs.check_owner(RECORD, CONFIG.run, OWNER)
     GRID = Grid(
-        CONFIG, *(RECORD.get(plan) for plan in ("blocks", "training", "geometry"))
+        CONFIG,
+        *(RECORD.get(plan) for plan in ("blocks", "training", "geometry", "encoding")),
     )
     MACHINE = Machine.at(MOVED.beside("machine.json"))
 except InputError as error:
@@ -144,6 +151,7 @@ SIMULATED = [name for name in MADE_UP if name not in STORIES]
 BLOCKS = GRID.blocks()
 TRAINING = GRID.training()
 MEASURING = GRID.measuring()
+FITTING = GRID.fitting()
 SEED = CONFIG.seed
 GPU = gpus_per_job(CONFIG.device)
 SWEEP = Sweep(

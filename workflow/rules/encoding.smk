@@ -11,11 +11,12 @@ control_responses = [
 ]
 
 
-for block in BLOCKS:
+# A rule a model, as for geometry.
+for block, model in GRID.of_models(FITTING):
 
     rule:
         name:
-            rule_name("encoding", block)
+            rule_name("encoding", block, model=model)
         input:
             stimuli=(
                 of_each(SECTIONS, rows_of)
@@ -27,33 +28,32 @@ for block in BLOCKS:
             splits=of_each(SECTIONS, lambda dataset: of_rows("splits", dataset)),
             nuisances=of_each(SECTIONS, nuisances_of),
             features=PATHS.steps(
-                "{model}", block.steps, "features.safetensors", "{dataset}"
+                model, block.steps, "features.safetensors", "{dataset}"
             ),
-            untrained=untrained_features(block.suite, "{model}", "{dataset}"),
+            untrained=untrained_features(block.suite, model, "{dataset}"),
             controls=control_responses,
         output:
-            scores=encoding_files("{model}", block.steps, "encoding", "{dataset}"),
-            folds=encoding_files("{model}", block.steps, "folds", "{dataset}"),
-            baselines=encoding_files("{model}", block.steps, "baselines", "{dataset}"),
+            scores=encoding_files(model, block.steps, "encoding", "{dataset}"),
+            folds=encoding_files(model, block.steps, "folds", "{dataset}"),
+            baselines=encoding_files(model, block.steps, "baselines", "{dataset}"),
             controls=(
-                encoding_files("{model}", block.steps, CONTROLS, "{dataset}")
+                encoding_files(model, block.steps, CONTROLS, "{dataset}")
                 if CONFIG.controls
                 else []
             ),
         log:
-            PATHS.log(f"{{model}}/{{dataset}}/encoding_{block.label}{LAYERS}"),
+            PATHS.log(f"{model}/{{dataset}}/encoding_{block.label}{LAYERS}"),
         benchmark:
-            PATHS.benchmark("encoding", f"{{model}}/{{dataset}}/{block.label}{LAYERS}")
-        wildcard_constraints:
-            model=any_of(GRID.models_of(block.suite)),
+            PATHS.benchmark("encoding", f"{model}/{{dataset}}/{block.label}{LAYERS}")
         conda:
             CONDA
         threads: CONFIG.jobs.threads
         resources:
-            **needs("encoding", block),
+            **needs("encoding", block, model=model),
             gpu=GPU,
             gpu_here=gpu_here,
         params:
+            model=model,
             # The steps are those of the outputs.
             layers="{layers}" if LAYERS else "all",
             encoding=of_each(

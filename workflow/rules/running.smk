@@ -22,6 +22,7 @@ def begin():
             blocks=by_suite(BLOCKS),
             training=by_suite(TRAINING),
             geometry=by_suite(MEASURING),
+            encoding=by_suite(FITTING),
             loads=[load.planned for load in LOADS],
         )
 
@@ -39,14 +40,14 @@ def complain(since):
 def finish():
     """Say what this run has found and how long it took, and write the index of all runs anew."""
     from pathlib import Path
-    from geomod.report.runs import verdicts, write_index
+    from geomod.report.runs import to_open, verdicts, write_index
 
-    claims = Path(MOVED.at("claims.json"))
+    claims, page = Path(MOVED.at("claims.json")), Path(MOVED.at("report.html"))
     if claims.exists():
         write_index(claims.parents[1], TEMPLATES_OF_RUNS[0])
         print(*verdicts(claims), sep="\n")
         print(f"Done in {duration(time.time() - STARTED)}.")
-        print(f"Open {MOVED.at('report.html')}; all runs: {MOVED.beside('index.html')}")
+        print(to_open(claims, page, Path(MOVED.beside("index.html"))))
 
 
 def by_suite(blocks):

@@ -40,13 +40,13 @@ with job(snakemake.log[0], snakemake.threads):
         )
     ):
         step = step_of(path)
-        at_checkpoint(snakemake.wildcards.model, step)
+        at_checkpoint(params.model, step)
         features = read_features(path, layers)
         given = (responses, stimuli, ceiling, settings, device)
         ladders = Ladders(baselines, untrained=step > 0)
         known = [Beside(controls)] if controls else []
         scores, folds = encode_checkpoint(features, *given, together(ladders, *known))
-        place = Place(snakemake.wildcards.model, step, snakemake.wildcards.dataset)
+        place = Place(params.model, step, snakemake.wildcards.dataset)
         origin = derived(own, [*measured, path])
         beside = derived(origin, [*inputs.nuisances, *([inputs.untrained] * bool(untrained))])
         for kind, table, file, record in zip(

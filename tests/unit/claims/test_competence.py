@@ -15,13 +15,13 @@ from geomod.claims.judge import claims, judge
 from geomod.claims.saturates import SATURATES
 from geomod.curves.curves import FORMAL, FUNCTIONAL, LOSS, Curves
 from geomod.scrutiny.calibration import calibrate
+from geomod.scrutiny.designs import design_like
 from geomod.scrutiny.synthetic import (
     Design,
     Frame,
     Scatter,
     as_tables,
     at_steps,
-    design_like,
     simulate,
 )
 

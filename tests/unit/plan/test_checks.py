@@ -10,8 +10,9 @@ import pytest
 from geomod.base.errors import InputError
 from geomod.competence.source import Source
 from geomod.plan import checks
-from geomod.plan.checks import check, check_task_sets, look
+from geomod.plan.checks import check, check_task_sets
 from geomod.plan.datasets import as_files
+from geomod.plan.look import look
 from geomod.plan.reading import parse_config
 from tests.unit.brain.test_assembly import store
 
@@ -236,6 +237,10 @@ def test_folds_are_no_more_than_there_are_sentences(tables: dict[str, Any]) -> N
     )
     checked(dataset=tables, encoding={"folds": 2, "inner_folds": 20})
     assert "there are 100 sentences" in refusal(encoding={"folds": 101})
+    Path("s.csv").write_text("item_id,sentence,group\n" + "same,words,g\n" * N, encoding="utf-8")
+    assert "but there is 1 sentence" in refusal(dataset=tables, encoding={"folds": 2})
+    of_group = {"folds": 2, "group_by": "group"}
+    assert "but there is 1 group of sentences" in refusal(dataset=tables, encoding=of_group)
 
 
 def test_an_unknown_region_of_the_simulated_brain_is_refused() -> None:

@@ -26,6 +26,52 @@ def grid(suites: dict, planned: dict | None = None, **jobs: object) -> Grid:
     return Grid(parse_config(config), planned)
 
 
+MANY = PYTHIA | {"steps": [*range(1000, 101_000, 1000)]}
+
+
+def fitted(suite: dict, planned: object = None, **jobs: object) -> list[tuple]:
+    """The steps of every job of encoding models; `planned` as a record has them."""
+    config = grid({"pythia": suite}, **jobs).config
+    return [b.steps for b in Grid(config, fitted=planned and {"pythia": planned}).fitting()]
+
+
+ALONE = [("{step}",)]
+
+
+def test_a_suite_of_many_steps_is_fitted_in_the_blocks_of_geometry() -> None:
+    few = PYTHIA | {"steps": MANY["steps"][:99]}
+    assert fitted(few) == ALONE
+    assert fitted(MANY) == [block.steps for block in grid({"pythia": MANY}).measuring()]
+    labels = {block.label for block in grid({"pythia": MANY}).fitting()}
+    assert labels == {str(steps[0]) for steps in fitted(MANY)}
+    assert max(map(len, fitted(MANY, steps_per_job=12))) == 12
+    assert fitted(MANY, layers_per_job=1) == ALONE  # whoever asks for small jobs gets them
+
+
+def test_as_many_steps_are_fitted_in_a_job_as_the_config_says() -> None:
+    for suite in (PYTHIA, MANY):
+        assert fitted(suite, steps_per_encoding_job=1) == ALONE
+        assert max(map(len, fitted(suite, steps_per_encoding_job=2))) == 2
+        assert max(map(len, fitted(suite, steps_per_encoding_job=2, steps_per_job=3))) == 3
+
+
+@pytest.mark.parametrize("first", [99, 100, 130])
+@pytest.mark.parametrize("then", [60, 99, 100, 131])
+def test_a_suite_that_grows_or_becomes_smaller_is_fitted_as_it_was_dealt(
+    first: int, then: int
+) -> None:
+    before = fitted(PYTHIA | {"steps": [*range(first)]})
+    after = fitted(PYTHIA | {"steps": [*range(then)]}, before)
+    if before == ALONE:
+        assert after == ALONE
+    else:  # what is in both is together with the same steps, and a new step with none of them
+        kept = [tuple(step for step in block if step < then) for block in before]
+        assert after[: len([*filter(None, kept)])] == [block for block in kept if block]
+        assert sorted(step for block in after for step in block) == [*range(then)]
+    again = fitted(PYTHIA | {"steps": [*range(then)]}, after)
+    assert again == after
+
+
 steps = st.lists(st.integers(0, 10_000), min_size=1, max_size=60, unique=True)
 
 

@@ -5,8 +5,8 @@ import pytest
 from docutils.core import publish_parts
 
 from geomod.report.captions import as_text, caption
+from geomod.report.figures import seen
 from geomod.report.gallery import GALLERY
-from geomod.report.seen import seen
 from tests.unit.report.test_figures import made_up
 
 TABLES = made_up()

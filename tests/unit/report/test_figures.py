@@ -1,5 +1,6 @@
 """Every figure can be drawn, is the same file twice, and says what is in its tables."""
 
+import re
 import xml.etree.ElementTree as ET
 from functools import cache
 from itertools import product
@@ -11,6 +12,7 @@ import pytest
 
 from geomod.base.tables import columns_of
 from geomod.claims.registry import CLAIMS
+from geomod.report import registry
 from geomod.report.drawing import network_score, region_colours, short, tick_steps, varying
 from geomod.report.figures import FIGURES, save
 from geomod.report.gallery import GALLERY, Tables, lacking, with_claims
@@ -142,7 +144,25 @@ def svg(name: str, folder: Path, tables: Tables | None = None) -> str:
 
 
 def test_the_gallery_and_the_figures_are_the_same() -> None:
-    assert list(GALLERY) == list(FIGURES)
+    assert set(GALLERY) == set(FIGURES)
+
+
+def test_the_figure_that_the_page_adds_is_drawn_and_says_what_is_seen(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for known in ("FIGURES", "SEEN"):
+        monkeypatch.setattr(registry, known, {})
+    page = (root / "docs/adding.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (example,) = [text for text in examples if "@in_gallery" in text]
+    exec(example, {})
+    (name,) = registry.FIGURES
+    assert f'a `Plate` of\nthe same name, `"{name}"`' in page
+    axes = registry.FIGURES[name](made_up()).axes
+    assert [axis.get_title() for axis in axes] == list(MODELS)
+    angles = made_up()["geometry"].query("metric == 'curvature'").groupby("model")["mean"].max()
+    for model, angle in angles.items():
+        assert f"{model} {np.degrees(angle):.0f}°" in registry.SEEN[name](made_up())
 
 
 @pytest.mark.parametrize("name", FIGURES)

@@ -27,12 +27,11 @@ from geomod.report.drawing import (
     module_colours,
     spacing,
 )
-from geomod.report.figures import FIGURES, draw, save
+from geomod.report.figures import FIGURES, SEEN, draw, save, seen
 from geomod.report.gallery import Tables, of_dataset, with_claims
 from geomod.report.plates.brain import CENTRES, REACH, patches
 from geomod.report.plates.link import effects_by_size
 from geomod.report.plates.ways import PHASE_COLOURS
-from geomod.report.seen import SEEN, seen
 from tests.unit.report.sweeps import BLOCKS, STEPS, paper_claims, paper_tables
 from tests.unit.report.test_figures import made_up
 

@@ -1,12 +1,13 @@
 """Runs side by side: in the index of a folder, and compared."""
 
+import os
 import re
 import xml.etree.ElementTree as ET
 from base64 import b64decode
 from pathlib import Path
 
 from geomod.base.seals import write_json
-from geomod.report.runs import compare, verdicts, write_index
+from geomod.report.runs import compare, to_open, verdicts, write_index
 from tests.unit.report.sweeps import paper_claims
 from tests.unit.report.test_figures import made_up
 
@@ -35,6 +36,16 @@ def test_the_index_has_a_row_a_run_and_dataset_with_its_answers(tmp_path: Path, 
     assert text.count(">yes<") == text.count(">no<") == 2 * 4  # the fifth cannot be answered
     assert text.count("a trend needs three sizes") == 4
     assert "<script" not in text
+
+
+def test_the_end_of_a_run_names_its_page_where_it_has_one_of_these_claims(tmp_path: Path) -> None:
+    claims, page, index = (tmp_path / name for name in ("claims.json", "report.html", "index.html"))
+    claims.touch()
+    assert to_open(claims, page, index) == f"Open {index}, of all runs"
+    page.touch()
+    assert to_open(claims, page, index) == f"Open {page}; all runs: {index}"
+    os.utime(page, (0, 0))  # the page of an earlier run
+    assert to_open(claims, page, index) == f"Open {index}, of all runs"
 
 
 def test_the_end_of_a_run_says_its_verdicts(tmp_path: Path) -> None:

@@ -11,16 +11,14 @@ from geomod.claims.temporal_first import TEMPORAL_FIRST
 from geomod.curves.settings import Settings
 from geomod.emergence.noise import autoregressive
 from geomod.scrutiny.calibration import COLUMNS, calibrate, find
+from geomod.scrutiny.designs import design_like, scatter_of, unbiased_lag_one
 from geomod.scrutiny.synthetic import (
     SWEEP,
     WORLDS,
     Design,
     Frame,
     Scatter,
-    design_like,
-    scatter_of,
     simulate,
-    unbiased_lag_one,
 )
 
 PYTHIA = (*(2**k for k in range(10)), *(1000 * 2**k for k in range(8)), 143000)

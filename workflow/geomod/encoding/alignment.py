@@ -14,7 +14,6 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial.distance import pdist
 
 from geomod.base import plugins
 from geomod.base.errors import InputError
@@ -235,6 +234,8 @@ def dissimilarities(x: ArrayLike, kind: Dissimilarity = "correlation") -> Floats
     values = np.asarray(x, dtype=np.float64)
     if kind == "correlation" and values.shape[1] < 2:
         raise ValueError("rows of one column have no correlation: use 'euclidean'")
+    from scipy.spatial.distance import pdist  # half of what a start of the workflow would import
+
     return pdist(values, kind)
 
 

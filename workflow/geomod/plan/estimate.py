@@ -153,6 +153,7 @@ class Sweep:
                 for load in self.loads:
                     cost = self.job("activations", name, steps=steps, load=load.number)
                     yield Jobs("activations", count, cost)
+            for steps, count in _counted(self.grid.fitting(), model).items():
                 for dataset in names:
                     for layers in self._layers(model):
                         cost = self.job("encoding", name, dataset, steps, layers)

@@ -45,6 +45,7 @@ class Block:
 
 
 ANY_STEP = "{step}"
+MANY_STEPS = 100  # a suite of as many is fitted in larger jobs, where the config does not say
 Plan = Mapping[str, Sequence[Sequence[int]]]
 
 
@@ -122,9 +123,10 @@ class Grid:
         planned: Plan | None = None,
         trained: Plan | None = None,
         measured: Plan | None = None,
+        fitted: Plan | None = None,
     ) -> None:
-        """`planned`, `trained`, `measured`: the blocks of an earlier start, by suite, to be left
-        alone."""
+        """`planned`, `trained`, `measured`, `fitted`: the blocks of an earlier start, by suite, to
+        be left alone."""
         self.config = config
         self.models = [
             Model(model, name, size, seed, tuple(sorted(suite.steps)), _layers(name, suite, size))
@@ -132,7 +134,7 @@ class Grid:
             for model, (size, seed) in suite.models(name).items()
         ]
         self._planned, self._trained = planned or {}, trained or {}
-        self._measured = measured or {}
+        self._measured, self._fitted = measured or {}, fitted or {}
 
     def model(self, name: str) -> Model:
         return next(model for model in self.models if model.name == name)
@@ -213,6 +215,33 @@ class Grid:
             for name, suite in self.config.suites.items()
             for steps in deal(suite.steps, grain, self._measured.get(name, []))
         ]
+
+    def fitting(self) -> list[Block]:
+        """The steps of every suite, dealt into jobs of encoding models, named as in `measuring`."""
+        blocks = []
+        for name, suite in self.config.suites.items():
+            planned = self._fitted.get(name, [])
+            grain = self._fitted_at_once(suite, planned)
+            if grain == 1:
+                blocks.append(Block(name, ANY_STEP, (ANY_STEP,)))
+            else:
+                dealt = deal(suite.steps, grain, planned)
+                blocks += [Block(name, str(steps[0]), steps) for steps in dealt]
+        return blocks
+
+    def _fitted_at_once(self, suite: AnySuite, planned: Sequence[Sequence[int]]) -> int:
+        """Steps of a job of encoding models. Planning and starting a job for each step costs little
+        where they are few; where they are many it is done in the blocks of geometry. A suite that
+        grows, or becomes smaller, goes on as it was dealt."""
+        jobs = self.config.jobs
+        if jobs.steps_per_encoding_job != "auto":
+            return max(jobs.steps_per_job, jobs.steps_per_encoding_job)
+        longest = max(map(len, planned), default=0)
+        alone = any(ANY_STEP in block for block in planned)
+        many = longest > jobs.steps_per_job or (len(suite.steps) >= MANY_STEPS and not alone)
+        if many and jobs.layers_per_job == "all":
+            return max(jobs.steps_per_job, jobs.steps_per_geometry_job, longest)
+        return jobs.steps_per_job
 
     def folders(self) -> list[str]:
         """Where a run keeps what belongs to a checkpoint or to a block of them."""

@@ -1,8 +1,9 @@
 """Figures and the page, from tables alone.
 
 Open `gallery.py` first: what is drawn, from which tables, and what must be there for it. Figures
-are drawn in `plates/`, `seen.py` says what is seen in them, `series.py` and `explorer.py` make what
-people explore, `page.py` puts all together, `runs.py` sets runs side by side.
+are drawn in `plates/`, where it is also said what is seen in them, and become files in
+`figures.py`; `series.py` and `explorer.py` make what people explore, `page.py` puts all together,
+`runs.py` sets runs side by side.
 """
 
 from typing import TYPE_CHECKING

@@ -2,8 +2,8 @@
 
 import re
 
+from geomod.report.figures import seen
 from geomod.report.gallery import GALLERY, Tables
-from geomod.report.seen import seen
 
 
 def caption(name: str, tables: Tables) -> str:

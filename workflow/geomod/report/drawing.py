@@ -146,6 +146,19 @@ def network_score(encoding: pd.DataFrame) -> pd.DataFrame:
     return table.groupby(["model", "step", "layer"], sort=False)["score"].mean().reset_index()
 
 
+def by_model(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Each model's rows, in their order."""
+    return {str(name): rows for name, rows in table.groupby("model", sort=False)}
+
+
+def at_last_step(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows[rows["step"] == rows["step"].max()]
+
+
+def of_last_layer(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows[rows["layer"] == rows["layer"].max()]
+
+
 def model_colours(models: pd.Series) -> dict[str, tuple[float, ...]]:
     names = list(pd.unique(models))
     return dict(zip(names, sns.color_palette("crest", len(names)), strict=True))

@@ -1,7 +1,7 @@
-"""The figures by name, and how they become files. What they show: `gallery.py`."""
+"""How figures become files, and sentences. What they show: `gallery.py`."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from textwrap import fill
@@ -9,26 +9,21 @@ from textwrap import fill
 import pandas as pd
 
 from geomod.base.extras import extra
+from geomod.report import in_time, lags  # noqa: F401  (they register figures)
 from geomod.report.drawing import OTHER, STYLE, VERDICT_COLOURS, declutter
 from geomod.report.gallery import GALLERY, Tables
-from geomod.report.in_time import in_time
-from geomod.report.lags import lags
-from geomod.report.plates import ways
-from geomod.report.plates.brain import brain
-from geomod.report.plates.judged import contrasts, forest, multiverse
-from geomod.report.plates.known import controls, planted
-from geomod.report.plates.language import competence, competence_lags
-from geomod.report.plates.layers import low_high, modules
-from geomod.report.plates.link import coupling, scale
-from geomod.report.plates.scores import (
-    baselines,
-    ceilings,
-    emergence,
-    encoding,
-    learning,
-    profiles,
+from geomod.report.plates import (  # noqa: F401  (importing them registers their figures)
+    brain,
+    judged,
+    known,
+    language,
+    layers,
+    link,
+    scores,
+    shapes,
+    ways,
 )
-from geomod.report.plates.shapes import geometry, sets, speed
+from geomod.report.registry import FIGURES, SEEN
 from geomod.report.sinks import sinks
 
 with extra("report"):
@@ -36,37 +31,6 @@ with extra("report"):
     import seaborn as sns
     from matplotlib.figure import Figure
 
-FIGURES: Mapping[str, Callable[[Tables], Figure]] = {
-    "forest": forest,
-    "learning": learning,
-    "geometry": geometry,
-    "modules": modules,
-    "encoding": encoding,
-    "profiles": profiles,
-    "low_high": low_high,
-    "emergence": emergence,
-    "brain": brain,
-    "ceilings": ceilings,
-    "coupling": coupling,
-    "scale": scale,
-    "baselines": baselines,
-    "multiverse": multiverse,
-    "sets": sets,
-    "speed": speed,
-    "alignment": ways.alignment,
-    "phases": ways.phases,
-    "lens": ways.lens,
-    "depth": ways.depth,
-    "blocks": ways.blocks,
-    "hierarchy": ways.hierarchy,
-    "competence": competence,
-    "contrasts": contrasts,
-    "lags": lags,
-    "in_time": in_time,
-    "competence_lags": competence_lags,
-    "planted": planted,
-    "controls": controls,
-}
 # Those that show entropy and curvature say where the first token decides them.
 OF_GEOMETRY = ("geometry", "modules", "low_high", "coupling", "multiverse")
 # The PDFs' fonts are cut to their letters, and no log wants to hear of each table of them.
@@ -109,6 +73,11 @@ def draw(name: str, tables: Tables) -> Figure:
     warning = "\n".join(fill(line, 110) for line in warnings)
     figure.text(0, 0, warning, va="top", color=VERDICT_COLOURS["not supported"])
     return figure
+
+
+def seen(name: str, tables: Tables) -> str:
+    """What the figure called `name` shows of these tables; empty where it is left out."""
+    return "" if GALLERY[name].lacking(tables) else " ".join(SEEN[name](tables).split())
 
 
 def left_out(title: str, sentence: str) -> Figure:

@@ -5,8 +5,16 @@ from pathlib import Path
 import pandas as pd
 
 from geomod.base.extras import extra
-from geomod.report.drawing import INK, OTHER, STYLE, VERDICT_COLOURS, panels
+from geomod.report.drawing import (
+    INK,
+    OTHER,
+    STYLE,
+    VERDICT_COLOURS,
+    panels,
+)
 from geomod.report.gallery import Tables
+from geomod.report.registry import in_gallery
+from geomod.report.words import rounded
 
 with extra("report"):
     import matplotlib as mpl
@@ -17,6 +25,21 @@ with extra("report"):
 FOUND, SHUFFLED, PLANTED = VERDICT_COLOURS["supported"], VERDICT_COLOURS["not supported"], INK
 
 
+def _in_time_seen(tables: Tables) -> str:
+    """What the layers score, what shuffled TRs would claim, and what time alone would."""
+    table = tables["shuffling"]
+    best = table.groupby([table["model"] == "time", "region"], sort=False)[["stories", "shuffled"]]
+    told = []
+    for (alone, region), row in best.max().iterrows():
+        who = "time alone" if alone else "the best layer"
+        told.append(
+            f"{region}: {who} scores {rounded(row['stories'])} with stories left out, and shuffled "
+            f"TRs would claim {rounded(row['shuffled'])}"
+        )
+    return f"{'; '.join(told)}."
+
+
+@in_gallery(seen=_in_time_seen)
 def in_time(tables: Tables) -> Figure:
     """Responses and scores in time, of the tables `impulse` and `shuffling`."""
     return responses_and_scores(tables["impulse"], tables["shuffling"])

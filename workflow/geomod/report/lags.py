@@ -6,8 +6,15 @@ from pathlib import Path
 import pandas as pd
 
 from geomod.base.extras import extra
-from geomod.report.drawing import OTHER, STYLE, VERDICT_COLOURS, panels
+from geomod.report.drawing import (
+    OTHER,
+    STYLE,
+    VERDICT_COLOURS,
+    panels,
+)
 from geomod.report.gallery import Tables
+from geomod.report.registry import in_gallery
+from geomod.report.words import rounded
 from geomod.stories.lags import PLAUSIBLE
 
 with extra("report"):
@@ -20,6 +27,19 @@ GOOD, BAD = VERDICT_COLOURS["supported"], VERDICT_COLOURS["not supported"]
 COLOURS = {"plausible": GOOD, "early": BAD, "late": BAD, "silent": OTHER}
 
 
+def _lags_seen(tables: Tables) -> str:
+    verdicts = tables["lag_check"]
+    average = verdicts[verdicts["participant"] == "average"]
+    rows = verdicts if average.empty else average
+    told = ", ".join(
+        f"{row.region} {row.verdict}"
+        + (f" (peak {rounded(row.peak, 1)} s)" if row.verdict != "silent" else "")
+        for row in rows.drop_duplicates("region").itertuples()
+    )
+    return f"{told}."
+
+
+@in_gallery(seen=_lags_seen)
 def lags(tables: Tables) -> Figure:
     """When every region follows the word rate, of the tables `lags` and `lag_check`."""
     return lag_panels(tables["lags"], tables["lag_check"], PLAUSIBLE)

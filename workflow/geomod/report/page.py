@@ -16,9 +16,9 @@ import yaml
 
 from geomod.base.extras import extra
 from geomod.report import explorer
+from geomod.report.figures import seen
 from geomod.report.findings import best_layers, told
 from geomod.report.gallery import GALLERY, Plate, Tables, of_dataset
-from geomod.report.seen import seen
 from geomod.report.series import all_series
 from geomod.report.templates import fill_in, raw
 from geomod.report.words import MEASURES

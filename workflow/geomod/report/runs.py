@@ -45,6 +45,12 @@ def verdicts(claims: Path) -> list[str]:
     ]
 
 
+def to_open(claims: Path, page: Path, index: Path) -> str:
+    """Where to look at the end of a run: at its page, if one was made of these claims."""
+    known = page.exists() and page.stat().st_mtime >= claims.stat().st_mtime
+    return f"Open {page}; all runs: {index}" if known else f"Open {index}, of all runs"
+
+
 def write_index(results: str | Path, template: str | Path) -> None:
     """Write `index.html` beside the runs of a folder: the answers of each, and its report."""
     results = Path(results)

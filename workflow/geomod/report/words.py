@@ -133,6 +133,15 @@ def measure(name: str) -> Measure:
     return MEASURES.get(name) or Measure(name.replace("_", " "), "")
 
 
+def rounded(value: float, digits: int = 2) -> str:
+    return f"{value:.{digits}f}".replace("-", "−")
+
+
+def of_each(words: Mapping[str, str]) -> str:
+    """What is said of each of them, by name."""
+    return "; ".join(f"{name} {said}" for name, said in words.items())
+
+
 def duration(seconds: float) -> str:
     """12 s, 3 min 20 s, 5 h 7 min: the two largest units that say something."""
     if seconds != seconds:

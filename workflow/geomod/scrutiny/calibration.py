@@ -30,12 +30,12 @@ from geomod.curves.curves import Curves, log_step
 from geomod.curves.estimates import rng_of
 from geomod.curves.settings import Settings
 from geomod.emergence.noise import autoregressive
+from geomod.scrutiny.designs import design_like
 from geomod.scrutiny.synthetic import (
     SWEEP,
     WORLDS,
     Design,
     Scatter,
-    design_like,
     evidence_of,
     simulate,
 )

@@ -1,4 +1,5 @@
-"""The figures themselves, a file a theme; each is a function from tables to a matplotlib figure.
+"""The figures themselves, a file a theme: a function from tables to a matplotlib figure, and one
+from tables to a sentence of what is seen in it, under `@in_gallery`.
 
-What they show, and from which tables: `../gallery.py`. Which file draws which: `../figures.py`.
+What they show, and from which tables: `../gallery.py`. What they become: `../figures.py`.
 """

@@ -12,8 +12,15 @@ import numpy as np
 import pandas as pd
 
 from geomod.base.extras import extra
-from geomod.report.drawing import ALIGNMENT_COLOURS, TWO_COLUMNS, of_average, short
+from geomod.report.drawing import (
+    ALIGNMENT_COLOURS,
+    TWO_COLUMNS,
+    of_average,
+    short,
+)
 from geomod.report.gallery import Tables
+from geomod.report.registry import in_gallery
+from geomod.report.words import rounded
 
 with extra("report"):
     import matplotlib as mpl
@@ -33,6 +40,19 @@ LABELS = {"t50": "half-time (training step)", "score": "best score (Pearson r)"}
 COLOURS = {"t50": "cividis", "score": ALIGNMENT_COLOURS}
 
 
+def _brain_seen(tables: Tables) -> str:
+    found = by_region(tables)
+    best = found["score"].idxmax()
+    told = f"{best} has the highest score (r = {rounded(found['score'].max(), 3)})."
+    times = found["t50"].dropna()
+    if len(times) > 1:
+        steps = {region: short(round(10**time - 1)) for region, time in times.items()}
+        ends = [f"{region} (step {steps[region]})" for region in (times.idxmin(), times.idxmax())]
+        told = f"{ends[0]} rises first, {ends[1]} last; {told}"
+    return told
+
+
+@in_gallery(seen=_brain_seen)
 def brain(tables: Tables) -> Figure:
     """When each region's score has risen half-way, and how high it gets, on the cortex."""
     with extra("imaging"):

@@ -5,9 +5,16 @@ from typing import Any
 import pandas as pd
 
 from geomod.base.extras import extra
-from geomod.report.drawing import INK, OTHER, TWO_COLUMNS, VERDICT_COLOURS
+from geomod.report.drawing import (
+    INK,
+    OTHER,
+    TWO_COLUMNS,
+    VERDICT_COLOURS,
+)
 from geomod.report.gallery import Tables
+from geomod.report.registry import in_gallery
 from geomod.report.specifications import specification_curves
+from geomod.report.words import rounded
 
 with extra("report"):
     import matplotlib as mpl
@@ -15,6 +22,14 @@ with extra("report"):
     from matplotlib.figure import Figure
 
 
+def _forest_seen(tables: Tables) -> str:
+    table = tables["every_claim"]
+    verdicts = table["verdict"].value_counts()
+    told = ", ".join(f"{count} {word}" for word, count in verdicts.items())
+    return f"Of {len(table)} answers: {told}."
+
+
+@in_gallery(seen=_forest_seen)
 def forest(tables: Tables) -> Figure:
     """Estimate and interval of every claim on every dataset, each claim in its own unit."""
     table = tables["every_claim"].dropna(subset="estimate")
@@ -78,6 +93,17 @@ def _power(claim: pd.Series, calibration: pd.DataFrame | None) -> str:
     return "" if power.empty else f"; power {power.iloc[0]:.0%}"
 
 
+def _contrasts_seen(tables: Tables) -> str:
+    rows = tables["contrasts"].dropna(subset="estimate")
+    told = "; ".join(
+        f"{row.first} before {row.later}: {rounded(row.estimate)} decades "
+        f"[{rounded(row.low)}, {rounded(row.high)}], {row.verdict} (q {rounded(row.q, 3)})"
+        for row in rows.itertuples()
+    )
+    return f"{told}."
+
+
+@in_gallery(seen=_contrasts_seen)
 def contrasts(tables: Tables) -> Figure:
     """How much earlier the first regions of each contrast emerge than the later ones."""
     table = tables["contrasts"].dropna(subset="estimate")
@@ -95,6 +121,18 @@ def contrasts(tables: Tables) -> Figure:
     return figure
 
 
+def _multiverse_seen(tables: Tables) -> str:
+    table = tables["specification_curve"]
+    told = []
+    for quantity, rows in table.groupby("quantity", sort=False):
+        headline = rows.loc[rows["headline"], "verdict"]
+        if len(headline) and rows["estimate"].notna().any():
+            same = int((rows["verdict"] == headline.iloc[0]).sum())
+            told.append(f"{quantity}: {same} of {len(rows)} choices give “{headline.iloc[0]}”")
+    return f"{'; '.join(told)}."
+
+
+@in_gallery(seen=_multiverse_seen)
 def multiverse(tables: Tables) -> Figure:
     """The headline quantities under every choice of variants."""
     return specification_curves(tables["specification_curve"])

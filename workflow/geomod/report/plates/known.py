@@ -6,8 +6,16 @@ import numpy as np
 import pandas as pd
 
 from geomod.base.extras import extra
-from geomod.report.drawing import INK, OTHER, TWO_COLUMNS, VERDICT_COLOURS, panels
+from geomod.report.drawing import (
+    INK,
+    OTHER,
+    TWO_COLUMNS,
+    VERDICT_COLOURS,
+    panels,
+)
 from geomod.report.gallery import Tables
+from geomod.report.registry import in_gallery
+from geomod.report.words import of_each
 
 with extra("report"):
     import matplotlib as mpl
@@ -17,6 +25,12 @@ with extra("report"):
 AGREES = {True: "supported", False: "not supported"}  # the colours of yes and no
 
 
+def _planted_seen(tables: Tables) -> str:
+    agrees = tables["recovery"]["agrees"].astype("boolean").dropna()
+    return f"{int(agrees.sum())} of {len(agrees)} facts that can be judged came back."
+
+
+@in_gallery(seen=_planted_seen)
 def planted(tables: Tables) -> Figure:
     """Recovered against planted, a panel a kind of fact; on the diagonal they are the same."""
     table = tables["recovery"].dropna(subset=["planted", "recovered"])
@@ -50,6 +64,20 @@ def planted(tables: Tables) -> Figure:
     return figure
 
 
+def _controls_seen(tables: Tables) -> str:
+    table = tables["controls"]
+    found = table.assign(found=table["verdict"] == "supported").groupby("claim")
+    words = {
+        f"claim {claim}": ", ".join(
+            f"{kind} {int(each.sum())} of {len(each)}"
+            for kind, each in rows.groupby("control", sort=False)["found"]
+        )
+        for claim, rows in found
+    }
+    return f"Draws in which the claim is supported: {of_each(words)}."
+
+
+@in_gallery(seen=_controls_seen)
 def controls(tables: Tables) -> Figure:
     """Shares of the draws of every control by their verdict, a row a claim."""
     table = tables["controls"].sort_values("claim", kind="stable")

@@ -11,6 +11,7 @@ from geomod.report.drawing import (
     MAP,
     MARKED,
     OTHER,
+    by_model,
     network_score,
     panels,
     region_colours,
@@ -19,6 +20,8 @@ from geomod.report.drawing import (
     varying,
 )
 from geomod.report.gallery import Tables
+from geomod.report.registry import in_gallery
+from geomod.report.words import of_each, rounded
 
 with extra("report"):
     import matplotlib as mpl
@@ -29,6 +32,26 @@ MEAN = "all"  # what the mean over models is called
 FIRST = ("formal", "functional")  # families that claims are about
 
 
+def _competence_seen(tables: Tables) -> str:
+    table = tables["competence"]
+
+    def course(rows: pd.DataFrame) -> str:
+        told = []
+        for family, own in rows.groupby("family", sort=False):
+            mean = of_family(own)
+            first, last = (rounded(mean["score"].iloc[at]) for at in (0, -1))
+            told.append(
+                f"{family} from {first} to {last} (chance {rounded(mean['chance'].mean())})"
+            )
+        return ", ".join(told)
+
+    words = {name: course(rows) for name, rows in by_model(table).items()}
+    tasks = table.drop_duplicates(["family", "task"]).groupby("family", sort=False).size()
+    count = ", ".join(f"{family} {n}" for family, n in tasks.items())
+    return f"Mean score over training: {of_each(words)}. Tasks: {count}."
+
+
+@in_gallery(seen=_competence_seen)
 def competence(tables: Tables) -> Figure:
     """Scores of tasks over training, a row a family, and below them the network's score."""
     scores = network_score(varying(tables["encoding"]))
@@ -81,6 +104,18 @@ def _tasks(axis: Axes, rows: pd.DataFrame) -> None:
     axis.fill_between(time, *ends, color=INK, alpha=0.15, lw=0)
 
 
+def _competence_lags_seen(tables: Tables) -> str:
+    table = tables["competence_lags"]
+    means = table[table["model"] == "all"].dropna(subset=["low", "high"])
+    apart = means[(means["low"] > 0) | (means["high"] < 0)]
+    words = [
+        f"{row.region} {rounded(abs(row.lag))} {'after' if row.lag > 0 else 'before'} {row.family}"
+        for row in apart.itertuples()
+    ]
+    return f"Apart by more than their interval, in decades: {', '.join(words) or 'none'}."
+
+
+@in_gallery(seen=_competence_lags_seen)
 def competence_lags(tables: Tables) -> Figure:
     """How long after each family of competence each region is half-way, a panel a family."""
     table = tables["competence_lags"].dropna(subset="lag")

@@ -12,6 +12,8 @@ from geomod.report.drawing import (
     MARKED,
     NETWORK,
     OTHER,
+    at_last_step,
+    by_model,
     grid_of,
     layer_edges,
     legend_below,
@@ -25,6 +27,8 @@ from geomod.report.drawing import (
     time_of,
 )
 from geomod.report.gallery import Tables
+from geomod.report.registry import in_gallery
+from geomod.report.words import of_each
 
 with extra("report"):
     import matplotlib as mpl
@@ -32,6 +36,18 @@ with extra("report"):
     from matplotlib.figure import Figure
 
 
+def _modules_seen(tables: Tables) -> str:
+    def count(rows: pd.DataFrame) -> str:
+        steps = rows.drop_duplicates("step")
+        clear = int((steps["null_p"] < 0.05).sum())
+        number = at_last_step(rows)["module"].nunique()
+        return f"{number} at the last step, clear at {clear} of {len(steps)} steps"
+
+    words = {name: count(rows) for name, rows in by_model(tables["modules"]).items()}
+    return f"Modules: {of_each(words)}."
+
+
+@in_gallery(seen=_modules_seen)
 def modules(tables: Tables) -> Figure:
     """Module of each layer over training, and how clear the partition is."""
     table = tables["modules"]
@@ -112,6 +128,17 @@ def _jumps(axis: Axes, change_points: pd.DataFrame, model: str, grid: pd.DataFra
             axis.plot([place] * 2, [layer - 0.5, layer + 0.5], **style)
 
 
+def _low_high_seen(tables: Tables) -> str:
+    def ahead(rows: pd.DataFrame) -> str:
+        rows = rows.dropna(subset="low_minus_high")
+        return f"in {(rows['low_minus_high'] > 0).mean():.0%} of {len(rows)} steps and regions"
+
+    table = tables["low_high"].dropna(subset="low_minus_high")
+    words = {name: ahead(rows) for name, rows in by_model(table).items()}
+    return f"The module of low complexity is ahead: {of_each(words)}."
+
+
+@in_gallery(seen=_low_high_seen)
 def low_high(tables: Tables) -> Figure:
     """Score of the low minus that of the high module over training, region by region."""
     table = tables["low_high"]

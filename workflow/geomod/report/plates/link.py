@@ -9,6 +9,7 @@ from geomod.report.drawing import (
     NETWORK,
     ONE_COLUMN,
     OTHER,
+    by_model,
     model_colours,
     network_score,
     only_step,
@@ -19,12 +20,21 @@ from geomod.report.drawing import (
     titled,
 )
 from geomod.report.gallery import Tables
+from geomod.report.registry import in_gallery
+from geomod.report.words import of_each, rounded
 
 with extra("report"):
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
 
+def _coupling_seen(tables: Tables) -> str:
+    table = network_score(tables["encoding"])
+    n = {name: int((rows["layer"] > 0).sum()) for name, rows in by_model(table).items()}
+    return f"Points: {of_each({name: str(count) for name, count in n.items()})}."
+
+
+@in_gallery(seen=_coupling_seen)
 def coupling(tables: Tables) -> Figure:
     """Encoding score against curvature."""
     shapes = tables["geometry"]
@@ -69,6 +79,17 @@ def _paper_correlations(table: pd.DataFrame) -> dict[str, float]:
     return dict(zip(rows["model"], rows["r"], strict=True))
 
 
+def _scale_seen(tables: Tables) -> str:
+    effects, trend = effects_by_size(tables)
+    told = f"z goes from {rounded(effects['z'].iloc[0])} ({effects['model'].iloc[0]}) to "
+    told += f"{rounded(effects['z'].iloc[-1])} ({effects['model'].iloc[-1]}). "
+    if trend is None:
+        return told + "Too few sizes for a trend with an interval."
+    ends = ", ".join(rounded(trend[name]) for name in ("low", "high"))
+    return told + f"It changes by {rounded(-trend['estimate'])} per tenfold size [{ends}]."
+
+
+@in_gallery(seen=_scale_seen)
 def scale(tables: Tables) -> Figure:
     """The effect of curvature in each model over the model's size, and the trend with its band."""
     effects, trend = effects_by_size(tables)

@@ -16,6 +16,8 @@ from geomod.report.drawing import (
     NETWORK,
     ONE_COLUMN,
     OTHER,
+    at_last_step,
+    by_model,
     draw_maps,
     legend_below,
     model_colours,
@@ -23,12 +25,15 @@ from geomod.report.drawing import (
     of_average,
     panels,
     region_colours,
+    short,
     time_axis,
     time_of,
     titled,
     varying,
 )
 from geomod.report.gallery import Tables
+from geomod.report.registry import in_gallery
+from geomod.report.words import of_each, rounded
 
 with extra("report"):
     import matplotlib as mpl
@@ -37,6 +42,17 @@ with extra("report"):
     from matplotlib.figure import Figure
 
 
+def _learning_seen(tables: Tables) -> str:
+    def change(rows: pd.DataFrame) -> str:
+        first, last = rows.sort_values("step")["surprisal"].iloc[[0, -1]]
+        return f"from {rounded(first)} to {rounded(last)}"
+
+    known = tables["tokens"].dropna(subset="surprisal")  # a model may not predict tokens
+    words = {name: change(rows) for name, rows in by_model(known).items()}
+    return f"Surprisal over training, nats a token: {of_each(words)}."
+
+
+@in_gallery(seen=_learning_seen)
 def learning(tables: Tables) -> Figure:
     """Surprisal of the stimuli over training."""
     tokens = tables["tokens"]
@@ -52,6 +68,21 @@ def learning(tables: Tables) -> Figure:
     return figure
 
 
+def _best(rows: pd.DataFrame) -> pd.Series:
+    return rows.loc[rows["score"].idxmax()]
+
+
+def _encoding_seen(tables: Tables) -> str:
+    table = network_score(varying(tables["encoding"])).dropna(subset="score")
+    best = {name: _best(rows) for name, rows in by_model(table).items()}
+    words = {
+        name: f"{rounded(b['score'], 3)} in layer {b['layer']} at step {short(b['step'])}"
+        for name, b in best.items()
+    }
+    return f"Highest score: {of_each(words)}."
+
+
+@in_gallery(seen=_encoding_seen)
 def encoding(tables: Tables) -> Figure:
     """Encoding score of the language network by layer and step."""
     values = network_score(varying(tables["encoding"])).rename(columns={"score": "value"})
@@ -61,6 +92,17 @@ def encoding(tables: Tables) -> Figure:
     return figure
 
 
+def _profiles_seen(tables: Tables) -> str:
+    table = varying(of_average(tables["encoding"])).dropna(subset="score")
+    best = {name: _best(at_last_step(rows)) for name, rows in by_model(table).items()}
+    words = {
+        name: f"{b['region']} in layer {b['layer']} (r = {rounded(b['score'], 3)})"
+        for name, b in best.items()
+    }
+    return f"Highest at the last step: {of_each(words)}. Bands: ± SD over outer folds."
+
+
+@in_gallery(seen=_profiles_seen)
 def profiles(tables: Tables) -> Figure:
     """Score of every region over depth, at each model's last step."""
     table = varying(of_average(tables["encoding"]))
@@ -84,6 +126,27 @@ def profiles(tables: Tables) -> Figure:
     return figure
 
 
+def _emergence_seen(tables: Tables) -> str:
+    table = tables["emergence"]
+    known = table[np.isfinite(table["t50"]) & ~table["censored"].astype(bool)]
+    if known.empty:
+        return "No half-time could be read. Bands: ± SD over outer folds, mean over blocks."
+
+    def order(rows: pd.DataFrame) -> str:
+        first, last = (rows.loc[f()] for f in (rows["t50"].idxmin, rows["t50"].idxmax))
+        steps = (short(round(end["t50_step"])) for end in (first, last))
+        return "from {} (step {}) to {} (step {})".format(
+            first["region"], next(steps), last["region"], next(steps)
+        )
+
+    words = {name: order(rows) for name, rows in by_model(known).items()}
+    return (
+        f"{len(known)} of {len(table)} half-times could be read: {of_each(words)}. "
+        "Bands of the curves: ± SD over outer folds, mean over blocks."
+    )
+
+
+@in_gallery(seen=_emergence_seen)
 def emergence(tables: Tables) -> Figure:
     """Score of each region over training, with its half-time."""
     table = of_average(tables["encoding"])
@@ -130,6 +193,21 @@ def _half_times(axis: Axes, found: pd.DataFrame, colours: Mapping[str, Any]) -> 
     axis.set_yticks([])
 
 
+def _ceilings_seen(tables: Tables) -> str:
+    scores = of_average(tables["encoding"])
+    best = scores[scores["layer"] > 0].groupby("region")["score"].max()
+    ceiling = tables["ceiling"]
+    ceiling = ceiling[ceiling["participant"] == "average"].set_index("region")["ceiling"]
+    share = (best / ceiling[ceiling > 0]).dropna()
+    if share.empty:
+        return "No region has a ceiling above 0."
+    return (
+        f"Best scores reach {share.min():.0%} ({share.idxmin()}) to {share.max():.0%} "
+        f"({share.idxmax()}) of the ceiling."
+    )
+
+
+@in_gallery(seen=_ceilings_seen)
 def ceilings(tables: Tables) -> Figure:
     """Each model's best score of a region under the region's noise ceiling."""
     table, ceiling = of_average(tables["encoding"]), tables["ceiling"]
@@ -160,6 +238,20 @@ def ceilings(tables: Tables) -> Figure:
     return figure
 
 
+def _baselines_seen(tables: Tables) -> str:
+    table = tables["baselines"]
+    network = table["region"] == NETWORK
+    table = table[(table["layer"] > 0) & (network | (not network.any()))]
+
+    def beyond(rows: pd.DataFrame) -> str:
+        unique = at_last_step(rows).groupby("baseline", sort=False)["unique_r2"].mean()
+        return ", ".join(f"{rounded(value, 3)} beyond {name}" for name, value in unique.items())
+
+    words = {name: beyond(rows) for name, rows in by_model(table).items()}
+    return f"R² that layers add at the last step: {of_each(words)}."
+
+
+@in_gallery(seen=_baselines_seen)
 def baselines(tables: Tables) -> Figure:
     """Scores of the baselines beside the layers', and what the layers add to each."""
     table = tables["baselines"]

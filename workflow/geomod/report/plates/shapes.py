@@ -11,13 +11,16 @@ from geomod.report.drawing import (
     GEOMETRY_COLOURS,
     MAP,
     MARKED,
+    at_last_step,
+    by_model,
     draw_rows,
     layer_edges,
     panels,
     short,
 )
 from geomod.report.gallery import Tables
-from geomod.report.words import measure
+from geomod.report.registry import in_gallery
+from geomod.report.words import measure, of_each, rounded
 
 with extra("report"):
     import matplotlib as mpl
@@ -25,6 +28,31 @@ with extra("report"):
     from matplotlib.figure import Figure
 
 
+def _geometry_seen(tables: Tables) -> str:
+    table = tables["geometry"]
+
+    def range_of(metric: str, factor: float, unit: str) -> str:
+        own = table[table["metric"] == metric]
+        rows = own[own["variant"] == own["variant"].iloc[0]].dropna(subset="mean")
+        if rows.empty:
+            return f"{metric} is defined nowhere"
+        *_, (model, rows) = by_model(rows).items()
+        rows = at_last_step(rows)
+        low, high = (rows.loc[f()] for f in (rows["mean"].idxmin, rows["mean"].idxmax))
+        return (
+            f"{metric} of {model} at step {short(rows['step'].iloc[0])} goes from "
+            f"{rounded(low['mean'] * factor)} (layer {low['layer']}) to "
+            f"{rounded(high['mean'] * factor)}{unit} (layer {high['layer']})"
+        )
+
+    known = {"entropy": (1.0, " nats"), "curvature": (180 / np.pi, "°")}
+    told = [range_of(m, *how) for m, how in known.items() if (table["metric"] == m).any()]
+    n = int(table["n"].median())
+    text = "; ".join(told)
+    return f"{text[0].upper()}{text[1:]}. n = {n} sentences a value." if told else ""
+
+
+@in_gallery(seen=_geometry_seen)
 def geometry(tables: Tables) -> Figure:
     """Entropy, curvature and any further metric by layer and step, the headline of each."""
     table = tables["geometry"]
@@ -44,6 +72,23 @@ def geometry(tables: Tables) -> Figure:
     return figure
 
 
+def _sets_seen(tables: Tables) -> str:
+    table = tables["population"]
+    rows = table[(table["metric"] == "rankme") & (table["variant"] == "eigenvalues")]
+    rows = rows.dropna(subset="value")
+    if rows.empty:
+        return ""
+
+    def fill(rows: pd.DataFrame) -> str:
+        rows = at_last_step(rows)
+        most = rows.loc[rows["value"].idxmax()]
+        return f"{rounded(most['value'], 1)} in layer {most['layer']}"
+
+    words = {name: fill(own) for name, own in by_model(rows).items()}
+    return f"Most dimensions at the last step (RankMe): {of_each(words)}."
+
+
+@in_gallery(seen=_sets_seen)
 def sets(tables: Tables) -> Figure:
     """Dimensions that the sentences fill, and how alike the layers are, early and late."""
     population, similarity = tables["population"], tables["depth_similarity"]
@@ -109,6 +154,22 @@ def _dimension_by_scale(
     bar.locator = mpl.ticker.MaxNLocator(integer=True)
 
 
+def _speed_seen(tables: Tables) -> str:
+    table = tables["speed"]
+    following = table.groupby(["model", "step"])["next"].transform("min")
+    turns = table[(table["next"] == following) & (table["measure"] == "cka_debiased")]
+    mean = turns.groupby(["model", "layer"], sort=False)["speed"].mean().dropna().reset_index()
+    words = {}
+    for name, rows in by_model(mean).items():
+        fast, slow = (rows.loc[f()] for f in (rows["speed"].idxmax, rows["speed"].idxmin))
+        words[name] = (
+            f"layer {fast['layer']} ({rounded(fast['speed'])}), slowest layer {slow['layer']} "
+            f"({rounded(slow['speed'])})"
+        )
+    return f"Fastest, in radians a decade, mean over training: {of_each(words)}."
+
+
+@in_gallery(seen=_speed_seen)
 def speed(tables: Tables) -> Figure:
     """How far each layer moves from a step to the next, and how near it is to where it ends."""
     table = tables["speed"]

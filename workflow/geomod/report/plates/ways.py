@@ -14,17 +14,23 @@ from geomod.report.drawing import (
     MAP,
     MARKED,
     OTHER,
+    at_last_step,
+    by_model,
     draw_rows,
     grid_of,
     layer_edges,
     legend_below,
+    of_last_layer,
     panels,
+    short,
     time_axis,
     time_of,
     titled,
 )
 from geomod.report.gallery import Tables
+from geomod.report.registry import in_gallery
 from geomod.report.words import measure as words
+from geomod.report.words import of_each, rounded
 
 with extra("report"):
     import matplotlib as mpl
@@ -45,14 +51,28 @@ MEASURES = {
 }
 
 
+def _phases_seen(tables: Tables) -> str:
+    def found(rows: pd.DataFrame) -> str:
+        rows = of_last_layer(rows)
+        names = [
+            f"{row.phase} (steps {short(row.start)} to {short(row.stop)})"
+            for row in rows[rows["found"].astype(bool)].itertuples()
+        ]
+        return ", ".join(names) or "none"
+
+    words = {name: found(rows) for name, rows in by_model(tables["phases"]).items()}
+    return f"Phases found in the last layer: {of_each(words)}."
+
+
+@in_gallery(seen=_phases_seen)
 def phases(tables: Tables) -> Figure:
     """RankMe and the exponent of the last layer over training, with the phases that were found."""
     population = tables["population"]
     models = list(population["model"].unique())
     figure, axes = panels(2, len(models), width=2.8)
     for column, model in enumerate(models):
-        own = _last_layer(population[population["model"] == model])
-        found = _last_layer(tables["phases"][tables["phases"]["model"] == model])
+        own = of_last_layer(population[population["model"] == model])
+        found = of_last_layer(tables["phases"][tables["phases"]["model"] == model])
         kinds = (("rankme", "eigenvalues"), ("alpha_req", "alpha"))
         for axis, (metric, variant) in zip(axes[:, column], kinds, strict=True):
             rows = own[(own["metric"] == metric) & (own["variant"] == variant)].sort_values("step")
@@ -82,10 +102,6 @@ def plain_log(axis: Axes) -> None:
     axis.yaxis.set_minor_formatter(mpl.ticker.NullFormatter())
 
 
-def _last_layer(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows[rows["layer"] == rows["layer"].max()]
-
-
 def _shade(axis: Axes, found: pd.DataFrame) -> None:
     """A band for every phase that was found, and lines for the intervals of where they turn."""
     for phase in found[found["found"]].itertuples():
@@ -96,6 +112,17 @@ def _shade(axis: Axes, found: pd.DataFrame) -> None:
                 axis.axvline(float(time_of(turn)), color=OTHER, lw=0.8, ls=":")
 
 
+def _lens_seen(tables: Tables) -> str:
+    def range_of(rows: pd.DataFrame) -> str:
+        rows = at_last_step(rows).sort_values("layer")
+        first, last = rows["surprisal"].iloc[[0, -1]]
+        return f"{rounded(first)} at layer {rows['layer'].iloc[0]}, {rounded(last)} at the output"
+
+    words = {name: range_of(rows) for name, rows in by_model(tables["lens"]).items()}
+    return f"Surprisal at the last step, nats a token: {of_each(words)}."
+
+
+@in_gallery(seen=_lens_seen)
 def lens(tables: Tables) -> Figure:
     """What every layer expects of the next token, by layer and step."""
     table = tables["lens"]
@@ -111,6 +138,15 @@ def lens(tables: Tables) -> Figure:
     return figure
 
 
+def _alignment_seen(tables: Tables) -> str:
+    table = tables["alignment"]
+    means = table.groupby(["measure", "of", "layer", "model", "step"], sort=False)["value"].mean()
+    best = means.groupby(["measure", "of"], sort=False).max()
+    told = ", ".join(f"{m} ({of}) {rounded(v)}" for (m, of), v in best.items())
+    return f"Highest mean over regions: {told}."
+
+
+@in_gallery(seen=_alignment_seen)
 def alignment(tables: Tables) -> Figure:
     """Every measure of likeness that fits nothing, by layer and step, mean over regions."""
     table = tables["alignment"]
@@ -129,6 +165,19 @@ def alignment(tables: Tables) -> Figure:
     return figure
 
 
+def _depth_seen(tables: Tables) -> str:
+    def straight(rows: pd.DataFrame) -> str:
+        way = at_last_step(rows[rows["measure"] == "straightness"])
+        rows = of_last_layer(way.dropna(subset="value"))
+        if rows.empty:
+            return "is not known"
+        return f"{rounded(rows['value'].iloc[0])} (walk {rounded(rows['null'].iloc[0])})"
+
+    words = {name: straight(rows) for name, rows in by_model(tables["depth"]).items()}
+    return f"Straightness of the whole way: {of_each(words)}."
+
+
+@in_gallery(seen=_depth_seen)
 def depth(tables: Tables) -> Figure:
     """The way through the layers at each model's last step, beside a residual random walk."""
     table = _last_step(tables["depth"])
@@ -152,6 +201,17 @@ def _last_step(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["step"] == table.groupby("model")["step"].transform("max")]
 
 
+def _blocks_seen(tables: Tables) -> str:
+    def clear(rows: pd.DataFrame) -> str:
+        rows = at_last_step(rows)
+        beyond = rows[(rows["smooth_p"] <= 0.05) & (rows["walk_p"] <= 0.05)]
+        return ", ".join(f"{count} blocks" for count in beyond["blocks"]) or "none"
+
+    words = {name: clear(rows) for name, rows in by_model(tables["blocks"]).items()}
+    return f"Clearer than both nulls at the last step: {of_each(words)}."
+
+
+@in_gallery(seen=_blocks_seen)
 def blocks(tables: Tables) -> Figure:
     """Similarity of the blocks of layers at each model's last step, with the best cuts."""
     table, cuts = _last_step(tables["depth_similarity"]), tables["blocks"]
@@ -192,6 +252,19 @@ def _draw_cuts(axis: Axes, cuts: pd.DataFrame) -> None:
                 line(int(start) - 0.5, color="white", lw=1.2, ls="-" if clear else ":")
 
 
+def _hierarchy_seen(tables: Tables) -> str:
+    table = tables["hierarchy"].dropna(subset="rho")
+    table = table[table["quantity"] == "best_layer"]
+
+    def score(rows: pd.DataFrame) -> str:
+        row = at_last_step(rows).iloc[0]
+        return f"{rounded(row['rho'])} (p {rounded(row['p'])}, {row['n']} regions)"
+
+    words = {name: score(rows) for name, rows in by_model(table).items()}
+    return f"Spatial score of the best layers at the last step: {of_each(words)}."
+
+
+@in_gallery(seen=_hierarchy_seen)
 def hierarchy(tables: Tables) -> Figure:
     """How well the layers that predict regions best follow the regions' order, over training."""
     table = tables["hierarchy"]
