@@ -102,22 +102,22 @@ def test_a_queue_in_which_everything_breaks_once_gives_the_bytes_of_this_machine
     queue.kill("slurmd")
     queue.start("slurmd")
     # Memory runs out: the kernel kills the process, and Slurm counts the job as failed.
-    starved = job("encoding_toy_0")
+    starved = job("encoding_toy_xs_0")
     os.kill(queue.script_of(starved), signal.SIGKILL)
-    until(lambda: len(attempts(queue, "encoding_toy_0")) > 1, "the second attempt")
+    until(lambda: len(attempts(queue, "encoding_toy_xs_0")) > 1, "the second attempt")
     # Snakemake dies with jobs in the queue, and starts again.
-    left = job("encoding_toy_1")
+    left = job("encoding_toy_xs_16")
     driver.kill()
     driver = Driver(like_finished)
     # The daemon of the queue starts anew.
-    job("encoding_toy_1")
+    job("encoding_toy_xs_16")
     queue.restart("slurmctld")
     driver.ends()
 
     assert state_of(queue, left) == "CANCELLED"
     for first, rule, state in (
         (hanging, "activations_toy_1", "TIMEOUT"),
-        (starved, "encoding_toy_0", "FAILED"),
+        (starved, "encoding_toy_xs_0", "FAILED"),
     ):
         one, two, *_ = attempts(queue, rule)
         assert (one["JobId"], one["JobState"]) == (first["JobId"], state)
