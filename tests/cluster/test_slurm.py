@@ -107,8 +107,10 @@ def test_a_queue_in_which_everything_breaks_once_gives_the_bytes_of_this_machine
     until(lambda: len(attempts(queue, "encoding_toy_xs_0")) > 1, "the second attempt")
     # Snakemake dies with jobs in the queue, and starts again.
     left = job("encoding_toy_xs_16")
+    os.kill(queue.script_of(left), signal.SIGSTOP)  # lest it be done before the next one looks
     driver.kill()
     driver = Driver(like_finished)
+    until(lambda: state_of(queue, left) != "RUNNING", "the end of what was left")
     # The daemon of the queue starts anew.
     job("encoding_toy_xs_16")
     queue.restart("slurmctld")
