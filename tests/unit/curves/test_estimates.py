@@ -40,6 +40,7 @@ from geomod.modules.low_high import (
     labels_and_score,
     low_high_table,
     sliding_null,
+    successive_variance,
 )
 from geomod.scrutiny.synthetic import Design, Frame, Scatter, as_tables, simulate
 
@@ -232,10 +233,11 @@ def test_errors_of_participants_and_folds_add(rng: np.random.Generator) -> None:
 
 def test_late_checkpoints_are_units_of_each_model(rng: np.random.Generator) -> None:
     people, first, second = rng.standard_normal(5), rng.standard_normal(4), rng.standard_normal(3)
-    parts = [people.var(ddof=1) / 5, first.var(ddof=1) / 4 / 4, second.var(ddof=1) / 3 / 4]
+    (of_first, df_first), (of_second, df_second) = map(successive_variance, (first, second))
+    parts, freedom = [people.var(ddof=1) / 5, of_first / 4, of_second / 4], (4, df_first, df_second)
     se, df, units = error_of(people, np.empty(0), [first, second])
     assert se == pytest.approx(np.sqrt(sum(parts)))
-    expected = sum(parts) ** 2 / sum(v**2 / f for v, f in zip(parts, (4, 3, 2), strict=True))
+    expected = sum(parts) ** 2 / sum(v**2 / f for v, f in zip(parts, freedom, strict=True))
     assert df == pytest.approx(expected)
     assert units == "participants and late checkpoints"
     assert (
@@ -244,7 +246,38 @@ def test_late_checkpoints_are_units_of_each_model(rng: np.random.Generator) -> N
     # One checkpoint says nothing of others; a model that has more speaks for itself alone.
     assert error_of(people, np.empty(0), [first[:1]]) == error_of(people, np.empty(0))
     alone = error_of(np.empty(0), np.empty(0), [first, second[:1]])
-    assert alone[:2] == pytest.approx((np.sqrt(parts[1]), 3))
+    assert alone[:2] == pytest.approx((np.sqrt(parts[1]), df_first))
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 5, 8])
+def test_the_variance_of_a_mean_of_neighbours_by_a_plain_double_loop(
+    n: int, rng: np.random.Generator
+) -> None:
+    values, form, total = rng.standard_normal(n), np.zeros((n, n)), 0.0
+    for i in range(n):
+        for j in range(n):
+            if abs(i - j) == 1:  # each pair twice, with half of its square
+                total += (values[i] - values[j]) ** 2 / 2
+                form[i, i] += 0.5
+                form[j, j] += 0.5
+                form[i, j] -= 1
+    variance, df = successive_variance(values)
+    assert variance == pytest.approx(total / (n - 1) / 2 / n)
+    # Of a quadratic form in independent normal values: twice its squared mean over its variance.
+    assert df == pytest.approx(np.trace(form) ** 2 / np.trace(form @ form))
+    if n == 2:
+        assert (variance, df) == pytest.approx((values.var(ddof=1) / 2, 1))
+
+
+def test_what_is_new_at_each_checkpoint_widens_the_interval_and_a_course_hardly_does() -> None:
+    course, n = 0.3 * np.arange(8.0), 8
+    assert successive_variance(course)[0] == pytest.approx(0.3**2 / 2 / n)
+    assert successive_variance(course)[0] < course.var(ddof=1) / n / 10
+    assert successive_variance((-1.0) ** np.arange(8))[0] == pytest.approx(2 / n)
+    assert successive_variance(np.ones(8))[0] == 0
+    noise = np.random.default_rng(0).standard_normal((4000, n))
+    found = np.mean([successive_variance(each)[0] for each in noise])
+    assert found == pytest.approx(1 / n, rel=0.03)  # unbiased; standard error .008 of it
 
 
 @pytest.mark.parametrize(
