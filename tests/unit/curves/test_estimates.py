@@ -32,6 +32,7 @@ from geomod.curves.estimates import (
     permutation_p,
     t_interval,
 )
+from geomod.modules.decade import errors_of_mean
 from geomod.modules.low_high import (
     beyond_depth,
     contrast,
@@ -40,7 +41,6 @@ from geomod.modules.low_high import (
     labels_and_score,
     low_high_table,
     sliding_null,
-    successive_variance,
 )
 from geomod.scrutiny.synthetic import Design, Frame, Scatter, as_tables, simulate
 
@@ -232,52 +232,23 @@ def test_errors_of_participants_and_folds_add(rng: np.random.Generator) -> None:
 
 
 def test_late_checkpoints_are_units_of_each_model(rng: np.random.Generator) -> None:
-    people, first, second = rng.standard_normal(5), rng.standard_normal(4), rng.standard_normal(3)
-    (of_first, df_first), (of_second, df_second) = map(successive_variance, (first, second))
-    parts, freedom = [people.var(ddof=1) / 5, of_first / 4, of_second / 4], (4, df_first, df_second)
+    people = rng.standard_normal(5)
+    first = np.linspace(0.1, 1, 4), rng.standard_normal(4)
+    second = np.linspace(0.2, 1, 3), rng.standard_normal(3)
+    parts = [(people.var(ddof=1) / 5, 4), *errors_of_mean([first, second])]
+    variances, freedom = np.array(parts).T
     se, df, units = error_of(people, np.empty(0), [first, second])
-    assert se == pytest.approx(np.sqrt(sum(parts)))
-    expected = sum(parts) ** 2 / sum(v**2 / f for v, f in zip(parts, freedom, strict=True))
-    assert df == pytest.approx(expected)
+    assert se == pytest.approx(np.sqrt(variances.sum()))
+    assert df == pytest.approx(variances.sum() ** 2 / (variances**2 / freedom).sum())
     assert units == "participants and late checkpoints"
     assert (
         error_of(people, people, [first])[2] == "participants, sentence folds and late checkpoints"
     )
     # One checkpoint says nothing of others; a model that has more speaks for itself alone.
-    assert error_of(people, np.empty(0), [first[:1]]) == error_of(people, np.empty(0))
-    alone = error_of(np.empty(0), np.empty(0), [first, second[:1]])
-    assert alone[:2] == pytest.approx((np.sqrt(parts[1]), df_first))
-
-
-@pytest.mark.parametrize("n", [2, 3, 4, 5, 8])
-def test_the_variance_of_a_mean_of_neighbours_by_a_plain_double_loop(
-    n: int, rng: np.random.Generator
-) -> None:
-    values, form, total = rng.standard_normal(n), np.zeros((n, n)), 0.0
-    for i in range(n):
-        for j in range(n):
-            if abs(i - j) == 1:  # each pair twice, with half of its square
-                total += (values[i] - values[j]) ** 2 / 2
-                form[i, i] += 0.5
-                form[j, j] += 0.5
-                form[i, j] -= 1
-    variance, df = successive_variance(values)
-    assert variance == pytest.approx(total / (n - 1) / 2 / n)
-    # Of a quadratic form in independent normal values: twice its squared mean over its variance.
-    assert df == pytest.approx(np.trace(form) ** 2 / np.trace(form @ form))
-    if n == 2:
-        assert (variance, df) == pytest.approx((values.var(ddof=1) / 2, 1))
-
-
-def test_what_is_new_at_each_checkpoint_widens_the_interval_and_a_course_hardly_does() -> None:
-    course, n = 0.3 * np.arange(8.0), 8
-    assert successive_variance(course)[0] == pytest.approx(0.3**2 / 2 / n)
-    assert successive_variance(course)[0] < course.var(ddof=1) / n / 10
-    assert successive_variance((-1.0) ** np.arange(8))[0] == pytest.approx(2 / n)
-    assert successive_variance(np.ones(8))[0] == 0
-    noise = np.random.default_rng(0).standard_normal((4000, n))
-    found = np.mean([successive_variance(each)[0] for each in noise])
-    assert found == pytest.approx(1 / n, rel=0.03)  # unbiased; standard error .008 of it
+    alone = first[0][:1], first[1][:1]
+    assert error_of(people, np.empty(0), [alone]) == error_of(people, np.empty(0))
+    both = error_of(np.empty(0), np.empty(0), [second, alone])
+    assert both[0] == pytest.approx(error_of(np.empty(0), np.empty(0), [second])[0] / 2)
 
 
 @pytest.mark.parametrize(
@@ -288,6 +259,7 @@ def test_the_interval_covers_what_other_people_and_checkpoints_would_give(
 ) -> None:
     """Three models, five participants, four late checkpoints: effects of each and of both."""
     rng, draws, covered, narrow = np.random.default_rng(0), 600, 0, 0
+    places = np.arange(1, 5) / 4
     for _ in range(draws):
         values = (
             person * rng.standard_normal((1, 5, 1))
@@ -295,7 +267,9 @@ def test_the_interval_covers_what_other_people_and_checkpoints_would_give(
             + both * rng.standard_normal((3, 5, 4))
         )
         for late in (values.mean(axis=1), ()):
-            se, df, _ = error_of(values.mean(axis=(0, 2)), np.empty(0), list(late))
+            se, df, _ = error_of(
+                values.mean(axis=(0, 2)), np.empty(0), [(places, each) for each in late]
+            )
             low, high = t_interval(float(values.mean()), se, df)
             covered += low <= 0 <= high if len(late) else 0
             narrow += low <= 0 <= high if not len(late) else 0

@@ -18,6 +18,7 @@ from geomod.coupling.within_depth import Pair, depth_degree, within_depth
 from geomod.curves.curves import Curves, mean_ignoring_nan
 from geomod.curves.estimates import mean_and_se, t_interval
 from geomod.curves.settings import Settings
+from geomod.modules.decade import Course, errors_of_mean, places_in_decade
 
 Array = NDArray[np.float64]
 
@@ -67,6 +68,7 @@ class LateContrast:
 
     model: str
     steps: Array  # of the average brain at each late checkpoint that has modules and scores
+    places: Array  # of these checkpoints in the decade
     people: Array  # of each participant, mean over these
     folds: Array  # of each outer fold, mean over these
     sliding: Array  # `sliding_null`
@@ -89,6 +91,7 @@ def late_contrast(
     return LateContrast(
         curves.model,
         contrast(score, low),
+        places_in_decade(curves.steps[use], int(curves.steps[-1])),
         people,
         folds,
         sliding_null(score, low),
@@ -97,14 +100,13 @@ def late_contrast(
 
 
 def error_of(
-    people: Array, folds: Array, checkpoints: Sequence[Array] = ()
+    people: Array, folds: Array, checkpoints: Sequence[Course] = ()
 ) -> tuple[float, float, str]:
     """Standard error, degrees of freedom and units of the models' mean contrast.
 
-    Its values by participant, by fold, and, for each model, by late checkpoint, in order.
-    Participants and folds are the same in all models, checkpoints each model's own: a variance vₘ
-    of a model's mean adds vₘ/M² to that of the mean of M models. The variances are added; the
-    degrees of freedom of the sum are Welch & Satterthwaite's.
+    Its values by participant, by fold, and, for each model, by late checkpoint. Participants and
+    folds are the same in all models, checkpoints each model's own (`modules.decade`). The variances
+    are added; the degrees of freedom of the sum are Welch & Satterthwaite's.
     """
     parts: list[tuple[float, float]] = []
     units = []
@@ -115,9 +117,9 @@ def error_of(
     if len(folds) > 1:
         parts.append((fold_variance(folds), len(folds) - 1.0))
         units.append("sentence folds")
-    several = [successive_variance(values) for values in checkpoints if len(values) > 1]
-    if several:
-        parts += [(variance / len(checkpoints) ** 2, df) for variance, df in several]
+    late = errors_of_mean(checkpoints)
+    if late:
+        parts += late
         units.append("late checkpoints")
     if not parts:
         return np.nan, 0.0, ""
@@ -126,18 +128,6 @@ def error_of(
     df = float(total**2 / (variances**2 / freedom).sum()) if total > 0 else float(freedom.sum())
     *others, last = units
     return float(np.sqrt(total)), df, f"{', '.join(others)} and {last}" if others else last
-
-
-def successive_variance(values: Array) -> tuple[float, float]:
-    """Variance of the mean of n values in order, and its degrees of freedom.
-
-    d²/2n, d² the mean square of the n − 1 differences between neighbours (Wolter 1984, J Am Stat
-    Assoc 79:781, for systematic samples). What is new at each value counts in full, a course that
-    they follow only by what it moves from one to the next. Degrees of freedom for independent
-    values, (tr A)²/tr A² of the quadratic form A: 2(n − 1)²/(3n − 4).
-    """
-    n = len(values)
-    return float((np.diff(values) ** 2).mean()) / (2 * n), 2 * (n - 1) ** 2 / (3 * n - 4)
 
 
 def sliding_null(score: Array, low: Array) -> Array:

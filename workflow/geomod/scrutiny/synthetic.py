@@ -303,15 +303,25 @@ def label_modules(curves: Sequence[Curves]) -> pd.DataFrame:
     """Two modules at every step of the last decade: the columns that the claims need."""
     rows = []
     for c in curves:
-        for i in np.flatnonzero(c.trained):
+        late, names = np.flatnonzero(c.trained), []
+        for i in late:
             cloud = np.stack([c.metrics["entropy"][i], c.metrics["curvature"][i]], axis=-1)
             labels = split(cloud, 2)
-            names = np.where(labels == 0, "low", "high") if labels.any() else "all"
-            rows.append(
-                pd.DataFrame(
-                    {"model": c.model, "step": c.steps[i], "layer": c.layers, "module": names}
-                )
+            names.append(
+                np.where(labels == 0, "low", "high")
+                if labels.any()
+                else np.full(labels.shape, "all")
             )
+        rows.append(
+            pd.DataFrame(
+                {
+                    "model": c.model,
+                    "step": np.repeat(c.steps[late], len(c.layers)),
+                    "layer": np.tile(c.layers, len(late)),
+                    "module": np.concatenate(names),
+                }
+            )
+        )
     return pd.concat(rows, ignore_index=True).assign(agreement=np.nan, method="kmeans")
 
 
