@@ -7,8 +7,8 @@ Prints one line a claim, grid, world and truth, and of those without an effect h
 the verdict rejects. What counts as the truth of a sweep:
 claim 1: the mean height of the step in the same models over twenty other draws of their noise, over
 logarithms, as the claim has it over models;
-claim 2: low − high of the same models in the scores that participants' noise was added to, over
-the whole last decade of training, of which the grid's checkpoints are a few;
+claim 2: low − high of the same models as all participants there could be would show it, over the
+whole last decade of training, of which the grid's checkpoints are a few;
 claim 3: the planted lead; claims 4 and 5: the mean estimate over all sweeps, because the partial
 correlation that is planted is thinned out by noise of the regions before anyone could measure it.
 """
@@ -33,6 +33,7 @@ from geomod.scrutiny.synthetic import (
     Design,
     Frame,
     Scatter,
+    World,
     at_steps,
     simulate,
 )
@@ -89,12 +90,17 @@ def height(curves: list[Curves]) -> float:
 def one_sweep(design: Design, claim: Claim, truth: Truth, world: str, sweep: int) -> list[float]:
     """Estimate, low, high, truth (NaN where it is the mean of all estimates) and p."""
 
-    def made(other: Design, noise: int) -> list[Curves]:
+    def made(other: Design, noise: int, world: World = WORLDS[world]) -> list[Curves]:
         rng = np.random.default_rng([sweep, claim.number])
         again = np.random.default_rng([sweep, claim.number, noise])
-        return simulate(other, truth, rng, noise=again, world=WORLDS[world])
+        return simulate(other, truth, rng, noise=again, world=world)
 
-    every = with_checkpoints_between(design) if claim.number == 2 else design
+    # Claim 2 reads the network alone.
+    every = (
+        replace(with_checkpoints_between(design), regions=("netw",))
+        if claim.number == 2
+        else design
+    )
     saved = [
         at_steps(c, f.steps) for c, f in zip(made(every, 0), design.frames, strict=True)
     ]  # fmt: skip
@@ -105,7 +111,9 @@ def one_sweep(design: Design, claim: Claim, truth: Truth, world: str, sweep: int
     if claim.number == 1:
         target = float(np.exp(np.mean([np.log(height(made(design, k))) for k in range(1, 21)])))
     elif claim.number == 2:
-        quiet = find(made(replace(every, person=0.0), 0), claim, SETTINGS, sweep).estimate
+        # Gains of next to no spread, not of none, so that all other draws stay the same.
+        alike = replace(WORLDS[world], gains=WORLDS[world].gains * 1e-9)
+        quiet = find(made(replace(every, person=0.0), 0, alike), claim, SETTINGS, sweep).estimate
         target = np.nan if quiet is None else quiet.value
     elif claim.number == 3:
         target = -truth.lead

@@ -264,11 +264,10 @@ def unevenness(spread: float, steps: int, layers: int, rng: np.random.Generator)
 
 
 def gains_of(spread: float, participants: int, rng: np.random.Generator) -> Array:
-    """How strongly each participant shows what all share; 1 on average."""
+    """How strongly each participant shows what all share; 1 on average over all who could be."""
     if not spread or not participants:
         return np.ones(participants)
-    gains = np.exp(spread * rng.standard_normal(participants))
-    return np.asarray(gains / gains.mean())
+    return np.asarray(np.exp(spread * rng.standard_normal(participants) - spread**2 / 2))
 
 
 def deviate(scatter: Scatter, steps: int, layers: int, rng: np.random.Generator) -> Array:
