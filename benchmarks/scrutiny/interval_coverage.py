@@ -95,12 +95,11 @@ def one_sweep(design: Design, claim: Claim, truth: Truth, world: str, sweep: int
         again = np.random.default_rng([sweep, claim.number, noise])
         return simulate(other, truth, rng, noise=again, world=world)
 
-    # Claim 2 reads the network alone.
-    every = (
-        replace(with_checkpoints_between(design), regions=("netw",))
-        if claim.number == 2
-        else design
-    )
+    every = design
+    if claim.number == 1:  # reads no scores
+        design = every = replace(design, regions=("netw",), participants=0)
+    elif claim.number == 2:  # reads those of the network
+        every = replace(with_checkpoints_between(design), regions=("netw",))
     saved = [
         at_steps(c, f.steps) for c, f in zip(made(every, 0), design.frames, strict=True)
     ]  # fmt: skip

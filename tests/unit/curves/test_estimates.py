@@ -1,5 +1,7 @@
 """Partial correlations, nulls and size trends against closed forms and libraries."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -32,13 +34,14 @@ from geomod.curves.estimates import (
     permutation_p,
     t_interval,
 )
-from geomod.modules.decade import errors_of_mean
+from geomod.modules.decade import errors_of_mean, places_in_decade
 from geomod.modules.low_high import (
     beyond_depth,
     contrast,
     error_of,
     fold_variance,
     labels_and_score,
+    late_contrast,
     low_high_table,
     sliding_null,
 )
@@ -249,6 +252,25 @@ def test_late_checkpoints_are_units_of_each_model(rng: np.random.Generator) -> N
     assert error_of(people, np.empty(0), [alone]) == error_of(people, np.empty(0))
     both = error_of(np.empty(0), np.empty(0), [second, alone])
     assert both[0] == pytest.approx(error_of(np.empty(0), np.empty(0), [second])[0] / 2)
+
+
+def test_late_checkpoints_are_judged_in_the_scores_that_the_estimate_is_made_of() -> None:
+    """An average brain is less noisy than its people, so that its scores are higher."""
+    (curves,) = simulate(ONE_MODEL, Truth(), np.random.default_rng(0))
+    modules = pd.DataFrame(
+        [(curves.model, s, layer, ("low", "high", "low")[layer - 1])
+         for s in (2, 8) for layer in curves.layers],
+        columns=["model", "step", "layer", "module"],
+    )  # fmt: skip
+    found = late_contrast(replace(curves, score=2 * curves.score), modules, ["netw"])
+    assert found is not None
+    places, course = found.course
+    np.testing.assert_allclose(course, found.steps / 2)
+    assert course.mean() == pytest.approx(found.people.mean())
+    np.testing.assert_allclose(places, places_in_decade(curves.steps)[[2, 4]])
+    alone = late_contrast(replace(curves, people=curves.people[:0]), modules, ["netw"])
+    assert alone is not None
+    assert len(alone.course[0]) == len(alone.people) == 0
 
 
 @pytest.mark.parametrize(

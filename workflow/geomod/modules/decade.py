@@ -20,10 +20,10 @@ Array = NDArray[np.float64]
 Course = tuple[Array, Array]  # places in the decade, increasing, and the value at each
 
 
-def places_in_decade(steps: NDArray[np.int64], last: int) -> Array:
-    """0 at a tenth of the last step, 1 at the last, in log time."""
-    time, end = log_step(steps), math.log10(last + 1)
-    return 1 - (end - time) / (end - math.log10(last / 10 + 1)) if last else np.ones(len(steps))
+def places_in_decade(steps: NDArray[np.int64]) -> Array:
+    """Log time of increasing steps: 0 at a tenth of the last one, 1 at the last."""
+    time, tenth = log_step(steps), math.log10(steps[-1] / 10 + 1)
+    return np.asarray((time - tenth) / (time[-1] - tenth)) if steps[-1] else np.ones(len(steps))
 
 
 def errors_of_mean(courses: Sequence[Course]) -> list[tuple[float, float]]:

@@ -68,8 +68,8 @@ class LateContrast:
 
     model: str
     steps: Array  # of the average brain at each late checkpoint that has modules and scores
-    places: Array  # of these checkpoints in the decade
     people: Array  # of each participant, mean over these
+    course: Course  # places of these in the decade, and the mean over participants at each
     folds: Array  # of each outer fold, mean over these
     sliding: Array  # `sliding_null`
     pair: Pair | None  # `labels_and_score`
@@ -85,15 +85,17 @@ def late_contrast(
         return None
     score, low = score[use], low[use]
     people, folds = (
-        mean_ignoring_nan(contrast(each[:, use], low), axis=-1)
+        contrast(each[:, use], low)
         for each in (curves.people_of(regions), curves.folds_of(regions))
     )
+    course, places = mean_ignoring_nan(people, axis=0), places_in_decade(curves.steps)[use]
+    known = np.isfinite(course)
     return LateContrast(
         curves.model,
         contrast(score, low),
-        places_in_decade(curves.steps[use], int(curves.steps[-1])),
-        people,
-        folds,
+        mean_ignoring_nan(people, axis=-1),
+        (places[known], course[known]),
+        mean_ignoring_nan(folds, axis=-1),
         sliding_null(score, low),
         labels_and_score(score, low),
     )
