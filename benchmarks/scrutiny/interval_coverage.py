@@ -3,8 +3,8 @@
     PYTHONPATH=workflow python benchmarks/scrutiny/interval_coverage.py --sweeps 200 --jobs 2
     PYTHONPATH=workflow python benchmarks/scrutiny/interval_coverage.py --grids small --worlds all
 
-Prints one line a claim, grid, world and truth, and of those without an effect how often the test of
-the verdict rejects. What counts as the truth of a sweep:
+Prints one line a claim, grid, world and truth, with how many of the intervals hold 0, and of those
+without an effect how often the test of the verdict rejects. What counts as the truth of a sweep:
 claim 1: the mean height of the step in the same models over twenty other draws of their noise, over
 logarithms, as the claim has it over models;
 claim 2: low − high of the same models as all participants there could be would show it, over the
@@ -133,7 +133,7 @@ def main() -> None:
     options = parser.parse_args()
     worlds = list(WORLDS) if "all" in options.worlds else options.worlds
     print(
-        f"{'grid':6} claim  {'world':15} truth    estimate  SD     coverage  width  level  sweeps"
+        f"{'grid':6} claim  {'world':15} truth    estimate  SD     coverage  width  holds 0  level  sweeps"
     )
     with ProcessPoolExecutor(options.jobs) as pool:
         for grid, claim, world, name in product(options.grids, CLAIMS, worlds, options.truths):
@@ -146,11 +146,12 @@ def main() -> None:
             value, low, high, target, p = found.T
             target = np.where(np.isfinite(target), target, value.mean())
             covered = np.mean((low <= target) & (target <= high))
+            holds_zero = np.mean((low <= 0) & (high >= 0))
             level = (p <= SETTINGS.alpha).mean() if name == "absent" else np.nan
             print(
                 f"{grid:6} {claim.number}      {world:15} {name:8} {value.mean():8.3f}  "
                 f"{value.std():.3f}  {covered:7.3f}   {np.median(high - low):.3f}  "
-                f"{level:5.3f}  {len(found)}",
+                f"{holds_zero:7.3f}  {level:5.3f}  {len(found)}",
                 flush=True,
             )
 
