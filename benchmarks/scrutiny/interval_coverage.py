@@ -132,9 +132,8 @@ def main() -> None:
     parser.add_argument("--truths", nargs="+", default=["absent", "planted"])
     options = parser.parse_args()
     worlds = list(WORLDS) if "all" in options.worlds else options.worlds
-    print(
-        f"{'grid':6} claim  {'world':15} truth    estimate  SD     coverage  width  holds 0  level  sweeps"
-    )
+    told = "estimate  SD     coverage  width  holds 0  level  sweeps"
+    print(f"{'grid':6} claim  {'world':15} truth    {told}")
     with ProcessPoolExecutor(options.jobs) as pool:
         for grid, claim, world, name in product(options.grids, CLAIMS, worlds, options.truths):
             if claim.number not in options.claims:
