@@ -27,8 +27,10 @@ def made(x: np.ndarray) -> Mixtures:
     mix = rng.standard_normal((PARTS, SIGNALS))
     mix[:, -1] = 0
     noises = rng.uniform(0.3, 2.0, NOISES) * rng.standard_normal((N, NOISES))
-    signal, noise = np.indices((SIGNALS, NOISES + 1)).reshape(2, -1)
-    given = (torch.as_tensor(values) for values in (parts, mix, noises, signal, noise))
+    signal, noise = np.indices((SIGNALS, NOISES + 3)).reshape(2, -1)  # that of none is the last
+    averages = [[0, 1], [2, 1]]
+    noises = np.hstack([noises, noises[:, averages].mean(axis=2)])
+    given = (torch.as_tensor(values) for values in (parts, mix, noises, averages, signal, noise))
     return Mixtures(*given)
 
 
@@ -64,9 +66,9 @@ def test_mixtures_are_fitted_as_their_responses_are(where: str, width: int, inne
 def test_noise_alone_is_fitted_without_parts(width: int) -> None:
     rng = np.random.default_rng(0)
     x, noises = rng.standard_normal((N, width)), rng.standard_normal((N, NOISES))
-    none, each = torch.zeros(0, 1), torch.arange(NOISES)
-    alone = Mixtures(torch.zeros(N, 0), none, torch.as_tensor(noises), 0 * each, each)
-    nothing = Mixtures(torch.zeros(N, 0), none, torch.zeros(N, 0), each[:0], each[:0])
+    none, each, no_mean = torch.zeros(0, 1), torch.arange(NOISES), torch.zeros(0, 2, dtype=int)
+    alone = Mixtures(torch.zeros(N, 0), none, torch.as_tensor(noises), no_mean, 0 * each, each)
+    nothing = Mixtures(torch.zeros(N, 0), none, torch.zeros(N, 0), no_mean, each[:0], each[:0])
     found = []
 
     def beside(fitted: Fitted) -> None:

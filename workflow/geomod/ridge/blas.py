@@ -53,6 +53,15 @@ def solve_by_root(root: Tensor, rows: Tensor) -> None:
     _call("potrs", root, _lower(root), n, len(rows), root, n, rows, n, ctypes.c_int())
 
 
+def invert(a: Tensor) -> bool:
+    """Replace a symmetric, positive definite `a` by its inverse, both halves; False without one."""
+    if not cholesky(a):
+        return False
+    _call("potri", a, _lower(a), len(a), a, len(a), ctypes.c_int())
+    a.tril_().add_(a.tril(-1).T)
+    return True
+
+
 def eigenpairs(a: Tensor) -> tuple[Tensor, Tensor]:
     """Eigenvalues, ascending, and eigenvectors in columns, by divide and conquer; `a` is lost."""
     n, failed = len(a), ctypes.c_int()
