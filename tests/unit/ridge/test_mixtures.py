@@ -7,7 +7,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from geomod.ridge import blas
 from geomod.ridge.engine import Fitted, encode
-from geomod.ridge.mixtures import Mixtures, apart, fit_mixtures
+from geomod.ridge.factor import factorize
+from geomod.ridge.folds import inner_blocks
+from geomod.ridge.held_out import held_out_gains
+from geomod.ridge.mixtures import Mixtures, apart, fit_mixtures, saved
 
 N, PARTS, SIGNALS, NOISES = 60, 3, 4, 5
 ALPHAS = np.logspace(-2, 7, 7)  # as far apart as those of mixtures are
@@ -78,6 +81,36 @@ def test_noise_alone_is_fitted_without_parts(width: int) -> None:
     r = encode(x, noises, alphas=ALPHAS).r[0]
     assert_allclose([of_alone for of_alone, _ in found], r, atol=2e-5)
     assert not any(len(of_nothing) for _, of_nothing in found)
+
+
+def test_an_average_follows_from_its_members_or_is_solved_for_itself() -> None:
+    mixtures = made(np.random.default_rng(0).standard_normal((N, 4)))  # noises 5 and 6 are means
+    solved, members = mixtures.following(torch.arange(NOISES + 2))
+    assert (solved.tolist(), members.tolist()) == ([0, 1, 2, 3, 4], [[0, 1], [2, 1]])
+    solved, members = mixtures.following(torch.tensor([1, 2, 4, 6]))
+    assert (solved.tolist(), members.tolist()) == ([1, 2, 4], [[1, 0]])
+    some = torch.tensor([1, 4, 6])
+    solved, members = mixtures.following(some)
+    assert solved is some
+    assert not len(members)
+
+
+@pytest.mark.parametrize("left", [[0, 1, 2, 3, 4, 5, 6], [1, 2, 4, 6], [1, 4, 6]])
+@pytest.mark.parametrize("width", [4, 20])
+def test_what_some_noises_save_does_not_depend_on_which_are_left(
+    where: str, width: int, left: list[int]
+) -> None:
+    x = np.random.default_rng(0).standard_normal((N, width))
+    mixtures, responses = made(x), dense(made(x))
+    some = mixtures.only(torch.isin(mixtures.noise, torch.tensor(left)))
+    y = torch.as_tensor(responses[:, torch.isin(mixtures.noise, torch.tensor(left)).numpy()])
+    factor, alphas = factorize(torch.as_tensor(x - x.mean(axis=0))), torch.as_tensor(ALPHAS)
+    columns, blocks = mixtures.on(np.arange(N), torch.float64), inner_blocks(np.arange(N), 4, 0)
+    found = saved(factor, some, columns, columns.T @ factor.u, alphas, blocks)
+    expected = held_out_gains(factor, y - y.mean(dim=0), alphas, blocks).saved
+    tried = found > -torch.inf
+    assert tried[-4:].all()
+    assert_allclose(found[tried], expected[tried], atol=1e-8)
 
 
 def test_penalties_of_mixtures_are_far_enough_apart_from_the_largest_on() -> None:

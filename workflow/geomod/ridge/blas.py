@@ -12,6 +12,7 @@ import ctypes
 from functools import cache
 from typing import Any
 
+import numpy as np
 import torch
 from scipy.linalg import cython_blas, cython_lapack
 from torch import Tensor
@@ -25,11 +26,12 @@ def serves(a: Tensor) -> bool:
     return a.device.type == "cpu"
 
 
-def product(a: Tensor, b: Tensor) -> Tensor:
+def product(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
     """a b; on a CPU by NumPy, whose BLAS was the faster one where docs/performance.md measured."""
     if not serves(a):
-        return a @ b
-    return torch.from_numpy(a.numpy() @ b.numpy())
+        return torch.matmul(a, b, out=out)
+    place = None if out is None else out.numpy()
+    return torch.from_numpy(np.matmul(a.numpy(), b.numpy(), out=place))
 
 
 def add_gram(a: Tensor, c: Tensor, scale: float = 1.0) -> None:

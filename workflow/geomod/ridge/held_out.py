@@ -121,9 +121,10 @@ def refits(factor: Factor, blocks: list[Block]) -> bool:
 def _by_block(
     factor: Factor, y: Tensor, z: Tensor, alphas: Tensor, blocks: list[Block], memory_mb: float
 ) -> Iterator[tuple[Block, Rows, Tensor, Tensor, Tensor]]:
-    """Each block's p for some of the penalties, with sizes and pivots, in the precision of z = Uᵀ y.
+    """Each block's p for some of the penalties, with sizes and pivots.
 
     Rounding errs in proportion to sizes `[alphas, targets]` over pivots `[alphas]` (`predicted`).
+    All is in the precision of z = Uᵀ y.
     """
     u = factor.u.to(z.dtype)
     rest, weights = (part.to(z.dtype) for part in spectral_weights(factor, alphas))
@@ -220,7 +221,10 @@ def predicted(
         weighted = (weights.T[:, :, None] * z[:, None]).flatten(start_dim=1)
         right = product(weighted.T, u.T).view(len(weights), -1, len(u)).mT
     elif blas.serves(u):
-        right = torch.stack([product(z.T, (own * u).T) for own in weights]).mT
+        rows = z.new_empty(len(weights), z.shape[1], len(u))
+        for own, row in zip(weights, rows, strict=True):
+            product(z.T, (own * u).T, out=row)
+        right = rows.mT
     else:
         right = product((weights[:, None] * u).flatten(end_dim=1), z).view(len(weights), len(u), -1)
     return solved(unexplained(factor, u, rest), right)
@@ -303,16 +307,18 @@ def _solved_in_turn(of: Unexplained, right: Tensor) -> tuple[Tensor, Tensor]:
     For more targets than rows an inverse, and a product with it, is faster than to solve for each.
     """
     left, scaled = torch.empty_like(of.base).T, torch.empty_like(of.u)
-    solution, least = right.mT.contiguous(), right.new_empty(len(right))
+    rows, least = right.mT.contiguous(), right.new_empty(len(right))
+    many = rows.shape[1] > len(left)
+    solution = torch.empty_like(rows) if many else rows
     for k, root in enumerate(of.weights.sqrt()):
         left.T.copy_(of.base)  # which is symmetric
         blas.add_gram(torch.mul(of.u, root, out=scaled), left, of.sign)
-        if len(solution[k]) <= len(left) and blas.cholesky(left):
-            blas.solve_by_root(left, solution[k])
-            least[k] = left.diagonal().amin() ** 2
-        elif len(solution[k]) > len(left) and blas.invert(left):
-            solution[k] = product(solution[k], left)
+        if many and blas.invert(left):
+            product(rows[k], left, out=solution[k])
             least[k] = 1 / left.diagonal().amax()  # no pivot is less
+        elif not many and blas.cholesky(left):
+            blas.solve_by_root(left, rows[k])
+            least[k] = left.diagonal().amin() ** 2
         else:
             solution[k], least[k] = torch.nan, torch.nan
     return solution.mT, least

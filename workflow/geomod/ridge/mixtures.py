@@ -15,6 +15,7 @@ chooses the penalty that saves it most.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -63,9 +64,20 @@ class Mixtures:
     signal: Tensor  # [targets], the signal of each
     noise: Tensor  # [targets], the noise of each; that after the last one is none
 
-    def on(self, rows: Rows) -> Tensor:
-        """Parts and noises of some rows, about their mean, `[rows, parts + noises]`."""
-        return centred(torch.cat([self.parts[rows], self.noises[rows]], dim=1))[0]
+    @cached_property
+    def _known(self) -> dict[tuple[bytes, torch.dtype], Tensor]:
+        return {}
+
+    def on(self, rows: Rows, dtype: torch.dtype) -> Tensor:
+        """Parts and noises of some rows, about their mean, `[rows, parts + noises]`.
+
+        They are kept: every layer has the same folds.
+        """
+        key = (rows.tobytes(), dtype)
+        if key not in self._known:
+            columns = torch.cat([self.parts[rows], self.noises[rows]], dim=1)
+            self._known[key] = centred(columns)[0].to(dtype)
+        return self._known[key]
 
     def only(self, targets: Tensor) -> "Mixtures":
         return replace(self, signal=self.signal[targets], noise=self.noise[targets])
@@ -112,22 +124,19 @@ def fit_mixtures(fitted: Fitted, mixtures: Mixtures) -> tuple[Floats, Floats]:
     penalties = factor.penalties(alphas)
     exact = not benign(factor, len(train), fitted.blocks)
     dtype = torch.float64 if exact else torch.float32
-    columns = mixtures.on(train).to(dtype)
+    columns, actual = mixtures.on(train, dtype), mixtures.on(test, dtype).T.contiguous()
     z = product(columns.T, factor.u.to(dtype))
     best = saved(factor, mixtures, columns, z, penalties, fitted.blocks).max(dim=0).indices
 
-    basis, actual = fitted.basis().to(dtype), mixtures.on(test).to(dtype).T.contiguous()
-    k, r = len(mixtures.mix), actual.new_zeros(len(best))
+    k, r, basis = len(mixtures.mix), actual.new_zeros(len(best)), fitted.basis()
     spread = mixtures.values(_form(actual, actual, k), mixtures.needed)
     for place in best.unique().tolist():
         chosen = torch.nonzero(best == place).flatten()
         some = mixtures.only(chosen)
         there = _places(k, some.needed)
-        p = product(z[there] / (factor.s + penalties[place]).to(dtype), basis.T)
+        p = product(z[there], (basis / (factor.s + penalties[place])).to(dtype).T)
         p -= p.mean(dim=1, keepdim=True)
-        shared, power = (
-            some.values(_form(p, own, k), some.needed) for own in (actual[there], p)
-        )
+        shared, power = (some.values(_form(p, own, k), some.needed) for own in (actual[there], p))
         size = (power * spread[chosen]).clamp(min=0).sqrt()
         r[chosen] = torch.where(size > 0, shared / size.where(size > 0, 1.0), 0.0)
     return r.double().cpu().numpy(), alphas[best].cpu().numpy()
@@ -193,13 +202,16 @@ def _of_blocks(
 
     def forms(some: Tensor, noises: Tensor) -> Tensor:
         solved, members = mixtures.following(noises)
-        fitted, there = _places(k, solved), _places(k, noises)
+        fitted, there, count = _places(k, solved), _places(k, noises), k + len(solved)
         form = z.new_zeros(len(some), k + 1, k + len(noises))
         for rows, twice, filled in given:
             p, _ = predicted(factor, rows, rest[some], weights[some], filled[fitted].T)
+            e = twice[there]
             for place, own in enumerate(p.mT[..., : twice.shape[1]]):
-                both = torch.cat([own, own[k + members].mean(dim=1)])
-                form[place] += _form(twice[there] - both, both, k)
+                form[place, :, :count] += _form(e[:count] - own, own, k)
+                mean = own[k + members].mean(dim=1)
+                form[place, k, count:] += torch.linalg.vecdot(e[count:] - mean, mean)
+        form[:, :k, count:] = form[:, :k, k + members].mean(dim=-1)
         return form
 
     return forms
@@ -236,9 +248,7 @@ def _of_refits(
     return forms
 
 
-def _of_rows(
-    factor: Factor, columns: Tensor, alphas: Tensor, blocks: list[Block], k: int
-) -> Forms:
+def _of_rows(factor: Factor, columns: Tensor, alphas: Tensor, blocks: list[Block], k: int) -> Forms:
     """The same of single rows."""
 
     def forms(some: Tensor, noises: Tensor) -> Tensor:
