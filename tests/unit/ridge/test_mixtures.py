@@ -119,11 +119,13 @@ def test_penalties_of_mixtures_are_far_enough_apart_from_the_largest_on() -> Non
     assert apart(torch.as_tensor([1.0, 2.0])) == [1]
 
 
-def test_features_that_do_not_vary_explain_no_mixture() -> None:
+@pytest.mark.parametrize("inner", [5, "loo"])
+def test_features_that_do_not_vary_explain_no_mixture(inner: int | str) -> None:
     mixtures, found = made(np.random.default_rng(0).standard_normal((N, 6))), []
     encode(
         np.ones((N, 6)),
         np.arange(float(N)),
+        inner_folds=inner,  # type: ignore[arg-type]
         beside=lambda fitted: found.append(fit_mixtures(fitted, mixtures)[0]),
     )
     assert not np.array(found).any()

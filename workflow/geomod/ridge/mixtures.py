@@ -121,6 +121,8 @@ def fit_mixtures(fitted: Fitted, mixtures: Mixtures) -> tuple[Floats, Floats]:
         return np.empty(0), np.empty(0)
     (train, test), factor = fitted.split, fitted.factor
     alphas = fitted.alphas[apart(fitted.alphas)]
+    if not len(factor.s):  # nothing varies, and nothing is explained
+        return np.zeros(len(mixtures.signal)), np.full(len(mixtures.signal), float(alphas[0]))
     penalties = factor.penalties(alphas)
     exact = not benign(factor, len(train), fitted.blocks)
     dtype = torch.float64 if exact else torch.float32
