@@ -38,8 +38,4 @@ with job(snakemake.log[0], snakemake.threads):
             logging.warning("no control %s: %s", kind, reason)
     origin = derived(params.provenance, [inputs.stimuli, inputs.ceiling, inputs.last, inputs.early])
     write_table(controls.targets, output.targets, "control_targets", origin)
-    write_tensors(
-        {"parts": controls.parts, "mix": controls.mix, "noises": controls.noises},
-        output.columns,
-        origin,
-    )
+    write_tensors(controls.columns, output.columns, origin)

@@ -8,7 +8,7 @@ from geomod.base.provenance import derived
 from geomod.base.tables import read_table, write_table
 from geomod.base.tensors import Tensors
 from geomod.encoding.baselines import Baselines, Ladders
-from geomod.encoding.controls import Beside, Controls, together
+from geomod.encoding.controls import COLUMNS, Beside, Controls, together
 from geomod.encoding.groups import with_splits
 from geomod.encoding.scores import encode_checkpoint, layers_in
 from geomod.encoding.settings import Settings
@@ -29,7 +29,7 @@ with job(snakemake.log[0], snakemake.threads):
     if inputs.controls:
         targets, columns = inputs.controls
         file = Tensors(columns)
-        controls = Controls(read_table(targets), file["parts"], file["mix"], file["noises"])
+        controls = Controls(read_table(targets), **{name: file[name] for name in COLUMNS})
     for index, (path, *files) in enumerate(
         zip(
             inputs.features,

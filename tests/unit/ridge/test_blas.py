@@ -68,8 +68,27 @@ def test_a_root_solves(dtype: torch.dtype, transposed: bool) -> None:
 
 @TYPES
 @LAYOUTS
+def test_an_inverse_has_both_halves(dtype: torch.dtype, transposed: bool) -> None:
+    matrix = definite(6, dtype, transposed)
+    inverse = matrix.tril()
+    inverse = inverse.T.contiguous().T if transposed else inverse
+    assert blas.invert(inverse)
+    close(inverse @ matrix, torch.eye(6, dtype=dtype))
+    assert torch.equal(inverse, inverse.T)
+
+
+@TYPES
+@LAYOUTS
 def test_what_has_no_root_is_said_to_have_none(dtype: torch.dtype, transposed: bool) -> None:
     assert not blas.cholesky(-definite(6, dtype, transposed))
+    assert not blas.invert(-definite(6, dtype, transposed))
+
+
+@TYPES
+def test_a_product_goes_where_it_is_told(dtype: torch.dtype) -> None:
+    a, b, out = drawn(3, 4, dtype), drawn(4, 5, dtype), drawn(3, 5, dtype)
+    blas.product(a, b, out=out)
+    close(out, a @ b)
 
 
 @TYPES

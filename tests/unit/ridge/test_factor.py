@@ -173,6 +173,20 @@ def test_a_penalty_that_float32_cannot_fit_is_fitted_in_float64(
     torch.testing.assert_close(gain, truth.max(dim=0).values)
 
 
+@pytest.mark.parametrize("width", [40, 80])
+def test_more_targets_than_rows_that_are_held_out_save_what_they_do_alone(width: int) -> None:
+    x = torch.as_tensor(np.random.default_rng(0).standard_normal((60, width)))
+    y = torch.as_tensor(np.random.default_rng(1).standard_normal((60, 40)))
+    blocks = inner_blocks(np.arange(60), 4, 0)
+    factor, y = factorize(x - x.mean(dim=0)), y - y.mean(dim=0)
+    together = held_out_gains(factor, y, ALPHAS, blocks)
+    alone = [held_out_gains(factor, part, ALPHAS, blocks) for part in y.split(5, dim=1)]
+    saved = torch.cat([part.saved for part in alone], dim=1)
+    torch.testing.assert_close(together.saved, saved, rtol=1e-9, atol=1e-9)
+    # An inverse bounds the least pivot from below.
+    assert (together.rounding >= 0.99 * torch.cat([part.rounding for part in alone], dim=1)).all()
+
+
 def failing_in_float32(solved: Callable[..., tuple[Tensor, Tensor]]) -> Callable[..., object]:
     def failing(of: Unexplained, right: Tensor) -> object:
         found, pivots = solved(of, right)

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache, partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +16,7 @@ from geomod.ridge.engine import Fitted
 from geomod.ridge.mixtures import Mixtures, fit_mixtures
 
 TARGET = ["control", "draw", "region", "participant"]
+COLUMNS = ["parts", "mix", "noises", "averages"]
 NOISE_FREE = "noise-free"  # the participant whose responses are the signal itself
 
 
@@ -29,13 +32,20 @@ class Controls:
     parts: NDArray[np.floating]  # [sentences, parts]
     mix: NDArray[np.floating]  # [parts, signals]
     noises: NDArray[np.floating]  # [sentences, noises]
+    averages: NDArray[np.intp]  # [averages, members]: the last noises are means of these others
 
     @classmethod
     def nothing(cls, sentences: int) -> "Controls":
         """No control at all."""
         kinds = dict.fromkeys(("draw", "signal", "noise"), int)
         targets = pd.DataFrame({name: [] for name in [*TARGET, "signal", "noise"]}).astype(kinds)
-        return cls(targets, np.empty((sentences, 0)), np.empty((0, 0)), np.empty((sentences, 0)))
+        empty, none = np.empty((sentences, 0)), np.empty((0, 0))
+        return cls(targets, empty, none, empty, none.astype(int))
+
+    @property
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """What the responses are made of (`COLUMNS`)."""
+        return {name: getattr(self, name) for name in COLUMNS}
 
     @property
     def matrix(self) -> NDArray[np.floating]:
@@ -62,21 +72,28 @@ class Beside:
         if AVERAGE not in set(block.targets["participant"]) or self._layers:
             return None
         self._layers = list(layers)
+        mixtures = cache(partial(self._mixtures, block))
 
         def fit(fitted: Fitted) -> None:
-            there = self._mixtures(block, str(fitted.targets.device))
+            there = mixtures(str(fitted.targets.device))
             self._r[fitted.layer, fitted.fold] = fit_mixtures(fitted, there)[0]
 
         return fit
 
     def _mixtures(self, block: Block, device: str) -> Mixtures:
         known, targets = self.controls, self.controls.targets
-        of_sentences = (known.parts[block.rows], known.noises[block.rows])
-        parts, noises, mix, signal, noise = (
+        parts, mix, noises, averages, signal, noise = (
             torch.as_tensor(np.array(values), device=device)
-            for values in (*of_sentences, known.mix, targets["signal"], targets["noise"])
+            for values in (
+                known.parts[block.rows],
+                known.mix,
+                known.noises[block.rows],
+                known.averages,
+                targets["signal"],
+                targets["noise"] % (known.noises.shape[1] + 1),
+            )
         )
-        return Mixtures(parts.double(), mix.double(), noises.double(), signal, noise)
+        return Mixtures(parts.double(), mix.double(), noises.double(), averages, signal, noise)
 
     @property
     def r(self) -> dict[int, NDArray[np.float32]]:

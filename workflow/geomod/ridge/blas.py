@@ -12,6 +12,7 @@ import ctypes
 from functools import cache
 from typing import Any
 
+import numpy as np
 import torch
 from scipy.linalg import cython_blas, cython_lapack
 from torch import Tensor
@@ -25,11 +26,12 @@ def serves(a: Tensor) -> bool:
     return a.device.type == "cpu"
 
 
-def product(a: Tensor, b: Tensor) -> Tensor:
+def product(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
     """a b; on a CPU by NumPy, whose BLAS was the faster one where docs/performance.md measured."""
     if not serves(a):
-        return a @ b
-    return torch.from_numpy(a.numpy() @ b.numpy())
+        return torch.matmul(a, b, out=out)
+    place = None if out is None else out.numpy()
+    return torch.from_numpy(np.matmul(a.numpy(), b.numpy(), out=place))
 
 
 def add_gram(a: Tensor, c: Tensor, scale: float = 1.0) -> None:
@@ -51,6 +53,15 @@ def solve_by_root(root: Tensor, rows: Tensor) -> None:
     """Replace each of the `rows`, right-hand sides y, by (L Lᵀ)⁻¹ y."""
     n = len(root)
     _call("potrs", root, _lower(root), n, len(rows), root, n, rows, n, ctypes.c_int())
+
+
+def invert(a: Tensor) -> bool:
+    """Replace a symmetric, positive definite `a` by its inverse, both halves; False without one."""
+    if not cholesky(a):
+        return False
+    _call("potri", a, _lower(a), len(a), a, len(a), ctypes.c_int())
+    a.tril_().add_(a.tril(-1).T)
+    return True
 
 
 def eigenpairs(a: Tensor) -> tuple[Tensor, Tensor]:

@@ -119,6 +119,7 @@ class Fitted:
     memory_mb: float
     factor: Factor
     fit: Fit
+    basis: Callable[[], Tensor]  # the test rows' kernel times U, made once, in float64
 
 
 def encode(
@@ -197,14 +198,15 @@ def encode(
         split, blocks = splits[fold], inner[fold]
         sides = sides_of(layer, split)
         factor = sides.factorize(match_width, fast=y.shape[1] <= len(split[1]))
-        smoother, chosen = smoothers(factor, sides), factor.penalties(penalties)
+        basis = cache(lambda: sides.onto(factor.u.double()))
+        smoother, chosen = smoothers(factor, basis), factor.penalties(penalties)
         found = []
         for part in parts:
             some = targets[:, part].double()
             fit = fit_targets(sides, factor, some[split[0]], penalties, blocks, memory, match_width)
             if beside is not None:
                 given = (split, blocks, sides, some, penalties, memory, factor)
-                beside(Fitted(layer, fold, *given, fit))
+                beside(Fitted(layer, fold, *given, fit, basis))
             found.append(scored(task, part, some, fit.best, fit.explained, chosen, smoother))
         return found
 
@@ -288,14 +290,18 @@ def encode(
     return encoding
 
 
-def smoothers(factor: Factor, sides: Sides) -> Smoother:
+def smoothers(factor: Factor, basis: Callable[[], Tensor]) -> Smoother:
     """What predicts the test rows from the responses of the others, for each penalty."""
 
     @cache
-    def basis() -> Tensor:
-        return sides.onto(factor.u.double()).float()
+    def single() -> tuple[Tensor, Tensor]:
+        return basis().float(), factor.u.float()
 
-    return lambda alpha: product(basis() / (factor.s + alpha).float(), factor.u.float().T)
+    def smoother(alpha: Tensor) -> Tensor:
+        across, u = single()
+        return product(across / (factor.s + alpha).float(), u.T)
+
+    return smoother
 
 
 def cutting(

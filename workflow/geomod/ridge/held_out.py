@@ -121,9 +121,10 @@ def refits(factor: Factor, blocks: list[Block]) -> bool:
 def _by_block(
     factor: Factor, y: Tensor, z: Tensor, alphas: Tensor, blocks: list[Block], memory_mb: float
 ) -> Iterator[tuple[Block, Rows, Tensor, Tensor, Tensor]]:
-    """Each block's p for some of the penalties, with sizes and pivots (`_predicted`).
+    """Each block's p for some of the penalties, with sizes and pivots.
 
-    In the precision of z = Uᵀ y.
+    Rounding errs in proportion to sizes `[alphas, targets]` over pivots `[alphas]` (`predicted`).
+    All is in the precision of z = Uᵀ y.
     """
     u = factor.u.to(z.dtype)
     rest, weights = (part.to(z.dtype) for part in spectral_weights(factor, alphas))
@@ -138,7 +139,8 @@ def _by_block(
                 p, size = _refitted(factor, rows, alphas[some], filled)
                 pivot = torch.ones_like(alphas[some])
             else:
-                p, size, pivot = _predicted(factor, rows, rest[some], weights[some], filled)
+                p, pivot = predicted(factor, rows, rest[some], weights[some], filled)
+                size = product(weights[some].double() ** 2, filled.double() ** 2).sqrt()
             yield block, some, p, size, pivot
 
 
@@ -207,27 +209,31 @@ def spectral_weights(factor: Factor, alphas: Tensor) -> tuple[Tensor, Tensor]:
     return rest, torch.where(fill[:, None], -rest, w)
 
 
-def _predicted(
+def predicted(
     factor: Factor, u: Tensor, rest: Tensor, weights: Tensor, z: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """p = (I − H)_BB⁻¹ U_B diag(weights) z of a few targets, `[alphas, block, targets]`.
+) -> tuple[Tensor, Tensor]:
+    """p = (I − H)_BB⁻¹ U_B diag(weights) z, `[alphas, block, targets]`, and the least pivots.
 
-    `u` are the block's rows of U, and `rest` is 1 − w. Rounding errs in proportion to the second
-    result, `[alphas, targets]`, over the third, the least there is of (I − H)_BB, `[alphas]`.
+    `u` are the block's rows of U, and `rest` is 1 − w. On a CPU targets lie in rows, as LAPACK has
+    it. The pivots, `[alphas]`, are the least there is of (I − H)_BB.
     """
     if z.shape[1] < len(u):  # the smaller of both is weighted
         weighted = (weights.T[:, :, None] * z[:, None]).flatten(start_dim=1)
-        right = product(u, weighted).view(len(u), len(weights), -1).transpose(0, 1)
+        right = product(weighted.T, u.T).view(len(weights), -1, len(u)).mT
+    elif blas.serves(u):
+        rows = z.new_empty(len(weights), z.shape[1], len(u))
+        for own, row in zip(weights, rows, strict=True):
+            product(z.T, (own * u).T, out=row)
+        right = rows.mT
     else:
         right = product((weights[:, None] * u).flatten(end_dim=1), z).view(len(weights), len(u), -1)
-    p, pivots = solved(unexplained(factor, u, rest), right)
-    return p, product(weights.double() ** 2, z.double() ** 2).sqrt(), pivots
+    return solved(unexplained(factor, u, rest), right)
 
 
 def _refitted(factor: Factor, u: Tensor, alphas: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
-    """The same by fitting again, where features are fewer than the block's rows.
+    """The same by fitting again, where features are fewer than the block's rows; and sizes.
 
-    A row errs by rounding as in `_predicted`, whose third result is 1 here.
+    A row errs by rounding in proportion to these; pivots are 1 here.
     """
     rows, moments, s = refit(factor, u, z)
     weights = moments[:, None] / (s[:, None] + alphas)[:, :, None]
@@ -274,7 +280,7 @@ def unexplained(factor: Factor, u: Tensor, rest: Tensor) -> Unexplained:
 
 
 def solved(matrices: Unexplained, right: Tensor) -> tuple[Tensor, Tensor]:
-    """(I − H)_BB⁻¹ right, `[alphas, block, targets]`, and the least pivots, `[alphas]`."""
+    """(I − H)_BB⁻¹ right, `[alphas, block, targets]`, and the least pivots; `right` may be lost."""
     if blas.serves(right):
         return _solved_in_turn(matrices, right)
     root = roots(matrices)
@@ -296,18 +302,26 @@ def roots(matrices: Unexplained) -> Tensor:
 
 
 def _solved_in_turn(of: Unexplained, right: Tensor) -> tuple[Tensor, Tensor]:
-    """`solved` on a CPU: half of each symmetric matrix is computed, in place."""
+    """`solved` on a CPU: half of each symmetric matrix is computed, in place.
+
+    For more targets than rows an inverse, and a product with it, is faster than to solve for each.
+    """
     left, scaled = torch.empty_like(of.base).T, torch.empty_like(of.u)
-    solution, diagonals = right.transpose(1, 2).contiguous(), right.new_empty(right.shape[:2])
+    rows, least = right.mT.contiguous(), right.new_empty(len(right))
+    many = rows.shape[1] > len(left)
+    solution = torch.empty_like(rows) if many else rows
     for k, root in enumerate(of.weights.sqrt()):
         left.T.copy_(of.base)  # which is symmetric
         blas.add_gram(torch.mul(of.u, root, out=scaled), left, of.sign)
-        if blas.cholesky(left):
-            blas.solve_by_root(left, solution[k])
-            diagonals[k] = left.diagonal()
+        if many and blas.invert(left):
+            product(rows[k], left, out=solution[k])
+            least[k] = 1 / left.diagonal().amax()  # no pivot is less
+        elif not many and blas.cholesky(left):
+            blas.solve_by_root(left, rows[k])
+            least[k] = left.diagonal().amin() ** 2
         else:
-            solution[k], diagonals[k] = torch.nan, torch.nan
-    return solution.transpose(1, 2), diagonals.amin(dim=1) ** 2
+            solution[k], least[k] = torch.nan, torch.nan
+    return solution.mT, least
 
 
 def _gains_of_rows(

@@ -3,28 +3,41 @@
 A mixture is a signal and a noise, y = s + ε, and many have the same signal, or the same noise. With
 a penalty, what is predicted of held-out rows is linear in what is fitted: p_y = p_s + p_ε, and so
 is the error e of the mean. What a penalty saves, 2⟨e, p⟩ − |p|² (`held_out.py`), is a quadratic
-form, with B(y, y') = ⟨e, p'⟩ + ⟨p, e' − p'⟩ over the held-out rows of all blocks:
+form, with B(y, y') = ½ (⟨2e − p, p'⟩ + ⟨p, 2e' − p'⟩) over the held-out rows of all blocks:
 
     saved(y) = B(s, s) + 2 B(s, ε) + B(ε, ε).
 
 Signals in turn are mixes of a few *parts*, and B between parts, and between parts and noises, is
-all that is needed of them. Every mixture still chooses the penalty that saves it most.
+all that is needed of them. So it is of ⟨p, y⟩, |p|² and |y|² over the test rows, which make r.
+Where a noise is the mean of others, so is its p, which is not solved for. Every mixture still
+chooses the penalty that saves it most.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from geomod.ridge import blas
 from geomod.ridge.blas import product
 from geomod.ridge.engine import Fitted, Floats
 from geomod.ridge.factor import Factor
 from geomod.ridge.folds import Block, Rows
-from geomod.ridge.held_out import at, held_out_predictions, mean_error, refit, refits, single
+from geomod.ridge.held_out import (
+    at,
+    held_out_predictions,
+    mean_error,
+    predicted,
+    refit,
+    refits,
+    single,
+    spectral_weights,
+)
 from geomod.ridge.many_targets import benign
-from geomod.ridge.scores import centred, pearson
+from geomod.ridge.scores import centred
 
 # Their penalties are so many decades apart at least: within one what is predicted changes little.
 APART = 1.5
@@ -32,8 +45,12 @@ APART = 1.5
 # A fit is overfitted where it is worse than with a stronger penalty by this share of its noise.
 OVERFITTED = 0.05
 
-# So many penalties are tried before it is asked which mixtures are overfitted.
+# So many penalties are tried before it is asked what is overfitted, where not one after another.
 TOGETHER = 4
+
+# A symmetric form B of some penalties, `[alphas, parts + 1, parts + noises]`: of each part with
+# each column, and in the last row of each column with itself. Of these penalties and noises.
+Forms = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -43,19 +60,55 @@ class Mixtures:
     parts: Tensor  # [n, parts]
     mix: Tensor  # [parts, signals]
     noises: Tensor  # [n, noises]
+    averages: Tensor  # [averages, members]: each of the last noises is the mean of these others
     signal: Tensor  # [targets], the signal of each
     noise: Tensor  # [targets], the noise of each; that after the last one is none
 
-    def on(self, rows: Rows) -> tuple[Tensor, Tensor]:
-        """Parts, and noises with none after the last one, of some rows: about their mean."""
-        none = self.noises.new_zeros(len(rows), 1)
-        parts, noises = centred(self.parts[rows])[0], centred(self.noises[rows])[0]
-        return parts, torch.cat([noises, none], dim=1)
+    @cached_property
+    def _known(self) -> dict[tuple[bytes, torch.dtype], Tensor]:
+        return {}
 
-    def mixed(self, parts: Tensor, noises: Tensor) -> Tensor:
-        """The mixtures of columns that are linear in these, `[…, targets]`."""
-        signals = product(parts, self.mix.to(parts.dtype))
-        return signals[:, self.signal] + noises[:, self.noise]
+    def on(self, rows: Rows, dtype: torch.dtype) -> Tensor:
+        """Parts and noises of some rows, about their mean, `[rows, parts + noises]`.
+
+        They are kept: every layer has the same folds.
+        """
+        key = (rows.tobytes(), dtype)
+        if key not in self._known:
+            columns = torch.cat([self.parts[rows], self.noises[rows]], dim=1)
+            self._known[key] = centred(columns)[0].to(dtype)
+        return self._known[key]
+
+    def only(self, targets: Tensor) -> "Mixtures":
+        return replace(self, signal=self.signal[targets], noise=self.noise[targets])
+
+    @property
+    def needed(self) -> Tensor:
+        """The noises of these targets."""
+        noises = self.noise.unique()
+        return noises[noises < self.noises.shape[1]]
+
+    def following(self, noises: Tensor) -> tuple[Tensor, Tensor]:
+        """Those of some noises to solve for, and of which of these each of the rest is the mean."""
+        first = self.noises.shape[1] - len(self.averages)
+        solved, averages = noises[noises < first], noises[noises >= first]
+        members = self.averages[averages - first]
+        if not torch.isin(members, solved).all():
+            return noises, members[:0]
+        return solved, torch.searchsorted(solved, members)
+
+    def values(self, form: Tensor, noises: Tensor) -> Tensor:
+        """B(y, y) of each mixture, `[targets]`, from the form of parts with some of the noises.
+
+        It is −∞ where the noise is none of them.
+        """
+        k, mix, columns = len(self.mix), self.mix.to(form.dtype), self.noises.shape[1] + 1
+        crossed = form.new_zeros(k, columns)
+        squares = form.new_full((columns,), -torch.inf)
+        crossed[:, noises], squares[noises], squares[-1] = form[:k, k:], form[k, k:], 0
+        of_signals = (product(form[:k, :k], mix) * mix).sum(dim=0)
+        twice = 2 * product(mix.T, crossed)[self.signal, self.noise]
+        return of_signals[self.signal] + twice + squares[self.noise]
 
 
 def fit_mixtures(fitted: Fitted, mixtures: Mixtures) -> tuple[Floats, Floats]:
@@ -68,19 +121,26 @@ def fit_mixtures(fitted: Fitted, mixtures: Mixtures) -> tuple[Floats, Floats]:
         return np.empty(0), np.empty(0)
     (train, test), factor = fitted.split, fitted.factor
     alphas = fitted.alphas[apart(fitted.alphas)]
+    if not len(factor.s):  # nothing varies, and nothing is explained
+        return np.zeros(len(mixtures.signal)), np.full(len(mixtures.signal), float(alphas[0]))
     penalties = factor.penalties(alphas)
     exact = not benign(factor, len(train), fitted.blocks)
     dtype = torch.float64 if exact else torch.float32
-    parts, noises = (columns.to(dtype) for columns in mixtures.on(train))
-    given = (penalties, fitted.blocks, fitted.memory_mb)
-    best = saved(factor, mixtures, parts, noises, *given).max(dim=0).indices
+    columns, actual = mixtures.on(train, dtype), mixtures.on(test, dtype).T.contiguous()
+    z = product(columns.T, factor.u.to(dtype))
+    best = saved(factor, mixtures, columns, z, penalties, fitted.blocks).max(dim=0).indices
 
-    u = factor.u.to(dtype)
-    dual = mixtures.mixed(product(u.T, parts), product(u.T, noises))
-    dual /= factor.s.to(dtype)[:, None] + penalties.to(dtype)[best]
-    explained = product(fitted.sides.onto(factor.u.double()).to(dtype), dual)
-    actual = mixtures.mixed(*(columns.to(dtype) for columns in mixtures.on(test)))
-    r, _ = pearson(explained, actual)
+    k, r, basis = len(mixtures.mix), actual.new_zeros(len(best)), fitted.basis()
+    spread = mixtures.values(_form(actual, actual, k), mixtures.needed)
+    for place in best.unique().tolist():
+        chosen = torch.nonzero(best == place).flatten()
+        some = mixtures.only(chosen)
+        there = _places(k, some.needed)
+        p = product(z[there], (basis / (factor.s + penalties[place])).to(dtype).T)
+        p -= p.mean(dim=1, keepdim=True)
+        shared, power = (some.values(_form(p, own, k), some.needed) for own in (actual[there], p))
+        size = (power * spread[chosen]).clamp(min=0).sqrt()
+        r[chosen] = torch.where(size > 0, shared / size.where(size > 0, 1.0), 0.0)
     return r.double().cpu().numpy(), alphas[best].cpu().numpy()
 
 
@@ -96,100 +156,120 @@ def apart(alphas: Tensor) -> list[int]:
 def saved(
     factor: Factor,
     mixtures: Mixtures,
-    parts: Tensor,
-    noises: Tensor,
+    columns: Tensor,
+    z: Tensor,
     alphas: Tensor,
     blocks: list[Block],
-    memory_mb: float,
 ) -> Tensor:
     """Squared error that each penalty saves over predicting the mean, `[alphas, targets]`.
 
-    `parts` and `noises` are those of the training rows, centred. Strong penalties come first; of
-    what is `OVERFITTED` with all of its signals no weaker ones are tried: they save −∞.
+    `columns` are those of the training rows, and z is columnsᵀ U. Strong penalties come first; of
+    a noise that is `OVERFITTED` with all of its signals no weaker ones are tried: they save −∞.
     """
-    k, mix = parts.shape[1], mixtures.mix.to(parts.dtype)
-    signal, noise = mixtures.signal, mixtures.noise
-    lost = OVERFITTED * (noises**2).sum(dim=0)
-    lost[-1] = torch.inf  # signals without a noise are few
-    found = parts.new_full((len(alphas), len(signal)), -torch.inf)
-    left = torch.arange(noises.shape[1], device=noises.device)
-    refitted = len(factor.s) > 0 and refits(factor, blocks) and not single(blocks)
-    order, everything = alphas.argsort(descending=True), torch.cat([parts, noises], dim=1)
-    z = product(factor.u.to(parts.dtype).T, everything)
-    for some in [order] if refitted else order.split(TOGETHER):
-        there = torch.cat([torch.arange(k).to(left), k + left])
-        columns = everything[:, there]
-        with_parts = parts.new_zeros(len(some), k, k + len(left))
-        of_noises = parts.new_zeros(len(some), len(left))
-        given = (factor, columns, z[:, there], k, alphas[some], blocks)
-        for places, part, own in _refitted(*given) if refitted else _forms(*given, memory_mb):
-            with_parts[places] += part
-            of_noises[places] += own
-        crossed = parts.new_zeros(len(some), k, noises.shape[1])
-        squares = parts.new_full((len(some), noises.shape[1]), -torch.inf)
-        crossed[..., left], squares[:, left] = with_parts[..., k:], of_noises
-        of_signals = ((with_parts[..., :k] @ mix) * mix).sum(dim=1)
-        # One penalty at a time, which stays in a processor's cache.
-        twice = [2 * each[:, noise].mul_(mix[:, signal]).sum(dim=0) for each in crossed]
-        save = of_signals[:, signal].add_(torch.stack(twice)).add_(squares[:, noise])
-        found[some] = save.nan_to_num_(nan=-torch.inf)
-        goes_on = found[some[-1]] > found.amax(dim=0) - lost[noise]
-        left = noise[goes_on].remainder(noises.shape[1]).unique()
+    k, noise = len(mixtures.mix), mixtures.noise
+    lost = OVERFITTED * torch.cat([(columns[:, k:] ** 2).sum(dim=0), z.new_tensor([torch.inf])])
+    found = z.new_full((len(alphas), len(noise)), -torch.inf)
+    if single(blocks):
+        forms, together = _of_rows(factor, columns, alphas, blocks, k), TOGETHER
+    elif refits(factor, blocks):
+        forms, together = _of_refits(factor, columns, z, alphas, blocks, k), len(alphas)
+    else:
+        forms = _of_blocks(factor, mixtures, columns, z, alphas, blocks)
+        together = 1 if blas.serves(z) else TOGETHER
+    left = mixtures.needed
+    for some in alphas.argsort(descending=True).split(together):
+        save = torch.stack([mixtures.values(form, left) for form in forms(some, left)])
+        found[some] = save.where(~save.isnan(), -torch.inf)  # NaN where rounding left nothing
+        goes_on = save[-1] > found.amax(dim=0) - lost[noise]
+        left = mixtures.only(goes_on).needed
     return found
 
 
-Forms = Iterator[tuple[slice, Tensor, Tensor]]
-
-
-def _forms(
+def _of_blocks(
     factor: Factor,
+    mixtures: Mixtures,
     columns: Tensor,
     z: Tensor,
-    k: int,
     alphas: Tensor,
     blocks: list[Block],
-    memory_mb: float,
 ) -> Forms:
-    """Penalties, B of each of the `k` parts with each column, and of each noise with itself.
+    """B over blocks that are predicted by what fits leave of their own rows."""
+    k, u = len(mixtures.mix), factor.u.to(z.dtype)
+    rest, weights = (part.to(z.dtype) for part in spectral_weights(factor, alphas))
+    given = []
+    for block in blocks:
+        rows, error = at(u, block.rows), mean_error(columns, block.rows)
+        twice = (2 * error[: block.scored]).T.contiguous()
+        given.append((rows, twice, z - product(error.T, rows)))
 
-    One block's share of them, `[alphas, parts, columns]` and `[alphas, noises]`.
-    """
-    given = (factor, columns, alphas, blocks, memory_mb, z)
-    for rows, scored, some, p in held_out_predictions(*given):
-        # Columns in rows: on a CPU predictions lie that way.
-        error = mean_error(columns, rows)[:, :scored].flatten(end_dim=1).T.contiguous()
-        of_parts, of_noises = [], []
-        for held_out in p[:, :, :scored].flatten(start_dim=1, end_dim=2).mT:
-            own = held_out.to(columns.dtype)
-            missed = error[:k] - own[:k]
-            of_parts.append(product(missed, own.T) + product(own[:k], error.T))
-            twice = torch.sub(error[k:], own[k:], alpha=0.5)
-            of_noises.append(2 * torch.linalg.vecdot(twice, own[k:]))
-        places = slice(int(some[0]), int(some[-1]) + 1)
-        yield places, torch.stack(of_parts), torch.stack(of_noises)
+    def forms(some: Tensor, noises: Tensor) -> Tensor:
+        solved, members = mixtures.following(noises)
+        fitted, there, count = _places(k, solved), _places(k, noises), k + len(solved)
+        form = z.new_zeros(len(some), k + 1, k + len(noises))
+        for rows, twice, filled in given:
+            p, _ = predicted(factor, rows, rest[some], weights[some], filled[fitted].T)
+            e = twice[there]
+            for place, own in enumerate(p.mT[..., : twice.shape[1]]):
+                form[place, :, :count] += _form(e[:count] - own, own, k)
+                mean = own[k + members].mean(dim=1)
+                form[place, k, count:] += torch.linalg.vecdot(e[count:] - mean, mean)
+        form[:, :k, count:] = form[:, :k, k + members].mean(dim=-1)
+        return form
+
+    return forms
 
 
-def _refitted(
-    factor: Factor, columns: Tensor, z: Tensor, k: int, alphas: Tensor, blocks: list[Block]
+def _of_refits(
+    factor: Factor, columns: Tensor, z: Tensor, alphas: Tensor, blocks: list[Block], k: int
 ) -> Forms:
     """The same from fits to the other rows, in the basis of their own principal components.
 
     With held-out rows A = Q R and p = A v, v = moments / (s + α): ⟨e, p⟩ = (A'e)' v, |p| = |R v|.
     """
-    u, dtype = factor.u.to(columns.dtype), columns.dtype
-    for block in blocks:
-        error = mean_error(columns, block.rows)
-        filled = z - product(at(u, block.rows).T, error)
-        rows, moments, s = refit(factor, at(factor.u, block.rows), filled)
-        rows, inverse = rows[: block.scored], (1 / (s + alphas[:, None])).to(dtype)
-        root = torch.linalg.qr(rows, mode="r").R.to(dtype)
-        seen = product(rows.T.to(dtype), error[: block.scored])  # A'e
-        v = inverse[..., None] * moments[:, :k]
-        missed = seen[:, :k] - (root.T @ root) @ v  # A'(e − p)
-        left = torch.cat([missed * inverse[..., None], v], dim=1).mT
-        right = torch.cat([moments, seen])
-        of_parts = product(left.flatten(end_dim=1), right).view(len(alphas), k, len(z.T))
-        crossed = product(2 * inverse, (seen * moments)[:, k:])
-        noises = moments[:, k:].contiguous()
-        squares = [product(root * each, noises).square_().sum(dim=0) for each in inverse]
-        yield slice(None), of_parts, crossed - torch.stack(squares)
+    u, dtype = factor.u.to(z.dtype), z.dtype
+
+    def forms(some: Tensor, noises: Tensor) -> Tensor:
+        there = _places(k, noises)
+        form = z.new_zeros(len(some), k + 1, k + len(noises))
+        for block in blocks:
+            error = mean_error(columns[:, there], block.rows)
+            filled = z[there].T - product(at(u, block.rows).T, error)
+            rows, moments, s = refit(factor, at(factor.u, block.rows), filled)
+            rows, inverse = rows[: block.scored], (1 / (s + alphas[some, None])).to(dtype)
+            root = torch.linalg.qr(rows, mode="r").R.to(dtype)
+            seen = product(rows.T.to(dtype), error[: block.scored])  # A'e
+            v = inverse[..., None] * moments[:, :k]
+            missed = seen[:, :k] - (root.T @ root) @ v  # A'(e − p)
+            left = torch.cat([missed * inverse[..., None], v], dim=1).mT
+            right = torch.cat([moments, seen])
+            form[:, :k] += product(left.flatten(end_dim=1), right).view_as(form[:, :k])
+            squares = [product(root * each, moments).square_().sum(dim=0) for each in inverse]
+            form[:, k] += product(2 * inverse, seen * moments) - torch.stack(squares)
+        return form
+
+    return forms
+
+
+def _of_rows(factor: Factor, columns: Tensor, alphas: Tensor, blocks: list[Block], k: int) -> Forms:
+    """The same of single rows."""
+
+    def forms(some: Tensor, noises: Tensor) -> Tensor:
+        own = columns[:, _places(k, noises)]
+        ((rows, _, _, p),) = held_out_predictions(factor, own, alphas[some], blocks)
+        twice = 2 * mean_error(own, rows)[:, 0].T
+        return torch.stack([_form(twice - each, each, k) for each in p[:, :, 0].mT])
+
+    return forms
+
+
+def _form(a: Tensor, b: Tensor, k: int) -> Tensor:
+    """½ (⟨a, b'⟩ + ⟨b, a'⟩) of the first `k` rows with each row; and ⟨a, b⟩ of each with itself."""
+    crossed = a[:k] @ b.T + b[:k] @ a.T  # of so few rows PyTorch is the faster one
+    return torch.cat([crossed / 2, torch.linalg.vecdot(a, b)[None]])
+
+
+def _places(k: int, noises: Tensor) -> Tensor | slice:
+    """Where all parts and some noises, which ascend, are among the columns."""
+    if not len(noises) or int(noises[-1]) == len(noises) - 1:
+        return slice(k + len(noises))  # which is no copy
+    return torch.cat([torch.arange(k).to(noises), k + noises])

@@ -71,21 +71,22 @@ def make_controls(
     if not made:
         return Controls.nothing(sentences), reasons
     people = [*noise.participants, AVERAGE]
+    noises, averages, of_noise = _noises(noise, sentences, seed, draws)
     targets: list[tuple[str, int, str, str, int, int]] = []
     signals: list[Array] = []
     for kind, draw in product(made, range(draws)):
         rng = rng_of(seed, "control", kind, draw)
-        first = (len(signals), draw * len(people) * len(noise.regions))
+        first = len(signals)
         signals += [_signal(kind, columns, region, settings, own, rng) for region in noise.regions]
         for i, (name, region) in enumerate(product([*people, NOISE_FREE], noise.regions)):
-            signal = first[0] + i % len(noise.regions)
-            of_noise = first[1] + i if name != NOISE_FREE else -1
-            targets.append((kind, draw, region, name, signal, of_noise))
+            signal = first + i % len(noise.regions)
+            targets.append((kind, draw, region, name, signal, of_noise[draw, i]))
     return Controls(
         pd.DataFrame(targets, columns=[*TARGET, "signal", "noise"]),
         np.column_stack([np.empty((sentences, 0)), *columns.values()]),
         np.array(signals).T,
-        np.hstack([_noises(noise, sentences, seed, draw) for draw in range(draws)]),
+        noises,
+        averages,
     ), reasons
 
 
@@ -130,9 +131,21 @@ def _signal(
     return np.concatenate([np.empty(0), *mix])
 
 
-def _noises(noise: Noise, sentences: int, seed: int, draw: int) -> Array:
-    """Noise of every participant and region, and of their average [sentences, people · regions]."""
-    rng = rng_of(seed, "control", "noise", draw)
-    shape = (len(noise.sd), sentences, len(noise.regions))
-    people = noise.sd[:, None] * rng.standard_normal(shape)
-    return np.hstack([*people, people.mean(axis=0)] if noise.participants else [*people])
+def _noises(
+    noise: Noise, sentences: int, seed: int, draws: int
+) -> tuple[Array, NDArray[np.intp], NDArray[np.intp]]:
+    """Noise of every draw, participant and region, and then of every draw's and region's average.
+
+    Together with the participants' columns of each average, and with each draw's columns: of the
+    participants, their average and of what has no noise (−1), in all regions of each.
+    """
+    people, regions = noise.sd.shape
+    rngs = (rng_of(seed, "control", "noise", draw) for draw in range(draws))
+    drawn = (noise.sd[:, None] * rng.standard_normal((people, sentences, regions)) for rng in rngs)
+    noises = np.hstack([own for each in drawn for own in each])
+    own = np.arange(noises.shape[1]).reshape(draws, people, regions)
+    averages = own.transpose(0, 2, 1)[: draws if noise.participants else 0].reshape(-1, people)
+    of_average = (own.size + np.arange(len(averages))).reshape(draws, -1, regions)
+    each = np.concatenate([own, of_average, np.full((draws, 1, regions), -1)], axis=1)
+    means = noises[:, averages].mean(axis=2)
+    return np.hstack([noises, means]), averages, each.reshape(draws, -1)
