@@ -58,8 +58,7 @@ def drawn_by(function: Callable[[Tables], Figure], tables: Tables, *paths: Path)
     with sns.axes_style("ticks"), mpl.rc_context(STYLE), letters_alone():
         figure = function(tables)
         declutter(figure)
-        figure.set_layout_engine(None)  # all has its place: no file needs to find it again
-        # Nor what the figure covers, which costs as much as to draw it.
+        # What the figure covers is found once, which costs as much as to draw it.
         covered = figure.get_tightbbox().padded(mpl.rcParams["savefig.pad_inches"])
         for path in paths:
             figure.savefig(path, dpi=300, bbox_inches=covered, metadata=UNDATED.get(path.suffix))
