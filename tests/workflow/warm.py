@@ -14,6 +14,7 @@ import os
 import runpy
 import select
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -85,7 +86,10 @@ def _start(read: tuple[tuple[str, str], ...]) -> Path:
 
 
 def serve(address: str) -> None:
-    """Fork for each that asks, and tell it how that ended, until the input ends."""
+    """Fork for each that asks, and tell it how that ended, until the input ends.
+
+    What a program began ends with it where it is killed, though it is no child of it.
+    """
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
         listener.listen(64)
@@ -93,22 +97,35 @@ def serve(address: str) -> None:
             importlib.import_module(name)
         gc.freeze()
         print("ready", flush=True)
+        events = select.poll()
+        events.register(0, select.POLLIN)
+        events.register(listener, select.POLLIN)
         running: dict[int, tuple[int, socket.socket]] = {}
-        while 0 not in (ready := select.select([0, listener, *running], [], [])[0]):
+        while 0 not in (ready := [place for place, _ in events.poll()]):
             for ended in running.keys() & set(ready):
                 process, asker = running.pop(ended)
                 # Only now is what the process held, as the lock of a run, held no longer.
                 code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+                events.unregister(ended)
+                events.unregister(asker)
                 with suppress(OSError), asker:  # who was killed does not wait
                     asker.sendall(str(code).encode())
                 os.close(ended)
-            if listener in ready:
+            for process, asker in running.values():
+                if asker.fileno() in ready:  # it was killed, and all that it asked for is
+                    os.killpg(process, signal.SIGKILL)
+            if listener.fileno() in ready:
                 asker = listener.accept()[0]
                 process = os.fork()
                 if process == 0:
+                    os.setpgid(0, 0)
                     listener.close()
                     _be_asked(asker)
-                running[os.pidfd_open(process)] = process, asker
+                os.setpgid(process, process)
+                ended = os.pidfd_open(process)
+                running[ended] = process, asker
+                events.register(ended, select.POLLIN)
+                events.register(asker, 0)  # only whether it has gone
 
 
 def _be_asked(asker: socket.socket) -> None:
