@@ -3,7 +3,8 @@
 Every job of a sweep is a Python of its own, and most of what a small one costs is the import of
 libraries. A server pays for them once: for each program it forks a process that runs the file as
 `python FILE …` does, with the folder, the environment and the streams of whoever asks. Nothing of
-geomod is imported before: a copy of the workflow runs its own code, edited or not.
+geomod is imported before: a copy of the workflow runs its own code, edited or not. In a queue, only
+the Snakemake that asks for a job's step is such a fork: the step is Slurm's, to be killed by it.
 """
 
 import atexit
@@ -46,7 +47,8 @@ LIBRARIES = (
 CLIENT = """#!{python} -IS
 import marshal, os, socket, sys
 
-if not sys.argv[1:2] or not os.path.isfile(sys.argv[1]):  # `python -m …` and its like
+in_queue = sys.argv[1:3] == ["-m", "snakemake"] and "slurm-jobstep" in sys.argv
+if not in_queue and not os.path.isfile("".join(sys.argv[1:2])):  # `python -m …` and its like
     os.execv({python!r}, [{python!r}, *sys.argv[1:]])
 with socket.socket(socket.AF_UNIX) as server:
     server.connect({address!r})
@@ -141,11 +143,17 @@ def _be_asked(asker: socket.socket) -> None:
     os.environ.update(environment)
     sys.argv = arguments
     first = [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path]
-    sys.path[:1] = [os.path.dirname(os.path.abspath(arguments[0])), *first]
+    is_module = arguments[0] == "-m"
+    own = folder if is_module else os.path.dirname(os.path.abspath(arguments[0]))
+    sys.path[:1] = [own, *first]
     sys.executable = sys.orig_argv[-1]
     code = 0
     try:
-        runpy.run_path(arguments[0], run_name="__main__")
+        if is_module:
+            sys.argv = arguments[1:]
+            runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
+        else:
+            runpy.run_path(arguments[0], run_name="__main__")
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
         if isinstance(end.code, str):
