@@ -4,8 +4,10 @@
     python benchmarks/ridge/delays.py --widths 768  # print only
 
 Six stories of 250 TRs, 4 delays, 20 penalties, leave one story out in both loops. himalaya is given
-the delayed matrix, which is not timed. Features drift from TR to TR as those of a model do and have
-a falling spectrum. Engine and peers take turns in one process; what is reported is the median.
+the delayed matrix, which is not timed, and layers one after the other; the engine is given them
+all, as in a sweep. Of its solvers and backends the fastest on one layer is given the rest. Features
+drift from TR to TR as those of a model do and have a falling spectrum.
+Engine and peers take turns in one process; what is reported is the median of their turns.
 """
 
 import argparse
@@ -27,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from benchmarks.documented import document
 
 Array = NDArray[np.float32]
+Encoder = Callable[[Array, Array], NDArray[np.float64]]
 TRS, STORIES, DELAYS = 250, 6, (1, 2, 3, 4)
 ALPHAS = np.logspace(-2, 8, 20)
 TARGETS = 400
@@ -51,16 +54,16 @@ def data(width: int, targets: int, seed: int) -> tuple[Array, Array]:
 
 
 def engine(x: Array, y: Array) -> NDArray[np.float64]:
-    """Mean r over the stories of every target."""
+    """Mean r over the stories, `[layers, targets]`, from features `[layers, TRs, width]`."""
     from geomod.ridge.delays import Delays
     from geomod.ridge.engine import encode
 
     rows = Delays(stories(), DELAYS)
-    return encode(x, y, alphas=ALPHAS, folds=STORIES, inner_folds="loo", delays=rows).score[0]
+    return encode(x, y, alphas=ALPHAS, folds=STORIES, inner_folds="loo", delays=rows).score
 
 
-def himalaya(solver: str, backend: str) -> Callable[[Array, Array], NDArray[np.float64]]:
-    """The same by a solver of himalaya, from the delayed matrix."""
+def himalaya(solver: str, backend: str) -> Encoder:
+    """The same by a solver of himalaya, from the delayed matrix of every layer."""
     from himalaya.backend import set_backend
     from himalaya.kernel_ridge import KernelRidgeCV
     from himalaya.ridge import RidgeCV
@@ -69,6 +72,9 @@ def himalaya(solver: str, backend: str) -> Callable[[Array, Array], NDArray[np.f
     kinds = {"KernelRidgeCV": KernelRidgeCV, "RidgeCV": RidgeCV}
 
     def run(x: Array, y: Array) -> NDArray[np.float64]:
+        return np.stack([of_layer(layer, y) for layer in x])
+
+    def of_layer(x: Array, y: Array) -> NDArray[np.float64]:
         tools = set_backend(backend)
         names, r = stories(), []
         for train, test in LeaveOneGroupOut().split(x, groups=names):
@@ -83,46 +89,63 @@ def himalaya(solver: str, backend: str) -> Callable[[Array, Array], NDArray[np.f
     return run
 
 
-def beside_himalaya(width: int, threads: int, repeats: int) -> dict[str, Any]:
-    """One row of the table: the engine and its best peer."""
+def beside_himalaya(
+    width: int, layers: list[int], threads: int, repeats: int
+) -> list[dict[str, Any]]:
+    """Rows of the table, one for each number of layers: the engine and its best peer."""
     import torch
 
-    from geomod.ridge.delays import Delays
-
     torch.set_num_threads(threads)
-    rows = Delays(stories(), DELAYS)
     peers = {
         f"{solver}, {backend}": himalaya(solver, backend)
         for solver in ("KernelRidgeCV", "RidgeCV")
         for backend in ("torch", "numpy")
         if solver == "KernelRidgeCV" or width <= WIDEST_PRIMAL
     }
+    rows = []
+    for count in sorted(layers):
+        times, differences = turns(width, count, peers, repeats)
+        best = min(peers, key=times.__getitem__)
+        peers = {best: peers[best]}
+        rows.append(
+            {
+                "layers_x_width": f"{count} × {width}",
+                "threads": threads,
+                "engine_s": round(times["engine"], 2),
+                "himalaya_s": round(times[best], 2),
+                "its_fastest": best,
+                "times_faster": round(times[best] / times["engine"], 1),
+                "largest_difference_of_r": f"{differences[best]:.0e}",
+                "turns": repeats,
+            }
+        )
+    return rows
+
+
+def turns(
+    width: int, layers: int, peers: dict[str, Encoder], repeats: int
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Median seconds of the engine and of each peer, and how far each peer's r are from its."""
+    from geomod.ridge.delays import Delays
+
+    rows = Delays(stories(), DELAYS)
     times: dict[str, list[float]] = {name: [] for name in ("engine", *peers)}
     differences = dict.fromkeys(peers, 0.0)
     for seed in range(repeats):
-        x, y = data(width, TARGETS, seed)
-        wide, kept = rows.matrix(x).astype(np.float32), rows.responses(y).astype(np.float32)
+        drawn = [data(width, TARGETS, 100 * seed + layer) for layer in range(layers)]
+        x, y = np.stack([own for own, _ in drawn]), drawn[0][1]
+        wide = np.stack([rows.matrix(own) for own in x]).astype(np.float32)
+        kept = rows.responses(y).astype(np.float32)
         seconds, ours = timed(engine, x, y)
         times["engine"].append(seconds)
         for name, peer in peers.items():
             seconds, theirs = timed(peer, wide, kept)
             times[name].append(seconds)
             differences[name] = max(differences[name], float(np.abs(ours - theirs).max()))
-    medians = {name: statistics.median(seconds) for name, seconds in times.items()}
-    best = min(peers, key=medians.__getitem__)
-    return {
-        "width": width,
-        "threads": threads,
-        "engine_s": round(medians["engine"], 2),
-        "himalaya_s": round(medians[best], 2),
-        "its_fastest": best,
-        "times_faster": round(medians[best] / medians["engine"], 1),
-        "largest_difference_of_r": f"{differences[best]:.0e}",
-        "turns": repeats,
-    }
+    return {name: statistics.median(seconds) for name, seconds in times.items()}, differences
 
 
-def timed(run: Callable[[Array, Array], Any], x: Array, y: Array) -> tuple[float, Any]:
+def timed(run: Encoder, x: Array, y: Array) -> tuple[float, NDArray[np.float64]]:
     start = time.perf_counter()
     found = run(x, y)
     return time.perf_counter() - start, found
@@ -136,9 +159,9 @@ def voxels(count: int, width: int, threads: int) -> dict[str, Any]:
     rng = np.random.default_rng(0)
     x = data(width, 1, seed=0)[0]
     y = rng.standard_normal((len(x), count), dtype=np.float32)
-    engine(x[:, :4], y[:, :3])  # imports are no part of it
+    engine(x[None, :, :4], y[:, :3])  # imports are no part of it
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    seconds, _ = timed(engine, x, y)
+    seconds, _ = timed(engine, x[None], y)
     above = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**20
     return {
         "voxels": count,
@@ -150,7 +173,7 @@ def voxels(count: int, width: int, threads: int) -> dict[str, Any]:
     }
 
 
-def alone(function: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
+def alone(function: Callable[..., Any], *arguments: Any) -> Any:
     """In a process of its own, whose memory nothing else has filled before."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(function, arguments)
@@ -159,15 +182,17 @@ def alone(function: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str,
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--widths", nargs="*", type=int, default=[256, 512, 768, 2048])
+    parser.add_argument("--layers", nargs="*", type=int, default=[1, 2], help="so many at once")
     parser.add_argument("--voxels", nargs="*", type=int, default=[80_000])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--write", action="store_true", help="put the rows into docs/")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    given = (options.threads, options.repeats)
+    given = (options.layers, options.threads, options.repeats)
+    beside = [row for width in options.widths for row in alone(beside_himalaya, width, *given)]
     for name, key, rows in (
-        ("delays", "width", [alone(beside_himalaya, width, *given) for width in options.widths]),
+        ("delays", "layers_x_width", beside),
         ("voxels", "voxels", [alone(voxels, n, 768, options.threads) for n in options.voxels]),
     ):
         if rows:

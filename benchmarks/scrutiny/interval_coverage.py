@@ -3,12 +3,12 @@
     PYTHONPATH=workflow python benchmarks/scrutiny/interval_coverage.py --sweeps 200 --jobs 2
     PYTHONPATH=workflow python benchmarks/scrutiny/interval_coverage.py --grids small --worlds all
 
-Prints one line a claim, grid, world and truth, and of those without an effect how often the test of
-the verdict rejects. What counts as the truth of a sweep:
+Prints one line a claim, grid, world and truth, with how many of the intervals hold 0, and of those
+without an effect how often the test of the verdict rejects. What counts as the truth of a sweep:
 claim 1: the mean height of the step in the same models over twenty other draws of their noise, over
 logarithms, as the claim has it over models;
-claim 2: low − high of the same models in the scores that participants' noise was added to, over
-the whole last decade of training, of which the grid's checkpoints are a few;
+claim 2: low − high of the same models as all participants there could be would show it, over the
+whole last decade of training, of which the grid's checkpoints are a few;
 claim 3: the planted lead; claims 4 and 5: the mean estimate over all sweeps, because the partial
 correlation that is planted is thinned out by noise of the regions before anyone could measure it.
 """
@@ -33,6 +33,7 @@ from geomod.scrutiny.synthetic import (
     Design,
     Frame,
     Scatter,
+    World,
     at_steps,
     simulate,
 )
@@ -89,12 +90,16 @@ def height(curves: list[Curves]) -> float:
 def one_sweep(design: Design, claim: Claim, truth: Truth, world: str, sweep: int) -> list[float]:
     """Estimate, low, high, truth (NaN where it is the mean of all estimates) and p."""
 
-    def made(other: Design, noise: int) -> list[Curves]:
+    def made(other: Design, noise: int, world: World = WORLDS[world]) -> list[Curves]:
         rng = np.random.default_rng([sweep, claim.number])
         again = np.random.default_rng([sweep, claim.number, noise])
-        return simulate(other, truth, rng, noise=again, world=WORLDS[world])
+        return simulate(other, truth, rng, noise=again, world=world)
 
-    every = with_checkpoints_between(design) if claim.number == 2 else design
+    every = design
+    if claim.number == 1:  # reads no scores
+        design = every = replace(design, regions=("netw",), participants=0)
+    elif claim.number == 2:  # reads those of the network
+        every = replace(with_checkpoints_between(design), regions=("netw",))
     saved = [
         at_steps(c, f.steps) for c, f in zip(made(every, 0), design.frames, strict=True)
     ]  # fmt: skip
@@ -105,7 +110,9 @@ def one_sweep(design: Design, claim: Claim, truth: Truth, world: str, sweep: int
     if claim.number == 1:
         target = float(np.exp(np.mean([np.log(height(made(design, k))) for k in range(1, 21)])))
     elif claim.number == 2:
-        quiet = find(made(replace(every, person=0.0), 0), claim, SETTINGS, sweep).estimate
+        # Gains of next to no spread, not of none, so that all other draws stay the same.
+        alike = replace(WORLDS[world], gains=WORLDS[world].gains * 1e-9)
+        quiet = find(made(replace(every, person=0.0), 0, alike), claim, SETTINGS, sweep).estimate
         target = np.nan if quiet is None else quiet.value
     elif claim.number == 3:
         target = -truth.lead
@@ -125,9 +132,8 @@ def main() -> None:
     parser.add_argument("--truths", nargs="+", default=["absent", "planted"])
     options = parser.parse_args()
     worlds = list(WORLDS) if "all" in options.worlds else options.worlds
-    print(
-        f"{'grid':6} claim  {'world':15} truth    estimate  SD     coverage  width  level  sweeps"
-    )
+    told = "estimate  SD     coverage  width  holds 0  level  sweeps"
+    print(f"{'grid':6} claim  {'world':15} truth    {told}")
     with ProcessPoolExecutor(options.jobs) as pool:
         for grid, claim, world, name in product(options.grids, CLAIMS, worlds, options.truths):
             if claim.number not in options.claims:
@@ -139,11 +145,12 @@ def main() -> None:
             value, low, high, target, p = found.T
             target = np.where(np.isfinite(target), target, value.mean())
             covered = np.mean((low <= target) & (target <= high))
+            holds_zero = np.mean((low <= 0) & (high >= 0))
             level = (p <= SETTINGS.alpha).mean() if name == "absent" else np.nan
             print(
                 f"{grid:6} {claim.number}      {world:15} {name:8} {value.mean():8.3f}  "
                 f"{value.std():.3f}  {covered:7.3f}   {np.median(high - low):.3f}  "
-                f"{level:5.3f}  {len(found)}",
+                f"{holds_zero:7.3f}  {level:5.3f}  {len(found)}",
                 flush=True,
             )
 

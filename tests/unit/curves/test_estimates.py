@@ -1,5 +1,7 @@
 """Partial correlations, nulls and size trends against closed forms and libraries."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -32,12 +34,14 @@ from geomod.curves.estimates import (
     permutation_p,
     t_interval,
 )
+from geomod.modules.decade import errors_of_mean, places_in_decade
 from geomod.modules.low_high import (
     beyond_depth,
     contrast,
     error_of,
     fold_variance,
     labels_and_score,
+    late_contrast,
     low_high_table,
     sliding_null,
 )
@@ -231,20 +235,42 @@ def test_errors_of_participants_and_folds_add(rng: np.random.Generator) -> None:
 
 
 def test_late_checkpoints_are_units_of_each_model(rng: np.random.Generator) -> None:
-    people, first, second = rng.standard_normal(5), rng.standard_normal(4), rng.standard_normal(3)
-    parts = [people.var(ddof=1) / 5, first.var(ddof=1) / 4 / 4, second.var(ddof=1) / 3 / 4]
+    people = rng.standard_normal(5)
+    first = np.linspace(0.1, 1, 4), rng.standard_normal(4)
+    second = np.linspace(0.2, 1, 3), rng.standard_normal(3)
+    parts = [(people.var(ddof=1) / 5, 4), *errors_of_mean([first, second])]
+    variances, freedom = np.array(parts).T
     se, df, units = error_of(people, np.empty(0), [first, second])
-    assert se == pytest.approx(np.sqrt(sum(parts)))
-    expected = sum(parts) ** 2 / sum(v**2 / f for v, f in zip(parts, (4, 3, 2), strict=True))
-    assert df == pytest.approx(expected)
+    assert se == pytest.approx(np.sqrt(variances.sum()))
+    assert df == pytest.approx(variances.sum() ** 2 / (variances**2 / freedom).sum())
     assert units == "participants and late checkpoints"
     assert (
         error_of(people, people, [first])[2] == "participants, sentence folds and late checkpoints"
     )
     # One checkpoint says nothing of others; a model that has more speaks for itself alone.
-    assert error_of(people, np.empty(0), [first[:1]]) == error_of(people, np.empty(0))
-    alone = error_of(np.empty(0), np.empty(0), [first, second[:1]])
-    assert alone[:2] == pytest.approx((np.sqrt(parts[1]), 3))
+    alone = first[0][:1], first[1][:1]
+    assert error_of(people, np.empty(0), [alone]) == error_of(people, np.empty(0))
+    both = error_of(np.empty(0), np.empty(0), [second, alone])
+    assert both[0] == pytest.approx(error_of(np.empty(0), np.empty(0), [second])[0] / 2)
+
+
+def test_late_checkpoints_are_judged_in_the_scores_that_the_estimate_is_made_of() -> None:
+    """An average brain is less noisy than its people, so that its scores are higher."""
+    (curves,) = simulate(ONE_MODEL, Truth(), np.random.default_rng(0))
+    modules = pd.DataFrame(
+        [(curves.model, s, layer, ("low", "high", "low")[layer - 1])
+         for s in (2, 8) for layer in curves.layers],
+        columns=["model", "step", "layer", "module"],
+    )  # fmt: skip
+    found = late_contrast(replace(curves, score=2 * curves.score), modules, ["netw"])
+    assert found is not None
+    places, course = found.course
+    np.testing.assert_allclose(course, found.steps / 2)
+    assert course.mean() == pytest.approx(found.people.mean())
+    np.testing.assert_allclose(places, places_in_decade(curves.steps)[[2, 4]])
+    alone = late_contrast(replace(curves, people=curves.people[:0]), modules, ["netw"])
+    assert alone is not None
+    assert len(alone.course[0]) == len(alone.people) == 0
 
 
 @pytest.mark.parametrize(
@@ -255,6 +281,7 @@ def test_the_interval_covers_what_other_people_and_checkpoints_would_give(
 ) -> None:
     """Three models, five participants, four late checkpoints: effects of each and of both."""
     rng, draws, covered, narrow = np.random.default_rng(0), 600, 0, 0
+    places = np.arange(1, 5) / 4
     for _ in range(draws):
         values = (
             person * rng.standard_normal((1, 5, 1))
@@ -262,7 +289,9 @@ def test_the_interval_covers_what_other_people_and_checkpoints_would_give(
             + both * rng.standard_normal((3, 5, 4))
         )
         for late in (values.mean(axis=1), ()):
-            se, df, _ = error_of(values.mean(axis=(0, 2)), np.empty(0), list(late))
+            se, df, _ = error_of(
+                values.mean(axis=(0, 2)), np.empty(0), [(places, each) for each in late]
+            )
             low, high = t_interval(float(values.mean()), se, df)
             covered += low <= 0 <= high if len(late) else 0
             narrow += low <= 0 <= high if not len(late) else 0

@@ -51,7 +51,7 @@ def find(evidence: Evidence) -> Finding:
         same_folds = len({len(each.folds) for each in found}) == 1
         folds = np.mean([each.folds for each in found], axis=0) if same_folds else np.empty(0)
         value = float(np.nanmean(people))
-        se, df, details["units"] = error_of(people, folds, [each.steps for each in found])
+        se, df, details["units"] = error_of(people, folds, [each.course for each in found])
     else:
         value, se, df = mean_and_se(averages)
         details["units"] = "models"

@@ -1,7 +1,8 @@
 """Which layers belong together, and is the module of low complexity better aligned?
 
 Open `partition.py` first: how many modules, which layers, against which null. `change_points.py`
-asks the same of neighbours in depth, `low_high.py` compares what the modules' layers score.
+asks the same of neighbours in depth, `low_high.py` compares what the modules' layers score,
+and `decade.py` says how far a few checkpoints speak for the last decade of training.
 """
 
 from typing import TYPE_CHECKING

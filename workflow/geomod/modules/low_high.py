@@ -18,6 +18,7 @@ from geomod.coupling.within_depth import Pair, depth_degree, within_depth
 from geomod.curves.curves import Curves, mean_ignoring_nan
 from geomod.curves.estimates import mean_and_se, t_interval
 from geomod.curves.settings import Settings
+from geomod.modules.decade import Course, errors_of_mean, places_in_decade
 
 Array = NDArray[np.float64]
 
@@ -68,6 +69,7 @@ class LateContrast:
     model: str
     steps: Array  # of the average brain at each late checkpoint that has modules and scores
     people: Array  # of each participant, mean over these
+    course: Course  # places of these in the decade, and the mean over participants at each
     folds: Array  # of each outer fold, mean over these
     sliding: Array  # `sliding_null`
     pair: Pair | None  # `labels_and_score`
@@ -83,28 +85,30 @@ def late_contrast(
         return None
     score, low = score[use], low[use]
     people, folds = (
-        mean_ignoring_nan(contrast(each[:, use], low), axis=-1)
+        contrast(each[:, use], low)
         for each in (curves.people_of(regions), curves.folds_of(regions))
     )
+    course, places = mean_ignoring_nan(people, axis=0), places_in_decade(curves.steps)[use]
+    known = np.isfinite(course)
     return LateContrast(
         curves.model,
         contrast(score, low),
-        people,
-        folds,
+        mean_ignoring_nan(people, axis=-1),
+        (places[known], course[known]),
+        mean_ignoring_nan(folds, axis=-1),
         sliding_null(score, low),
         labels_and_score(score, low),
     )
 
 
 def error_of(
-    people: Array, folds: Array, checkpoints: Sequence[Array] = ()
+    people: Array, folds: Array, checkpoints: Sequence[Course] = ()
 ) -> tuple[float, float, str]:
     """Standard error, degrees of freedom and units of the models' mean contrast.
 
     Its values by participant, by fold, and, for each model, by late checkpoint. Participants and
-    folds are the same in all models, checkpoints each model's own: s²ₘ/nₘ adds to the mean of M
-    models s²ₘ/(nₘ M²). The variances are added; the degrees of freedom of the sum are Welch &
-    Satterthwaite's.
+    folds are the same in all models, checkpoints each model's own (`modules.decade`). The variances
+    are added; the degrees of freedom of the sum are Welch & Satterthwaite's.
     """
     parts: list[tuple[float, float]] = []
     units = []
@@ -115,9 +119,9 @@ def error_of(
     if len(folds) > 1:
         parts.append((fold_variance(folds), len(folds) - 1.0))
         units.append("sentence folds")
-    several = [mean_and_se(values)[1:] for values in checkpoints if len(values) > 1]
-    if several:
-        parts += [((se / len(checkpoints)) ** 2, df) for se, df in several]
+    late = errors_of_mean(checkpoints)
+    if late:
+        parts += late
         units.append("late checkpoints")
     if not parts:
         return np.nan, 0.0, ""

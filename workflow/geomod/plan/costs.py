@@ -145,7 +145,8 @@ class Cost:
 START = 4.6  # of Python with torch and transformers
 START_TORCH = 2.6  # with torch alone
 START_LIGHT = 0.8  # with pandas
-TRAINED = 0.023  # a step of a toy model's training
+TRAINED = 0.015  # a step of a toy model's training, and what a block adds to it
+A_BLOCK = 0.004
 A_LAYER = 5e-5  # a sentence at one layer: its state and its Gram, kept
 HELD = 350.0  # MB that a process holds before it reads anything; 150 without torch
 LIGHT = 150.0
@@ -154,7 +155,8 @@ MOST = 10_000  # voxels whose maps are held against smooth ones
 
 def train(machine: Machine, shape: Shape, steps: int, last: int) -> Cost:
     """Train a toy model up to the step `last`, and keep `steps` checkpoints."""
-    seconds = START + 2.5 + TRAINED * last * (1 + shape.width / 128)
+    a_step = TRAINED + A_BLOCK * shape.blocks * (1 + shape.width / 128)
+    seconds = START + 2.5 + a_step * last
     return Cost(seconds / machine.pace, disk=steps * shape.held / 2, memory=HELD + 280)
 
 
@@ -228,7 +230,7 @@ def encoding(
 def beside_fits(data: Data) -> float:
     """Seconds of what stands beside the fits of a layer: their tables, RSA and its kin, of the
     average of the participants."""
-    return 0.03 + 0.06 * (data.baselines + data.untrained) + 7e-8 * data.regions * data.rows**2
+    return 0.03 + 0.045 * (data.baselines + data.untrained) + 2.5e-8 * data.regions * data.rows**2
 
 
 def solving(data: Data, width: int) -> float:
@@ -247,11 +249,12 @@ def solving(data: Data, width: int) -> float:
 
 def _fitting(data: Data, features: int, targets: int) -> float:
     """flop of nested cross-validation. A fold factors a matrix of m rows, m the fewer of its rows
-    and of the features; an inner fold solves a small system for each penalty."""
+    and of the features; an inner fold solves a small system for each penalty, or factors once more
+    where features are fewer than its rows."""
     n = data.rows * (1 - 1 / data.folds)
     m, inner = min(n, features), n / data.inner
     factor = 6 * m**3 + 2 * n * m * features
-    choose = data.inner * data.penalties * inner**3 / 3
+    choose = data.inner * (6 * m**3 if m <= inner else data.penalties * inner**3 / 3)
     return data.folds * (factor + choose + 2 * n * m * targets * data.penalties)
 
 

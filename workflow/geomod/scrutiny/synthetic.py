@@ -264,11 +264,10 @@ def unevenness(spread: float, steps: int, layers: int, rng: np.random.Generator)
 
 
 def gains_of(spread: float, participants: int, rng: np.random.Generator) -> Array:
-    """How strongly each participant shows what all share; 1 on average."""
+    """How strongly each participant shows what all share; 1 on average over all who could be."""
     if not spread or not participants:
         return np.ones(participants)
-    gains = np.exp(spread * rng.standard_normal(participants))
-    return np.asarray(gains / gains.mean())
+    return np.asarray(np.exp(spread * rng.standard_normal(participants) - spread**2 / 2))
 
 
 def deviate(scatter: Scatter, steps: int, layers: int, rng: np.random.Generator) -> Array:
@@ -303,15 +302,25 @@ def label_modules(curves: Sequence[Curves]) -> pd.DataFrame:
     """Two modules at every step of the last decade: the columns that the claims need."""
     rows = []
     for c in curves:
-        for i in np.flatnonzero(c.trained):
+        late, names = np.flatnonzero(c.trained), []
+        for i in late:
             cloud = np.stack([c.metrics["entropy"][i], c.metrics["curvature"][i]], axis=-1)
             labels = split(cloud, 2)
-            names = np.where(labels == 0, "low", "high") if labels.any() else "all"
-            rows.append(
-                pd.DataFrame(
-                    {"model": c.model, "step": c.steps[i], "layer": c.layers, "module": names}
-                )
+            names.append(
+                np.where(labels == 0, "low", "high")
+                if labels.any()
+                else np.full(labels.shape, "all")
             )
+        rows.append(
+            pd.DataFrame(
+                {
+                    "model": c.model,
+                    "step": np.repeat(c.steps[late], len(c.layers)),
+                    "layer": np.tile(c.layers, len(late)),
+                    "module": np.concatenate(names),
+                }
+            )
+        )
     return pd.concat(rows, ignore_index=True).assign(agreement=np.nan, method="kmeans")
 
 
