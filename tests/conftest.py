@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import gc
 import shutil
 import subprocess
 import sys
@@ -8,6 +9,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests and all that they import stay to the end: to look through them for what
+    is dead, as Python does by itself and nilearn at every image, takes longer than some tests."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

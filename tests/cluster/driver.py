@@ -1,4 +1,5 @@
-"""Snakemake that looks at the queue every second: a test cannot wait as long as people do."""
+"""Snakemake that looks at the queue every second: a test cannot wait as long as people do. Jobs
+start with the Python that is the first argument."""
 
 import sys
 
@@ -10,4 +11,5 @@ Executor.next_seconds_between_status_checks = property(
 )
 
 if __name__ == "__main__":
+    sys.executable = sys.argv.pop(1)
     sys.exit(main())

@@ -61,7 +61,7 @@ def until(holds: Callable[[], object], what: str, patience: float = 120) -> None
     deadline = time.monotonic() + patience
     while not holds():
         assert time.monotonic() < deadline, f"waited {patience:.0f} s for {what}"
-        time.sleep(0.1)
+        time.sleep(0.3)  # to ask takes two programs
 
 
 def says(*command: str) -> str:

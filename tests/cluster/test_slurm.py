@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.slurm import Slurm, says, until
+from tests.workflow import warm
 from tests.workflow.conftest import Workflow, environment
 
 # In the group of the run that it is held against.
@@ -34,7 +35,7 @@ class Driver:
         _, *arguments = workflow.command(*TABLES, *THROUGH_THE_QUEUE)
         self.said = (workflow.folder / "said.txt").open("a+", encoding="utf-8")
         self.process = subprocess.Popen(
-            [sys.executable, str(DRIVER), *arguments],
+            [sys.executable, str(DRIVER), warm.python(environment()), *arguments],
             cwd=workflow.folder,
             env=environment(),
             stdout=self.said,

@@ -16,6 +16,7 @@ from safetensors.torch import load
 
 from geomod.base.tables import read_provenance
 from tests.hubserver import HubServer, gpt_neox_files, weight_files
+from tests.workflow import warm
 from tests.workflow.conftest import Workflow, copy_workflow, environment
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("hub")]
@@ -257,7 +258,7 @@ def kill_when(
 ) -> None:
     """Start a run, and end it with all its jobs `wait` seconds after `moment`."""
     run = subprocess.Popen(
-        workflow.command(*targets),
+        [warm.python(environment()), *workflow.command(*targets)],
         cwd=workflow.folder,
         env=environment(),
         stdout=subprocess.DEVNULL,

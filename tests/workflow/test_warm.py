@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -45,3 +46,22 @@ def test_a_program_ends_as_in_a_python_of_its_own(tmp_path: Path, program: str) 
     )
     assert (forked.returncode, forked.stdout) == (own.returncode, own.stdout)
     assert forked.stderr.splitlines()[-1:] == own.stderr.splitlines()[-1:]
+
+
+def test_what_a_program_began_ends_with_it_where_it_is_killed(tmp_path: Path) -> None:
+    (tmp_path / "job.py").write_text(
+        "import os, time\nprint(os.getpid(), flush=True)\ntime.sleep(60)"
+    )
+    begin = "import subprocess, sys; subprocess.run([sys.executable, 'job.py'])"
+    (tmp_path / "program.py").write_text(begin, encoding="utf-8")
+    command = [warm.python(environment()), "program.py"]
+    program = subprocess.Popen(command, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE)
+    assert program.stdout is not None
+    job = Path("/proc", program.stdout.readline().decode().strip())
+    assert job.exists()
+    program.kill()
+    program.wait()
+    deadline = time.monotonic() + 20
+    while job.exists():
+        assert time.monotonic() < deadline, "the job goes on"
+        time.sleep(0.05)

@@ -3,7 +3,8 @@
 Every job of a sweep is a Python of its own, and most of what a small one costs is the import of
 libraries. A server pays for them once: for each program it forks a process that runs the file as
 `python FILE …` does, with the folder, the environment and the streams of whoever asks. Nothing of
-geomod is imported before: a copy of the workflow runs its own code, edited or not.
+geomod is imported before: a copy of the workflow runs its own code, edited or not. In a queue, only
+the Snakemake that asks for a job's step is such a fork: the step is Slurm's, to be killed by it.
 """
 
 import atexit
@@ -14,6 +15,7 @@ import os
 import runpy
 import select
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -45,7 +47,8 @@ LIBRARIES = (
 CLIENT = """#!{python} -IS
 import marshal, os, socket, sys
 
-if not sys.argv[1:2] or not os.path.isfile(sys.argv[1]):  # `python -m …` and its like
+in_queue = sys.argv[1:3] == ["-m", "snakemake"] and "slurm-jobstep" in sys.argv
+if not in_queue and not os.path.isfile("".join(sys.argv[1:2])):  # `python -m …` and its like
     os.execv({python!r}, [{python!r}, *sys.argv[1:]])
 with socket.socket(socket.AF_UNIX) as server:
     server.connect({address!r})
@@ -85,7 +88,10 @@ def _start(read: tuple[tuple[str, str], ...]) -> Path:
 
 
 def serve(address: str) -> None:
-    """Fork for each that asks, and tell it how that ended, until the input ends."""
+    """Fork for each that asks, and tell it how that ended, until the input ends.
+
+    What a program began ends with it where it is killed, though it is no child of it.
+    """
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
         listener.listen(64)
@@ -93,22 +99,35 @@ def serve(address: str) -> None:
             importlib.import_module(name)
         gc.freeze()
         print("ready", flush=True)
+        events = select.poll()
+        events.register(0, select.POLLIN)
+        events.register(listener, select.POLLIN)
         running: dict[int, tuple[int, socket.socket]] = {}
-        while 0 not in (ready := select.select([0, listener, *running], [], [])[0]):
+        while 0 not in (ready := [place for place, _ in events.poll()]):
             for ended in running.keys() & set(ready):
                 process, asker = running.pop(ended)
                 # Only now is what the process held, as the lock of a run, held no longer.
                 code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+                events.unregister(ended)
+                events.unregister(asker)
                 with suppress(OSError), asker:  # who was killed does not wait
                     asker.sendall(str(code).encode())
                 os.close(ended)
-            if listener in ready:
+            for process, asker in running.values():
+                if asker.fileno() in ready:  # it was killed, and all that it asked for is
+                    os.killpg(process, signal.SIGKILL)
+            if listener.fileno() in ready:
                 asker = listener.accept()[0]
                 process = os.fork()
                 if process == 0:
+                    os.setpgid(0, 0)
                     listener.close()
                     _be_asked(asker)
-                running[os.pidfd_open(process)] = process, asker
+                os.setpgid(process, process)
+                ended = os.pidfd_open(process)
+                running[ended] = process, asker
+                events.register(ended, select.POLLIN)
+                events.register(asker, 0)  # only whether it has gone
 
 
 def _be_asked(asker: socket.socket) -> None:
@@ -124,11 +143,17 @@ def _be_asked(asker: socket.socket) -> None:
     os.environ.update(environment)
     sys.argv = arguments
     first = [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path]
-    sys.path[:1] = [os.path.dirname(os.path.abspath(arguments[0])), *first]
+    is_module = arguments[0] == "-m"
+    own = folder if is_module else os.path.dirname(os.path.abspath(arguments[0]))
+    sys.path[:1] = [own, *first]
     sys.executable = sys.orig_argv[-1]
     code = 0
     try:
-        runpy.run_path(arguments[0], run_name="__main__")
+        if is_module:
+            sys.argv = arguments[1:]
+            runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
+        else:
+            runpy.run_path(arguments[0], run_name="__main__")
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
         if isinstance(end.code, str):

@@ -97,15 +97,20 @@ import torch
 loaded = time.perf_counter()
 import geomod.ridge.engine
 from geomod import ridge
-print(json.dumps([list(sys.modules), (time.perf_counter() - start) / (loaded - start)]))
+ready = time.perf_counter()
+from geomod.ridge import encode, ladder
+print(json.dumps([list(sys.modules), (ready - start) / (loaded - start)]))
 """
 
 
 def test_ridge_brings_little_more_than_torch(root: Path) -> None:
     """Of two tries the better: what the disk has not read yet is nobody's fault."""
-    brought, ratios = zip(*(python(RIDGE, root) for _ in range(2)), strict=True)
-    assert not set(brought[0]) & {*packages(root), "sklearn", "pandas"} - {"jinja2"}  # torch's own
-    assert min(ratios) <= 1.5
+    for _ in range(2):
+        brought, ratio = python(RIDGE, root)
+        if ratio <= 1.5:
+            break
+    assert not {*brought} & {*packages(root), "sklearn", "pandas"} - {"jinja2"}  # torch's own
+    assert ratio <= 1.5
 
 
 def test_an_extra_lets_pass_what_is_not_about_a_missing_package() -> None:

@@ -77,12 +77,6 @@ def test_a_wing_is_cheap_until_a_name_is_asked_for() -> None:
     assert not modules_after(program) & {"numpy", "pandas", "torch", "sklearn", "matplotlib"}
 
 
-def test_encode_brings_torch_and_little_else() -> None:
-    there = modules_after("from geomod.ridge import encode, ladder")
-    assert "torch" in there
-    assert not there & {"sklearn", "pandas", "transformers", "snakemake", "matplotlib", "seaborn"}
-
-
 def imports(path: Path) -> Iterator[tuple[str, str]]:
     """(package, name) of every `from geomod.x import name` in a file, and (package, "") of
     `import geomod.x`."""

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from geomod.claims.claim import Truth
@@ -48,6 +49,14 @@ def test_q_is_over_rows_of_one_kind() -> None:
     # A curve that only falls has ranks that the step explains whole, and so no p.
     assert one["q"].to_numpy() == pytest.approx(expected, nan_ok=True)
     assert one["q"].notna().any()
+
+
+def test_rows_of_pooled_layers_are_the_same_without_those_of_single_ones() -> None:
+    table = correlations(CURVES, Settings())
+    pooled = correlations(CURVES, Settings(), single_layers=False)
+    expected = table[table["layer"].isna()].reset_index(drop=True)
+    pd.testing.assert_frame_equal(pooled, expected)
+    assert 0 < len(pooled) < len(table)
 
 
 def test_the_networks_rows_are_those_of_its_region_or_of_the_mean() -> None:

@@ -5,7 +5,7 @@ import json
 import os
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from geomod.base.errors import InputError
@@ -86,6 +86,7 @@ def configs(draw: st.DrawFn) -> dict[str, Any]:
 
 @settings(max_examples=FUZZ, deadline=None)
 @given(configs() | st.dictionaries(keys, values, max_size=4))
+@example({"pairs_of_models": [{"alignment": None}]})
 def test_a_config_is_taken_or_refused_in_words(config: dict[str, Any]) -> None:
     try:
         checked = parse_config(config, "mine.yaml")

@@ -1,6 +1,9 @@
 """Figures at paper size: as wide as columns of a page, no text on another, the right numbers."""
 
+import re
+import zlib
 from collections.abc import Iterator
+from io import BytesIO
 from itertools import combinations, pairwise
 from pathlib import Path
 
@@ -9,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import seaborn as sns
+from fontTools.ttLib import TTFont
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -192,7 +196,13 @@ def test_a_figure_has_the_same_files_twice_and_fonts_in_its_pdf(tmp_path: Path) 
     for suffix in ("svg", "pdf", "png"):
         a, b = ((tmp_path / f"{turn}.{suffix}").read_bytes() for turn in ("a", "b"))
         assert a == b
-    assert b"/FontFile2" in (tmp_path / "a.pdf").read_bytes()
+    pdf = (tmp_path / "a.pdf").read_bytes()
+    packed = re.findall(rb"/Length1 \d+.*?stream\r?\n(.*?)\r?\nendstream", pdf, re.DOTALL)
+    assert len(packed) == pdf.count(b"/FontFile2") > 0
+    for each in packed:  # letters and how wide they are; where each stands, the PDF says itself
+        tables = set(TTFont(BytesIO(zlib.decompress(each))).keys())
+        assert tables >= {"glyf", "loca", "hmtx"}
+        assert not tables & {"GDEF", "GPOS", "GSUB", "kern"}
 
 
 # Machado et al. (2009): what readers without the middle or the long cones see, in linear RGB.

@@ -122,9 +122,10 @@ def _beside(evidence: Evidence) -> Details:
     raw = [pair for pair in _raw(curves, settings) if np.isfinite(pair).all()]
     rng = evidence.rng("beside")
     table = long_table(curves, settings)
-    paper = correlations(curves, settings).rename(columns={"p_shift": CIRCULAR})
+    pooled = correlations(curves, settings, single_layers=False)
+    paper = of_network(pooled.rename(columns={"p_shift": CIRCULAR}), curves, settings)
     return {
-        "paper": {POOLED: of_network(paper, curves, settings).to_dict("records")},
+        "paper": {POOLED: paper.to_dict("records")},
         "regions": _region_effects(evidence),
         "given_activation_norm": _effect(
             evidence, controlled_pairs(evidence, "curvature", given=[NORM])

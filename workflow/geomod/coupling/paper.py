@@ -42,7 +42,9 @@ COLUMNS = [
 ]
 
 
-def correlations(curves: Sequence[Curves], settings: Settings) -> pd.DataFrame:
+def correlations(
+    curves: Sequence[Curves], settings: Settings, single_layers: bool = True
+) -> pd.DataFrame:
     """r of curvature, and of entropy, with the score given log10(step + 1), as in the paper.
 
     Families of competence are predictors as well; `curvature given competence` holds formal and
@@ -52,9 +54,12 @@ def correlations(curves: Sequence[Curves], settings: Settings) -> pd.DataFrame:
     method. `p_shift` is against all cyclic shifts of the predictor over training, the layers
     together; it cannot go below 1 / steps, and models pooled have none. `q` (Benjamini–Hochberg)
     is over the rows of one predictor, method and kind: pooled layers, single layers, all models.
+    The others are the same without `single_layers`, which are most of the rows.
     """
     rows = []
     for model, region, layer, predictor, parts in _questions(curves, settings):
+        if layer is not None and not single_layers:
+            continue
         x, y = (np.concatenate([part[i].ravel() for part in parts]) for i in range(2))
         time = np.concatenate([part[2].reshape(part[0].size, part[2].shape[-1]) for part in parts])
         # At one step there is no progress to hold fixed.

@@ -218,6 +218,8 @@ def _inside(section: Any, part: str) -> Any:
     """What a key of a section holds, or what every key of a mapping does."""
     if get_origin(section) is dict:
         return get_args(section)[1]
+    if part.isdigit():  # a place in a list, of which all are alike
+        return section
     held = section.model_fields[part].annotation
     if get_origin(held) is dict:
         return held

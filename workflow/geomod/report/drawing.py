@@ -95,8 +95,14 @@ def panels(
 
 
 def declutter(figure: Figure) -> None:
-    """Keep every label of an axis, or every second, third …, so that none lies on another."""
-    figure.draw_without_rendering()
+    """Keep every label of an axis, or every second, third …, so that none lies on another.
+
+    Then all has its place, and no drawing of the figure need find it again.
+    """
+    if engine := figure.get_layout_engine():
+        engine.execute(figure)
+    else:
+        figure.draw_without_rendering()
     for axes in figure.axes:
         for axis, side in ((axes.xaxis, "x"), (axes.yaxis, "y")):
             labels = [tick.label1 for tick in axis.get_major_ticks()]
@@ -106,6 +112,7 @@ def declutter(figure: Figure) -> None:
             every = spacing(stretches, gap=3 if side == "x" else 0)
             for place, label in enumerate(shown):
                 label.set_visible(place % every == 0)
+    figure.set_layout_engine(None)
 
 
 def spacing(stretches: Sequence[np.ndarray], gap: float) -> int:

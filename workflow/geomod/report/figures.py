@@ -1,10 +1,12 @@
 """How figures become files, and sentences. What they show: `gallery.py`."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from textwrap import fill
+from typing import Any
 
 import pandas as pd
 
@@ -35,6 +37,8 @@ with extra("report"):
 OF_GEOMETRY = ("geometry", "modules", "low_high", "coupling", "multiverse")
 # The PDFs' fonts are cut to their letters, and no log wants to hear of each table of them.
 logging.getLogger("fontTools").setLevel(logging.WARNING)
+# What a font knows of setting type: in a PDF every letter has its place, and nobody looks there.
+TYPESETTING = ("GDEF", "GPOS", "GSUB", "kern")
 
 # No file says when it was written: the same figure is the same file.
 UNDATED = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
@@ -51,14 +55,34 @@ def save(name: str, tables: Tables, *paths: Path) -> None:
 
 def drawn_by(function: Callable[[Tables], Figure], tables: Tables, *paths: Path) -> None:
     """Write what a function draws, in the style of all figures."""
-    with sns.axes_style("ticks"), mpl.rc_context(STYLE):
+    with sns.axes_style("ticks"), mpl.rc_context(STYLE), letters_alone():
         figure = function(tables)
         declutter(figure)
-        figure.set_layout_engine("none")  # all has its place: no file needs to find it again
-        # Nor what the figure covers, which costs as much as to draw it.
+        # What the figure covers is found once, which costs as much as to draw it.
         covered = figure.get_tightbbox().padded(mpl.rcParams["savefig.pad_inches"])
         for path in paths:
             figure.savefig(path, dpi=300, bbox_inches=covered, metadata=UNDATED.get(path.suffix))
+
+
+@contextmanager
+def letters_alone() -> Iterator[None]:
+    """Embed fonts without their tables of typesetting: to cut those is a third of all drawing."""
+    from fontTools import subset  # comes with matplotlib, for PDFs alone
+
+    whole = subset.load_font
+
+    def bare(*given: Any, **how: Any) -> Any:
+        font = whole(*given, **how)
+        for table in TYPESETTING:
+            if table in font:
+                del font[table]
+        return font
+
+    subset.load_font = bare
+    try:
+        yield
+    finally:
+        subset.load_font = whole
 
 
 def draw(name: str, tables: Tables) -> Figure:
