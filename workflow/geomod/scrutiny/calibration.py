@@ -10,7 +10,6 @@ import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -65,10 +64,8 @@ def calibrate(
     alpha, holds (the level is at most 7.5 %, or the grid is too small for the test).
     """
     settings = settings or Settings()
-    # Inside a simulation p need only be known well enough to compare with α.
-    quick = replace(settings, permutations=399, bootstrap=100, null_draws=99)
     design = curves if isinstance(curves, Design) else design_like(curves)
-    draw_of = partial(one_draw, design, quick, seed)
+    draw_of = partial(one_draw, design, settings.quick, seed)
     with ProcessPoolExecutor(jobs) if jobs > 1 else nullcontext() as pool:
         found = []
         for rows in (pool.map if pool else map)(draw_of, range(draws)):

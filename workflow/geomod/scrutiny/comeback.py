@@ -51,7 +51,7 @@ def recovered(
     every score; 0 where nothing was planted. A control is recovered where the interval covers that
     and the verdicts agree: both are *supported*, or neither is.
     """
-    settings = quick(settings or Settings())
+    settings = (settings or Settings()).quick
     if noise is None or targets.empty:
         return pd.DataFrame(columns=COLUMNS)
     chosen = [claim for claim in claims if claim.of_responses and claim.askable(real)]
@@ -92,7 +92,7 @@ def recovered_profiles(
     A `graded` profile has no step whose height could come back: `planted` is NaN, and recovered is
     what is not *supported*.
     """
-    settings = quick(settings or Settings())
+    settings = (settings or Settings()).quick
     rows = []
     for kind, draw in product([kind for kind in kinds if kind in PROFILES], range(draws)):
         curves, height = drawn(real, kind, draw, seed)
@@ -101,12 +101,6 @@ def recovered_profiles(
             (found,) = judge([(MODULARIZATION, finding)], settings.alpha)
             rows.append((kind, draw, *_row(MODULARIZATION, found, height, kind == STEPPED)))
     return pd.DataFrame(rows, columns=COLUMNS)
-
-
-def quick(settings: Settings) -> Settings:
-    """Fewer random draws: of many controls, p need only be known well enough to compare with α."""
-    most = {"permutations": 399, "bootstrap": 100, "null_draws": 99}
-    return replace(settings, **{name: min(getattr(settings, name), n) for name, n in most.items()})
 
 
 def _row(claim: Claim, found: Mapping[str, Any], planted: float, wanted: bool) -> tuple[Any, ...]:

@@ -75,14 +75,12 @@ def power(
     (verdict *supported*, of this claim alone), refuted (*not supported*), draws.
     """
     settings = settings or Settings()
-    # Inside a simulation p need only be known well enough to compare with α.
-    quick = replace(settings, permutations=399, bootstrap=100, null_draws=99)
     rows = []
     with ProcessPoolExecutor(jobs) if jobs > 1 else nullcontext() as pool:
         for claim in (claim for claim in CLAIMS if design.answers(claim)):
             field = effect_of(claim)
             for share in shares:
-                judged = partial(_verdict, design, quick, seed, claim, share)
+                judged = partial(_verdict, design, settings.quick, seed, claim, share)
                 words = list((pool.map if pool else map)(judged, range(draws)))
                 size = share * getattr(claim.planted, field)
                 counts = [np.mean([w == word for w in words]) for word in _WORDS]
