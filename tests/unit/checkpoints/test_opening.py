@@ -303,6 +303,10 @@ def test_sweep_killed_20_times_ends_like_an_undisturbed_one(
             else:
                 kills += 1
         assert run(60)
+        finished.append(read())
+        # A kill between a step's result and the end of its weights leaves these to who reads it next.
+        shutil.rmtree(results)
+        assert run(60)
         left = [path.name for path in (store / "weights").rglob("*") if path.is_file()]
         print(json.dumps([read(), finished, left]))
     """)

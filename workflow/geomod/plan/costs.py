@@ -250,11 +250,11 @@ def solving(data: Data, width: int) -> float:
 def _fitting(data: Data, features: int, targets: int) -> float:
     """flop of nested cross-validation. A fold factors a matrix of m rows, m the fewer of its rows
     and of the features; an inner fold solves a small system for each penalty, or factors once more
-    where features are fewer than its rows."""
+    where that is less."""
     n = data.rows * (1 - 1 / data.folds)
     m, inner = min(n, features), n / data.inner
     factor = 6 * m**3 + 2 * n * m * features
-    choose = data.inner * (6 * m**3 if m <= inner else data.penalties * inner**3 / 3)
+    choose = data.inner * min(6 * m**3, data.penalties * inner**3 / 3)
     return data.folds * (factor + choose + 2 * n * m * targets * data.penalties)
 
 
