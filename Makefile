@@ -31,7 +31,6 @@ site: demo
 
 test: $(READY)
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES)
-	@echo "Done. What was skipped, and why, stands above the last line of pytest."
 
 lint: $(READY)
 	$(BIN)/ruff check .

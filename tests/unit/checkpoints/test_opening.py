@@ -304,7 +304,7 @@ def test_sweep_killed_20_times_ends_like_an_undisturbed_one(
                 kills += 1
         assert run(60)
         finished.append(read())
-        # A kill between a step's result and the end of its weights leaves these to who reads it next.
+        # Who is killed between a result and the end of its weights leaves these to the next reader.
         shutil.rmtree(results)
         assert run(60)
         left = [path.name for path in (store / "weights").rglob("*") if path.is_file()]
