@@ -23,7 +23,7 @@ def document(table: pd.DataFrame, name: str, page: str, key: str) -> None:
         table = pd.concat([before[~before[key].isin(table[key].astype(str))], table.astype(str)])
     table.to_csv(csv, index=False)
 
-    header = list(table.columns)
+    header = [str(column) for column in table.columns]
     lines = [header, ["---"] * len(header), *table.astype(str).to_numpy().tolist()]
     markdown = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     path = ROOT / "docs" / page
