@@ -356,7 +356,11 @@ GALLERY = {
         "where that, or a smooth gradient, has one as clear (p > .05). Below, p of each number of "
         "blocks: against smooth gradients, and against walks. A cut can always be drawn.",
         ("depth_similarity", "blocks"),
-        any_value("a checkpoint with four blocks or more", "blocks", "separation"),
+        any_value(
+            "a checkpoint of four blocks or more that all tell sentences apart",
+            "blocks",
+            "separation",
+        ),
     ),
     "hierarchy": Plate(
         "Layers and the cortical order",
