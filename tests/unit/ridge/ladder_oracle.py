@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from geomod.ridge.banded import BALANCES, RUNGS, Ladder
-from geomod.ridge.engine import Fit, checked, fit_fold
+from geomod.ridge.engine import checked
 from geomod.ridge.factor import leading
+from geomod.ridge.fits import Fit, fit_fold
 from geomod.ridge.folds import Block, Scheme, inner_blocks, outer_folds
 from geomod.ridge.scores import scores
 from geomod.ridge.sides import RowSides, standardized

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from geomod.ridge import factor
 from geomod.ridge import held_out as smoother
-from geomod.ridge.engine import fit_fold
 from geomod.ridge.factor import Factor, factorize, solve
+from geomod.ridge.fits import fit_fold
 from geomod.ridge.folds import inner_blocks
 from geomod.ridge.held_out import Unexplained, held_out_gains
 from geomod.ridge.penalties import best_penalties

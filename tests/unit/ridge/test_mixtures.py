@@ -6,8 +6,9 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
 from geomod.ridge import blas
-from geomod.ridge.engine import Fitted, encode
+from geomod.ridge.engine import encode
 from geomod.ridge.factor import factorize
+from geomod.ridge.fits import Fitted
 from geomod.ridge.folds import inner_blocks
 from geomod.ridge.held_out import held_out_gains
 from geomod.ridge.mixtures import Mixtures, apart, fit_mixtures, saved

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from geomod.brain.responses import AVERAGE, Block
 from geomod.encoding.scores import Beside as Along
-from geomod.ridge.engine import Fitted
+from geomod.ridge.fits import Fitted
 from geomod.ridge.mixtures import Mixtures, fit_mixtures
 
 TARGET = ["control", "draw", "region", "participant"]

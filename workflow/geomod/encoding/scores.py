@@ -14,7 +14,8 @@ from geomod.brain.voxels import Voxels
 from geomod.encoding.alignment import IN_SCORES, MEASURES, Quantiles, Seen
 from geomod.encoding.design import Design
 from geomod.encoding.settings import Settings
-from geomod.ridge.engine import Encoding, Fitted, encode, normalize
+from geomod.ridge.engine import Encoding, encode, normalize
+from geomod.ridge.fits import Fitted
 
 log = logging.getLogger(__name__)
 

@@ -35,16 +35,9 @@ from torch import Tensor
 
 from geomod.ridge.blas import product
 from geomod.ridge.delays import Delays
-from geomod.ridge.engine import (
-    ALPHAS,
-    Designs,
-    Fit,
-    Fitted,
-    checked,
-    encode,
-    fit_fold,
-)
+from geomod.ridge.engine import ALPHAS, checked, encode
 from geomod.ridge.factor import Factor
+from geomod.ridge.fits import Designs, Fit, Fitted, fit_fold
 from geomod.ridge.folds import Folds, InnerFolds, Scheme
 from geomod.ridge.held_out import fit_in, held_out_predictions, mean_error
 from geomod.ridge.scores import centred, scores

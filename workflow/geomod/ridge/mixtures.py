@@ -23,8 +23,8 @@ from torch import Tensor
 
 from geomod.ridge import blas
 from geomod.ridge.blas import product
-from geomod.ridge.engine import Fitted, Floats
 from geomod.ridge.factor import Factor
+from geomod.ridge.fits import Fitted, Floats
 from geomod.ridge.folds import Block, Rows
 from geomod.ridge.held_out import (
     at,

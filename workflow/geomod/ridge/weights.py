@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from geomod.base.errors import InputError
 from geomod.ridge.blas import product
 from geomod.ridge.delays import Delays
-from geomod.ridge.engine import ALPHAS, Designs, checked, cutting
+from geomod.ridge.engine import ALPHAS, checked, cutting
+from geomod.ridge.fits import Designs
 from geomod.ridge.folds import InnerFolds, Scheme, inner_blocks
 from geomod.ridge.penalties import best_penalties
 from geomod.ridge.scores import centred
