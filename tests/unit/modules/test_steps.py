@@ -16,6 +16,7 @@ from geomod.modules.steps import (
     heights,
     joint_p,
     redrawn,
+    shown_again,
     smooth_family,
     smooth_p,
     step_family,
@@ -137,6 +138,29 @@ def test_the_height_of_a_step_is_in_scatters() -> None:
     assert np.log(heights(redrawn(step, 50, np.random.default_rng(1)))).mean() == pytest.approx(
         np.log(height), abs=0.1
     )
+
+
+def test_the_same_model_shows_again_what_is_its_own_and_scatters_as_it_did() -> None:
+    """Mean and covariance by Gaussian conditioning, trends as fields of great variance."""
+    n = 9
+    profile = complexity(np.random.default_rng(0).standard_normal((n, 2)).cumsum(axis=0))
+    families = step_family(n), smooth_family(n)
+    known = np.concatenate([f.log_likelihood(profile[None])[0] for f in families])
+    weight = np.exp(known - known.max()) / np.exp(known - known.max()).sum()
+    means, squares = [], []
+    for member in (*families[0].members, *families[1].members):
+        noise = member.scatter * np.eye(n)
+        own = member.covariance - noise + 1e6 * member.trend @ member.trend.T
+        across = own @ np.linalg.inv(own + noise)
+        missed = profile @ np.linalg.solve(own + noise, profile)
+        scale = missed / (n - member.trend.shape[1])
+        means.append(across @ profile)
+        squares.append(np.outer(means[-1], means[-1]) + scale * (own - across @ own + noise))
+    mean = weight @ np.array(means)
+    covariance = np.tensordot(weight, squares, 1) - np.outer(mean, mean)
+    drawn = shown_again(profile, 100_000, np.random.default_rng(1))
+    np.testing.assert_allclose(drawn.mean(axis=0), mean, atol=0.02)
+    np.testing.assert_allclose(np.cov(drawn.T), covariance, atol=0.02)
 
 
 def test_models_decide_together_what_none_decides_alone() -> None:

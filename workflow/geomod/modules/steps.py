@@ -50,6 +50,7 @@ class Member:
     kind: str
     trend: Array
     covariance: Array
+    scatter: float = 1.0  # the share s of the covariance that is every block's own
     prior: float = 1.0
     apart: bool = False  # whether the ends have coefficients of their own
     # What is added to a draw: trends are drawn as steep as they scatter, where they look most like
@@ -78,7 +79,7 @@ class StepTest:
     """The step of one model, beside what smooth profiles and steps like it would give."""
 
     height: float  # of the likeliest step, in units of the scatter about it
-    se: float  # of its natural logarithm, from steps like it
+    se: float  # of its natural logarithm, from profiles that the same model may show
     gain: float
     smooth: Array  # gains, [kinds, DRAWS]
     stepped: Array  # gains, [REDRAWN]
@@ -97,20 +98,20 @@ def step_test(cloud: Array, rng: np.random.Generator) -> StepTest:
     """A step against smooth profiles in blocks [blocks, metrics], in order of depth."""
     profile = complexity(cloud)
     n = len(profile)
-    for_smooth, for_steps = rng.spawn(2)
+    for_smooth, for_steps, for_others = rng.spawn(3)
     weight, known = smooth_family(n).log_likelihood(profile[None])[0], smooth_gains(n)
     nulls = []
     for members in kinds_of(n):
         # A kind is drawn from as this profile weighs its lengths, decays and scatters.
         chosen = for_smooth.choice(members, size=DRAWS, p=softmax(weight[members]))
         nulls.append(known[chosen, for_smooth.integers(REFERENCES, size=DRAWS)])
-    copies = redrawn(profile, REDRAWN, for_steps)
+    others = shown_again(profile, REDRAWN, for_others)
     return StepTest(
         height=float(heights(profile[None])[0]),
-        se=float(np.log(heights(copies)).std(ddof=1)),
+        se=float(np.log(heights(others)).std(ddof=1)),
         gain=float(gain(profile[None])[0]),
         smooth=np.array(nulls),
-        stepped=gain(copies),
+        stepped=gain(redrawn(profile, REDRAWN, for_steps)),
     )
 
 
@@ -179,6 +180,30 @@ def redrawn(profile: Array, draws: int, rng: np.random.Generator) -> Array:
     return fitted + scatter * rng.standard_normal((draws, len(profile)))
 
 
+def shown_again(profile: Array, draws: int, rng: np.random.Generator) -> Array:
+    """What the same model may show with other scatter, as every account, step or smooth, has it.
+
+    By an account with covariance σ²(K + sI), the profile is f + e with e ~ N(0, σ²sI), its trend
+    and K being of f, which other scatter leaves as it is. With the form F that takes the trend
+    out, f given the profile y is N(y − sFy, σ²(sI − s²F)), so that the next y is drawn from
+    N(y − sFy, σ²(2sI − s²F)), with σ² = yᵀFy / degrees of freedom. Accounts are drawn as likely as
+    the profile makes them.
+    """
+    n = len(profile)
+    families = step_family(n), smooth_family(n)
+    weight = softmax(np.concatenate([f.log_likelihood(profile[None])[0] for f in families]))
+    members = [pair for f in families for pair in zip(f.members, f.forms, strict=True)]
+    drawn = []
+    for (member, form), count in zip(members, rng.multinomial(draws, weight), strict=True):
+        s, left = member.scatter, form @ profile
+        freedom = max(n - member.trend.shape[1], 1)
+        variance = max(float(profile @ left) / freedom, LEAST)
+        root = np.linalg.cholesky(2 * s * np.eye(n) - s**2 * form)
+        noise = rng.standard_normal((count, n)) @ root.T
+        drawn.append(profile - s * left + np.sqrt(variance) * noise)
+    return np.concatenate(drawn)
+
+
 def fit_step(profiles: Array, member: int) -> tuple[Array, Array, Array]:
     """Difference of the two levels and scatter [draws], and fitted profiles [draws, blocks]."""
     trend = step_family(profiles.shape[-1]).members[member].trend
@@ -200,7 +225,7 @@ def step_family(n: int) -> Family:
             levels = np.column_stack([blocks < start, blocks >= start]).astype(float)
             trend = _and_ends(levels) if apart else levels
             prior = (min(start, n - start) - least + 1.0) ** 2
-            members.append(Member("step", trend, np.eye(n), prior, apart))
+            members.append(Member("step", trend, np.eye(n), prior=prior, apart=apart))
     return _family(members)
 
 
@@ -218,11 +243,13 @@ def smooth_family(n: int) -> Family:
         trend = np.column_stack([constant, *ends])
         members.append(Member("steep ends", trend, level, shape=ends[0]))
     members += [
-        Member("field", constant, np.exp(-0.5 * (distance / length) ** 2) + scatter * level)
+        Member(
+            "field", constant, np.exp(-0.5 * (distance / length) ** 2) + scatter * level, scatter
+        )
         for length in LENGTHS
         for scatter in SCATTERS
     ]
-    members += [Member("walk", constant, walk + scatter * level) for scatter in SCATTERS]
+    members += [Member("walk", constant, walk + scatter * level, scatter) for scatter in SCATTERS]
     if n >= FEWEST_WITH_ENDS:
         members += [
             replace(member, trend=_and_ends(member.trend), apart=True)
