@@ -100,12 +100,24 @@ def test_layers_without_a_similarity_and_few_layers_have_no_row():
     assert len(find_blocks(table_of(cka), null_draws=9)) == 3
     assert find_blocks(table_of(cka[:3, :3])).empty
     broken = cka.copy()
-    broken[2, :] = broken[:, 2] = np.nan
+    broken[2, 3] = broken[3, 2] = np.nan
     assert find_blocks(table_of(broken)).empty
     with_embedding = table_of(np.eye(5), range(5))
     with_embedding.loc[with_embedding["layer"] == 0, "cka_debiased"] = np.nan
     found = find_blocks(with_embedding, null_draws=9)
     assert set(found["blocks"]) == {2, 3}
+
+
+def test_layers_alike_for_all_sentences_are_left_out_and_the_others_cut() -> None:
+    rng = np.random.default_rng(0)
+    features = layers_of(rng, "aaaaabbbbb")
+    features[2] = features[9] = np.ones_like(features[2])
+    two = blocks_of(features).set_index("blocks")
+    assert two.loc[2, "starts"] == "6"
+    others = {layer: own for layer, own in features.items() if layer not in (2, 9)}
+    np.testing.assert_array_equal(two["separation"], blocks_of(others)["separation"])
+    flat = {layer: features[2] for layer in range(1, 8)} | {8: features[8]}
+    assert blocks_of(flat).empty
 
 
 def test_the_same_seed_gives_the_same_table():

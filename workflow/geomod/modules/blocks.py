@@ -35,8 +35,9 @@ def find_blocks(
     `starts` are the first layers of the second block and those after it, `separation` the share of
     all dissimilarity 1 − CKA (debiased) that lies between blocks. `smooth` and `walk` are its means
     over layers that change smoothly with depth, or as a random walk over depth with the same steps,
-    and `…_p` says how often these are separated as clearly. The embedding is left out. Checkpoints
-    with fewer than four blocks, or with a layer that has no CKA, have no row.
+    and `…_p` says how often these are separated as clearly. Left out are the embedding and layers
+    that are alike for all sentences, which have no CKA: the layers about them count as neighbours.
+    Checkpoints with fewer than four others, or with a pair of them that has no CKA, have no row.
     """
     blocks = similarity[(similarity["layer"] > 0) & (similarity["other"] > 0)]
     rows: list[dict[str, object]] = []
@@ -44,6 +45,8 @@ def find_blocks(
         square = own.pivot_table(
             index="layer", columns="other", values="cka_debiased", dropna=False
         )
+        tell_apart = square.notna().any(axis=1)
+        square = square.loc[tell_apart, tell_apart]
         cka, layers = square.to_numpy(dtype=float), square.index.to_numpy()
         if len(layers) < FEWEST_LAYERS or not np.isfinite(cka).all():
             continue
