@@ -116,7 +116,7 @@ def test_layers_alike_for_all_sentences_are_left_out_and_the_others_cut() -> Non
     assert two.loc[2, "starts"] == "6"
     others = {layer: own for layer, own in features.items() if layer not in (2, 9)}
     np.testing.assert_array_equal(two["separation"], blocks_of(others)["separation"])
-    flat = {layer: features[2] for layer in range(1, 8)} | {8: features[8]}
+    flat = dict.fromkeys(range(1, 8), features[2]) | {8: features[8]}
     assert blocks_of(flat).empty
 
 

@@ -354,8 +354,8 @@ GALLERY = {
         "Debiased linear CKA of each pair of layers at each model's last step. Lines are the cut "
         "into contiguous blocks that a random walk over depth is least likely to have, dotted "
         "where that, or a smooth gradient, has one as clear (p > .05). Below, p of each number of "
-        "blocks: against smooth gradients, and against walks. A cut can always be drawn. Grey: alike "
-        "for all sentences.",
+        "blocks: against smooth gradients, and against walks. A cut can always be drawn. Grey "
+        "layers are alike for all sentences.",
         ("depth_similarity", "blocks"),
         any_value(
             "a checkpoint of four blocks or more that tell sentences apart",
