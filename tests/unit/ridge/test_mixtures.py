@@ -11,7 +11,7 @@ from geomod.ridge.factor import factorize
 from geomod.ridge.fits import Fitted
 from geomod.ridge.folds import inner_blocks
 from geomod.ridge.held_out import held_out_gains
-from geomod.ridge.mixtures import Mixtures, apart, fit_mixtures, saved
+from geomod.ridge.mixtures import Mixtures, apart, fit_mixtures, moments, saved
 
 N, PARTS, SIGNALS, NOISES = 60, 3, 4, 5
 ALPHAS = np.logspace(-2, 7, 7)  # as far apart as those of mixtures are
@@ -107,7 +107,8 @@ def test_what_some_noises_save_does_not_depend_on_which_are_left(
     y = torch.as_tensor(responses[:, torch.isin(mixtures.noise, torch.tensor(left)).numpy()])
     factor, alphas = factorize(torch.as_tensor(x - x.mean(axis=0))), torch.as_tensor(ALPHAS)
     columns, blocks = mixtures.on(np.arange(N), torch.float64), inner_blocks(np.arange(N), 4, 0)
-    found = saved(factor, some, columns, columns.T @ factor.u, alphas, blocks)
+    z = moments(columns, factor.u, blocks)
+    found = saved(factor, some, columns, z, alphas, blocks)
     expected = held_out_gains(factor, y - y.mean(dim=0), alphas, blocks).saved
     tried = found > -torch.inf
     assert tried[-4:].all()

@@ -68,6 +68,11 @@ class Mixtures:
     def _known(self) -> dict[tuple[bytes, torch.dtype], Tensor]:
         return {}
 
+    @cached_property
+    def _mixed(self) -> Tensor:
+        """The mix of each target's signal, `[targets, parts]`."""
+        return self.mix.T[self.signal]
+
     def on(self, rows: Rows, dtype: torch.dtype) -> Tensor:
         """Parts and noises of some rows, about their mean, `[rows, parts + noises]`.
 
@@ -103,12 +108,12 @@ class Mixtures:
         It is −∞ where the noise is none of them.
         """
         k, mix, columns = len(self.mix), self.mix.to(form.dtype), self.noises.shape[1] + 1
-        crossed = form.new_zeros(k, columns)
+        crossed = form.new_zeros(columns, k)
         squares = form.new_full((columns,), -torch.inf)
-        crossed[:, noises], squares[noises], squares[-1] = form[:k, k:], form[k, k:], 0
+        crossed[noises], squares[noises], squares[-1] = form[:k, k:].T, form[k, k:], 0
         of_signals = (product(form[:k, :k], mix) * mix).sum(dim=0)
-        twice = 2 * product(mix.T, crossed)[self.signal, self.noise]
-        return of_signals[self.signal] + twice + squares[self.noise]
+        both = torch.linalg.vecdot(self._mixed.to(form.dtype), crossed[self.noise])
+        return of_signals[self.signal] + 2 * both + squares[self.noise]
 
 
 def fit_mixtures(fitted: Fitted, mixtures: Mixtures) -> tuple[Floats, Floats]:
@@ -127,7 +132,7 @@ def fit_mixtures(fitted: Fitted, mixtures: Mixtures) -> tuple[Floats, Floats]:
     exact = not benign(factor, len(train), fitted.blocks)
     dtype = torch.float64 if exact else torch.float32
     columns, actual = mixtures.on(train, dtype), mixtures.on(test, dtype).T.contiguous()
-    z = product(columns.T, factor.u.to(dtype))
+    z = moments(columns, factor.u.to(dtype), fitted.blocks)
     best = saved(factor, mixtures, columns, z, penalties, fitted.blocks).max(dim=0).indices
 
     k, r, basis = len(mixtures.mix), actual.new_zeros(len(best)), fitted.basis()
@@ -136,7 +141,7 @@ def fit_mixtures(fitted: Fitted, mixtures: Mixtures) -> tuple[Floats, Floats]:
         chosen = torch.nonzero(best == place).flatten()
         some = mixtures.only(chosen)
         there = _places(k, some.needed)
-        p = product(z[there], (basis / (factor.s + penalties[place])).to(dtype).T)
+        p = product(z.all[there], (basis / (factor.s + penalties[place])).to(dtype).T)
         p -= p.mean(dim=1, keepdim=True)
         shared, power = (some.values(_form(p, own, k), some.needed) for own in (actual[there], p))
         size = (power * spread[chosen]).clamp(min=0).sqrt()
@@ -153,34 +158,53 @@ def apart(alphas: Tensor) -> list[int]:
     return kept
 
 
+@dataclass(frozen=True)
+class Moments:
+    """z = columnsᵀ U of all rows, and of those of each block."""
+
+    all: Tensor  # [columns, rank]
+    of_blocks: list[Tensor]
+
+
+def moments(columns: Tensor, u: Tensor, blocks: list[Block]) -> Moments:
+    """They are found at once: rows that blocks part are read once."""
+    if single(blocks):
+        return Moments(product(columns.T, u), [])
+    parts = [product(at(columns, block.rows).T, at(u, block.rows)) for block in blocks]
+    left_out = np.concatenate([block.rows for block in blocks])
+    if np.array_equal(np.sort(left_out), np.arange(len(u))):
+        return Moments(torch.stack(parts).sum(dim=0), parts)
+    return Moments(product(columns.T, u), parts)
+
+
 def saved(
     factor: Factor,
     mixtures: Mixtures,
     columns: Tensor,
-    z: Tensor,
+    z: Moments,
     alphas: Tensor,
     blocks: list[Block],
 ) -> Tensor:
     """Squared error that each penalty saves over predicting the mean, `[alphas, targets]`.
 
-    `columns` are those of the training rows, and z is columnsᵀ U. Strong penalties come first; of
-    a noise that is `OVERFITTED` with all of its signals no weaker ones are tried: they save −∞.
+    `columns` are those of the training rows. Strong penalties come first; of a noise that is
+    `OVERFITTED` with all of its signals no weaker ones are tried: they save −∞.
     """
     k, noise = len(mixtures.mix), mixtures.noise
-    lost = OVERFITTED * torch.cat([(columns[:, k:] ** 2).sum(dim=0), z.new_tensor([torch.inf])])
-    found = z.new_full((len(alphas), len(noise)), -torch.inf)
+    most = torch.cat([(columns[:, k:] ** 2).sum(dim=0), columns.new_tensor([torch.inf])])
+    found = columns.new_full((len(alphas), len(noise)), -torch.inf)
     if single(blocks):
         forms, together = _of_rows(factor, columns, alphas, blocks, k), TOGETHER
     elif refits(factor, blocks):
         forms, together = _of_refits(factor, columns, z, alphas, blocks, k), len(alphas)
     else:
         forms = _of_blocks(factor, mixtures, columns, z, alphas, blocks)
-        together = 1 if blas.serves(z) else TOGETHER
+        together = 1 if blas.serves(columns) else TOGETHER
     left = mixtures.needed
     for some in alphas.argsort(descending=True).split(together):
         save = torch.stack([mixtures.values(form, left) for form in forms(some, left)])
         found[some] = save.where(~save.isnan(), -torch.inf)  # NaN where rounding left nothing
-        goes_on = save[-1] > found.amax(dim=0) - lost[noise]
+        goes_on = save[-1] > found.amax(dim=0) - OVERFITTED * most[noise]
         left = mixtures.only(goes_on).needed
     return found
 
@@ -189,23 +213,23 @@ def _of_blocks(
     factor: Factor,
     mixtures: Mixtures,
     columns: Tensor,
-    z: Tensor,
+    z: Moments,
     alphas: Tensor,
     blocks: list[Block],
 ) -> Forms:
     """B over blocks that are predicted by what fits leave of their own rows."""
-    k, u = len(mixtures.mix), factor.u.to(z.dtype)
-    rest, weights = (part.to(z.dtype) for part in spectral_weights(factor, alphas))
+    k, u = len(mixtures.mix), factor.u.to(columns.dtype)
+    rest, weights = (part.to(u.dtype) for part in spectral_weights(factor, alphas))
     given = []
-    for block in blocks:
+    for block, own in zip(blocks, z.of_blocks, strict=True):
         rows, error = at(u, block.rows), mean_error(columns, block.rows)
         twice = (2 * error[: block.scored]).T.contiguous()
-        given.append((rows, twice, z - product(error.T, rows)))
+        given.append((rows, twice, _filled(z.all, own, error, rows, len(u))))
 
     def forms(some: Tensor, noises: Tensor) -> Tensor:
         solved, members = mixtures.following(noises)
         fitted, there, count = _places(k, solved), _places(k, noises), k + len(solved)
-        form = z.new_zeros(len(some), k + 1, k + len(noises))
+        form = columns.new_zeros(len(some), k + 1, k + len(noises))
         for rows, twice, filled in given:
             p, _ = predicted(factor, rows, rest[some], weights[some], filled[fitted].T)
             e = twice[there]
@@ -220,20 +244,20 @@ def _of_blocks(
 
 
 def _of_refits(
-    factor: Factor, columns: Tensor, z: Tensor, alphas: Tensor, blocks: list[Block], k: int
+    factor: Factor, columns: Tensor, z: Moments, alphas: Tensor, blocks: list[Block], k: int
 ) -> Forms:
     """The same from fits to the other rows, in the basis of their own principal components.
 
     With held-out rows A = Q R and p = A v, v = moments / (s + α): ⟨e, p⟩ = (A'e)' v, |p| = |R v|.
     """
-    u, dtype = factor.u.to(z.dtype), z.dtype
+    u, dtype = factor.u.to(columns.dtype), columns.dtype
 
     def forms(some: Tensor, noises: Tensor) -> Tensor:
         there = _places(k, noises)
-        form = z.new_zeros(len(some), k + 1, k + len(noises))
-        for block in blocks:
+        form = columns.new_zeros(len(some), k + 1, k + len(noises))
+        for block, own in zip(blocks, z.of_blocks, strict=True):
             error = mean_error(columns[:, there], block.rows)
-            filled = z[there].T - product(at(u, block.rows).T, error)
+            filled = _filled(z.all[there], own[there], error, at(u, block.rows), len(u)).T
             rows, moments, s = refit(factor, at(factor.u, block.rows), filled)
             rows, inverse = rows[: block.scored], (1 / (s + alphas[some, None])).to(dtype)
             root = torch.linalg.qr(rows, mode="r").R.to(dtype)
@@ -248,6 +272,15 @@ def _of_refits(
         return form
 
     return forms
+
+
+def _filled(z: Tensor, own: Tensor, error: Tensor, rows: Tensor, n: int) -> Tensor:
+    """z of all n rows where a block has the mean of the others, [columns, rank].
+
+    It is less by U_Bᵀ of the block's errors. These are its values, which are `own` of z, minus that
+    mean, which is minus the sum of the errors over n.
+    """
+    return z - own - torch.outer(error.sum(dim=0) / n, rows.sum(dim=0))
 
 
 def _of_rows(factor: Factor, columns: Tensor, alphas: Tensor, blocks: list[Block], k: int) -> Forms:
