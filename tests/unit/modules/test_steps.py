@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy import stats
 from scipy.stats import multivariate_normal
 
 from geomod.modules.clusters import standardize
@@ -15,6 +16,7 @@ from geomod.modules.steps import (
     gain,
     heights,
     joint_p,
+    mean_height,
     redrawn,
     shown_again,
     smooth_family,
@@ -163,11 +165,23 @@ def test_the_same_model_shows_again_what_is_its_own_and_scatters_as_it_did() -> 
     np.testing.assert_allclose(np.cov(drawn.T), covariance, atol=0.02)
 
 
+def test_the_mean_height_reaches_as_far_as_the_longer_tail_of_what_models_may_show() -> None:
+    few, rng = np.empty((4, 0)), np.random.default_rng(0)
+    skewed = 5.0 - np.log(rng.uniform(size=(2, 100_000))).sum(axis=0)  # of mean 7
+    both = [StepTest(h, skewed, 0.0, few, np.empty(0)) for h in (2.0, 8.0)]
+    value, low, high = mean_height(both, 0.05)
+    farther = stats.gamma(2).ppf(0.975) - 2
+    np.testing.assert_allclose([value, low, high], 4 * np.exp([0, -farther, farther]), rtol=0.1)
+
+
 def test_models_decide_together_what_none_decides_alone() -> None:
-    alone = StepTest(2.0, 1.0, 2.0, np.random.default_rng(0).normal(0, 1.5, (4, 500)), np.empty(0))
+    alone = StepTest(
+        2.0, np.empty(0), 2.0, np.random.default_rng(0).normal(0, 1.5, (4, 500)), np.empty(0)
+    )
     drawn = np.random.default_rng(1)
     several = [
-        StepTest(2.0, 1.0, 2.0, drawn.permuted(alone.smooth, axis=1), np.empty(0)) for _ in range(9)
+        StepTest(2.0, np.empty(0), 2.0, drawn.permuted(alone.smooth, axis=1), np.empty(0))
+        for _ in range(9)
     ]
     assert joint_p([alone]) > 0.05
     assert joint_p(several) < 0.01

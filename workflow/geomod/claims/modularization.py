@@ -5,19 +5,18 @@ The estimate is the height of that step in units of the scatter about it. It has
 interval excludes zero says nothing, the test does.
 """
 
-import math
-
 import numpy as np
 
 from geomod.claims.claim import Claim, Details, Estimate, Evidence, Finding, Truth, in_details
 from geomod.curves.curves import mean_ignoring_nan
-from geomod.curves.estimates import permutation_p, t_interval
+from geomod.curves.estimates import permutation_p
 from geomod.modules.partition import Partition, partition, persistence, select_k
 from geomod.modules.steps import (
     FEWEST_LAYERS,
     StepTest,
     complexity,
     joint_p,
+    mean_height,
     step_test,
     stepped_p,
 )
@@ -71,12 +70,8 @@ def find(evidence: Evidence) -> Finding:
         "p of the smooth profile if the step were real": reverse,
         "k_selected": asked,
     }
-    # A height has no sign and varies by its size: the mean of logarithms, and its interval.
-    value = float(np.mean([math.log(step.height) for step in steps]))
-    se = float(np.sqrt(np.sum([step.se**2 for step in steps]))) / len(steps)
-    low, high = t_interval(value, se, math.inf, settings.alpha)
     return Finding(
-        Estimate(math.exp(value), math.exp(low), math.exp(high), joint_p(steps)),
+        Estimate(*mean_height(steps, settings.alpha), joint_p(steps)),
         "",
         details,
         against=more_than_two(asked),

@@ -40,6 +40,7 @@ FEWEST_WITH_ENDS = 8
 REFERENCES = 4000  # profiles drawn of every smooth member
 DRAWS = 2000  # of them, those that a p is taken from
 REDRAWN = 200  # profiles with the fitted step
+SHOWN = 400  # profiles that the same model may show
 LEAST = 1e-12  # of a mean square: a perfect account has no scatter to take the logarithm of
 
 
@@ -79,7 +80,7 @@ class StepTest:
     """The step of one model, beside what smooth profiles and steps like it would give."""
 
     height: float  # of the likeliest step, in units of the scatter about it
-    se: float  # of its natural logarithm, from profiles that the same model may show
+    again: Array  # its natural logarithm in profiles that the same model may show, [SHOWN]
     gain: float
     smooth: Array  # gains, [kinds, DRAWS]
     stepped: Array  # gains, [REDRAWN]
@@ -105,10 +106,9 @@ def step_test(cloud: Array, rng: np.random.Generator) -> StepTest:
         # A kind is drawn from as this profile weighs its lengths, decays and scatters.
         chosen = for_smooth.choice(members, size=DRAWS, p=softmax(weight[members]))
         nulls.append(known[chosen, for_smooth.integers(REFERENCES, size=DRAWS)])
-    others = shown_again(profile, REDRAWN, for_others)
     return StepTest(
         height=float(heights(profile[None])[0]),
-        se=float(np.log(heights(others)).std(ddof=1)),
+        again=np.log(heights(shown_again(profile, SHOWN, for_others))),
         gain=float(gain(profile[None])[0]),
         smooth=np.array(nulls),
         stepped=gain(redrawn(profile, REDRAWN, for_steps)),
@@ -142,6 +142,19 @@ def exceeding(values: Array, null: Array) -> Array:
     """(1 + #{null ≥ value}) / (1 + draws) of every value."""
     below = np.searchsorted(np.sort(null), values, side="left")
     return (1 + len(null) - below) / (1 + len(null))
+
+
+def mean_height(found: Sequence[StepTest], alpha: float) -> tuple[float, float, float]:
+    """Geometric mean of the heights, and its interval: a height has no sign and varies by its size.
+
+    On logarithms it reaches as far to either side as the longer tail of the means that the same
+    models may show.
+    """
+    value = float(np.mean([np.log(step.height) for step in found]))
+    shown = np.mean([step.again for step in found], axis=0)
+    low, high = np.quantile(shown - shown.mean(), [alpha / 2, 1 - alpha / 2])
+    reach = max(-low, high)
+    return float(np.exp(value)), float(np.exp(value - reach)), float(np.exp(value + reach))
 
 
 def joint_p(found: Sequence[StepTest]) -> float:
@@ -201,7 +214,7 @@ def shown_again(profile: Array, draws: int, rng: np.random.Generator) -> Array:
         root = np.linalg.cholesky(2 * s * np.eye(n) - s**2 * form)
         noise = rng.standard_normal((count, n)) @ root.T
         drawn.append(profile - s * left + np.sqrt(variance) * noise)
-    return np.concatenate(drawn)
+    return rng.permutation(np.concatenate(drawn))
 
 
 def fit_step(profiles: Array, member: int) -> tuple[Array, Array, Array]:
