@@ -1,8 +1,9 @@
 """Ridge regression for encoding models: one factorization, every penalty, target and draw.
 
 Open `engine.py` first, whose `encode` does it all; `tests/unit/ridge/ridge_oracle.py` is the same
-in forty plain lines. `banded.py` has the ladder over a baseline, `folds.py` what is fitted on what,
-`delays.py` rows in time, `both_loops.py` what is faster for them, and `weights.py` their weights.
+in forty plain lines. `fits.py` fits a layer in a fold, `banded.py` has the ladder over a baseline,
+`folds.py` what is fitted on what, `delays.py` rows in time, `both_loops.py` what is faster for
+them, and `weights.py` their weights.
 """
 
 from typing import TYPE_CHECKING
