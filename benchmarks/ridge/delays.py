@@ -151,6 +151,52 @@ def timed(run: Encoder, x: Array, y: Array) -> tuple[float, NDArray[np.float64]]
     return time.perf_counter() - start, found
 
 
+def ladders(width: int, threads: int, repeats: int) -> dict[str, Any]:
+    """A layer and its ladders beside two baselines of a column and one as wide as it is, with a
+    factorization for both loops, and with one for each fold."""
+    import torch
+
+    from geomod.ridge import engine as engine_file
+    from geomod.ridge.banded import RUNGS, Baseline, Climb
+    from geomod.ridge.delays import Delays
+    from geomod.ridge.engine import encode
+
+    torch.set_num_threads(threads)
+    rows, alike = Delays(stories(), DELAYS), engine_file.leave_out_alike
+
+    def climbed(x: Array, y: Array) -> NDArray[np.float64]:
+        rng = np.random.default_rng(0)
+        beside = [rng.standard_normal((len(x), k)).astype(np.float32) for k in (1, 1, width)]
+        names = ("word_rate", "position", "untrained")
+        baselines = {n: Baseline(b, delays=rows) for n, b in zip(names, beside, strict=True)}
+        climb = Climb(baselines, [0])
+        how: dict[str, Any] = {"folds": STORIES, "inner_folds": "loo", "delays": rows}
+        encode(x, y, alphas=ALPHAS, beside=climb, **how)
+        return np.stack([climb.ladder(name).r[rung] for name in names for rung in RUNGS])
+
+    times: dict[str, list[float]] = {"fold by fold": [], "both loops": []}
+    difference = 0.0
+    for seed in range(repeats):
+        x, y = data(width, TARGETS, seed)
+        found = []
+        for name, test in (("fold by fold", lambda *_: False), ("both loops", alike)):
+            engine_file.leave_out_alike = test
+            seconds, r = timed(climbed, x, y)
+            times[name].append(seconds)
+            found.append(r)
+        difference = max(difference, float(np.abs(found[0] - found[1]).max()))
+    by_fold, both = map(statistics.median, times.values())
+    return {
+        "width": width,
+        "threads": threads,
+        "fold_by_fold_s": round(by_fold, 2),
+        "both_loops_s": round(both, 2),
+        "times_faster": round(by_fold / both, 1),
+        "largest_difference_of_r": f"{difference:.0e}",
+        "turns": repeats,
+    }
+
+
 def voxels(count: int, width: int, threads: int) -> dict[str, Any]:
     """What so many targets take above the memory of their responses, in float32, and how long."""
     import torch
@@ -184,6 +230,7 @@ def main() -> None:
     parser.add_argument("--widths", nargs="*", type=int, default=[256, 512, 768, 2048])
     parser.add_argument("--layers", nargs="*", type=int, default=[1, 2], help="so many at once")
     parser.add_argument("--voxels", nargs="*", type=int, default=[80_000])
+    parser.add_argument("--ladders", nargs="*", type=int, default=[256, 768], help="widths")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--write", action="store_true", help="put the rows into docs/")
@@ -193,6 +240,7 @@ def main() -> None:
     beside = [row for width in options.widths for row in alone(beside_himalaya, width, *given)]
     for name, key, rows in (
         ("delays", "layers_x_width", beside),
+        ("ladders", "width", [alone(ladders, w, *given[1:]) for w in options.ladders]),
         ("voxels", "voxels", [alone(voxels, n, 768, options.threads) for n in options.voxels]),
     ):
         if rows:

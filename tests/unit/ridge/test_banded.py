@@ -10,10 +10,11 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import KFold
 from sklearn.preprocessing import StandardScaler
 
-from geomod.ridge.banded import NARROW, RUNGS, Baseline, Climb, Ladder, ladder
+from geomod.ridge.banded import RUNGS, Baseline, Climb, Ladder, ladder
 from geomod.ridge.engine import encode
 from geomod.ridge.factor import factorize
 from geomod.ridge.fits import fit_fold
+from geomod.ridge.narrow import NARROW
 from geomod.ridge.sides import RowSides
 from tests.unit.ridge.ladder_oracle import plain_ladder
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from geomod.ridge import both_loops, engine
+from geomod.ridge.banded import ladder
 from geomod.ridge.both_loops import BothLoops, leave_out_alike
 from geomod.ridge.delays import Delays
 from geomod.ridge.engine import Encoding, encode
@@ -29,7 +30,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     compare = BothLoops.compare
 
     def noted(self: BothLoops, *given: Any) -> Any:
-        made.append(self._y.shape[1])
+        made.append(self.y.shape[1])
         return compare(self, *given)
 
     monkeypatch.setattr(BothLoops, "compare", noted)
@@ -128,6 +129,56 @@ def test_it_is_what_refits_by_scikit_learn_give(
     assert_array_equal(found.r[0, :, -1], 0.0)  # a constant response
     assert found.null is not None
     assert_allclose(found.null, explicit.null, atol=1e-5)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.differing_executors])
+@given(
+    lengths=st.lists(st.integers(8, 20), min_size=3, max_size=5).map(tuple),
+    delays=st.sampled_from([(1,), (0, 2), (1, 2, 3, 4)]),
+    columns=st.sampled_from([1, 3, 70]),  # narrow, and wider than there are rows
+    own=st.booleans(),  # whether every layer has a baseline of its own
+    flat=st.booleans(),  # whether a layer does not vary
+)
+def test_ladders_are_climbed_as_fold_by_fold(
+    lengths: tuple[int, ...], delays: tuple[int, ...], columns: int, own: bool, flat: bool
+) -> None:
+    names, x, y = stories(lengths, 30, 5, seed=sum(lengths))
+    rng = np.random.default_rng(columns)
+    beside = rng.standard_normal((2 if own else 1, len(x), columns))
+    y += np.roll(beside[0], 1, axis=0) @ rng.standard_normal((columns, 5)) / columns**0.5
+    layers = np.stack([x, np.ones_like(x) if flat else x[::-1]])
+    told = Delays(names, delays)
+    how: dict[str, Any] = {"alphas": ALPHAS, "folds": len(lengths), "inner_folds": "loo"}
+    with pytest.MonkeyPatch.context() as patch:
+        climbed = ladder(beside, layers, y, delays=told, **how)
+        patch.setattr(engine, "leave_out_alike", lambda *_: False)
+        explicit = ladder(beside, layers, y, delays=told, **how)
+    # Beside nothing, α and β are one penalty: many pairs of them are the same model.
+    some = slice(0, 1) if flat else slice(None)
+    for rung in explicit.r:
+        assert_array_equal(climbed.alpha[rung][some], explicit.alpha[rung][some])
+        assert_allclose(climbed.r[rung], explicit.r[rung], atol=1e-9)
+        assert_allclose(climbed.r2[rung], explicit.r2[rung], atol=1e-9)
+    assert_array_equal(climbed.balance[some], explicit.balance[some])
+
+
+def test_what_knows_both_loops_is_asked_for_them_alone(calls: list[int]) -> None:
+    names, x, y = stories((20, 20, 20), 30, 3)
+    how: dict[str, Any] = {"folds": 3, "inner_folds": "loo", "delays": Delays(names, (1,))}
+    rate = np.random.default_rng(0).standard_normal((60, 1))
+    ladder(rate, x, y, **how)
+    assert calls == [3]
+    ladder(np.hstack([rate] * 40), x, y, **how)
+    assert calls == [3, 3, 3, 3, 3]  # the layer, two β, the baseline alone
+
+
+def test_features_that_do_not_vary_predict_nothing(calls: list[int]) -> None:
+    names, x, y = stories((20, 20, 20), 30, 3)
+    how: dict[str, Any] = {"folds": 3, "inner_folds": "loo", "delays": Delays(names, (1,))}
+    found, explicit = encode(np.ones_like(x), y, **how), fold_by_fold(np.ones_like(x), y, **how)
+    assert_array_equal(found.alpha, explicit.alpha)
+    assert not found.r.any()
+    assert calls == [3]
 
 
 def test_a_target_or_features_that_vary_in_one_story_alone_explain_nothing(

@@ -110,6 +110,8 @@ def together(*several: Along) -> Along:
 
     def beside(block: Block, layers: Sequence[int]) -> Callable[[Fitted], object] | None:
         each = [then for one in several if (then := one(block, layers)) is not None]
+        if len(each) == 1:  # which may know more than to go on from a fold
+            return each[0]
 
         def do(fitted: Fitted) -> None:
             for then in each:

@@ -12,16 +12,8 @@ which penalizes the baseline's weights by α/β and the layer's by α. β = 1 is
 held-out rows, as in `engine.py`: exact nested cross-validation.
 
 Whoever climbs it has fitted the layer already: a `Climb` is handed to `engine.encode` and goes on
-from each of its fits. A wide baseline costs a factorization for each β. One of a few columns Z
-costs none, since they can be further targets of the layer's fit. Given their weights v, the joint
-model fits the layer to y − Zv, and the error on held-out rows is linear in what is fitted: where
-the layer alone leaves d_y of y and D_Z of Z, both together leave
-
-    d = d_y − D_Z v,    v = (Zᵀ R Z + (α/β) I)⁻¹ Zᵀ R y,    R = α (K_L + αI)⁻¹,
-
-all centred, K_L being the kernel of the rows that are fitted. Without a block B that is a smaller
-one, and Zᵀ R y is less by (R Z)_Bᵀ d_y, with the R of all rows (a Schur complement; likewise for
-Zᵀ R Z). One pass over blocks and penalties thus serves every β and every such baseline.
+from each of its fits. A wide baseline costs a factorization for each β, one of a few columns none
+(`geomod.ridge.narrow`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,14 +25,13 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from geomod.ridge.blas import product
+from geomod.ridge.both_loops import BothLoops, FittedInBoth
 from geomod.ridge.delays import Delays
 from geomod.ridge.engine import ALPHAS, checked, encode
-from geomod.ridge.factor import Factor
-from geomod.ridge.fits import Designs, Fit, Fitted, fit_fold
-from geomod.ridge.folds import Folds, InnerFolds, Scheme
-from geomod.ridge.held_out import fit_in, held_out_predictions, mean_error
-from geomod.ridge.scores import centred, scores
+from geomod.ridge.fits import Designs, Fit, Fitted, Fold, fit_fold
+from geomod.ridge.folds import Folds, InnerFolds, Scheme, Split
+from geomod.ridge.narrow import Joint, of_few_columns, with_narrow, with_narrow_in_both
+from geomod.ridge.scores import scores
 from geomod.ridge.sides import RowSides, Sides
 from geomod.ridge.sides import beside as side_by_side
 
@@ -51,9 +42,6 @@ RUNGS: tuple[Rung, ...] = ("baseline", "layer", "joint")
 # The β between 0 and ∞: few, because beside a wide baseline each costs a fit of every layer, and
 # the optimum is flat.
 BALANCES = (1.0, 100.0)
-
-# Baselines of no more columns than these are further targets of the layer's fit.
-NARROW = 16
 
 
 @dataclass(frozen=True)
@@ -108,27 +96,37 @@ class Baseline:
     def stands_beside(self, layer: int) -> bool:
         return not self._by_layer or layer in self._values
 
-    def sides(self, layer: int, fitted: Fitted) -> Sides:
+    def sides(self, layer: int, split: Split, device: str = "cpu") -> Sides:
         """Training and test rows beside a layer, standardized (or delayed) and cut as it is."""
         if self._designs is None:
             self._designs = Designs(
                 self._values,
                 self._delays,
                 standardize=self._scale,
-                device=str(fitted.targets.device),
+                device=device,
                 rows=self._rows,
             )
-        sides = self._designs(layer if self._by_layer else 0, fitted.split)
+        sides = self._designs(layer if self._by_layer else 0, split)
         if self.match_width is None:
             return sides
         return sides.on_components(sides.factorize(self.match_width))
 
-    def alone(self, layer: int, fitted: Fitted, y: Tensor) -> Fit:
-        """What the baseline alone predicts of `y` in the fold of a layer that was fitted."""
-        key = layer if self._by_layer else None, fitted.fold
+    def alone(self, layer: int, fold: Fold, y: Tensor) -> Fit:
+        """What the baseline alone predicts of `y` in a fold, where it stands beside a layer."""
+        key = layer if self._by_layer else None, fold.fold
         if key not in self._alone:
-            self._alone[key] = _fit(self.sides(layer, fitted), fitted, y)
+            self._alone[key] = _fit(self.sides(layer, fold.split, str(y.device)), fold, y)
         return self._alone[key]
+
+    def alone_in_both(self, layer: int, fitted: FittedInBoth, sides: Sides, y: Tensor) -> list[Fit]:
+        """The same in every fold. Few columns are fitted fold by fold, which is less work."""
+        place = layer if self._by_layer else None
+        left_out = max(map(len, fitted.loops.parts))
+        few = isinstance(sides, RowSides) and sides.train.shape[1] <= left_out
+        if not few and (place, 0) not in self._alone:
+            for fold, fit in enumerate(_in_both(fitted, sides, y)):
+                self._alone[place, fold] = fit
+        return [self.alone(layer, fold, y) for fold in fitted.folds]
 
 
 class Climb:
@@ -157,31 +155,57 @@ class Climb:
     def __call__(self, fitted: Fitted) -> None:
         """Climb in one fold of a layer, which was fitted just now."""
         layer, y = self.layers[fitted.layer], fitted.targets[:, self.columns]
-        beside = {name: b for name, b in self.baselines.items() if b.stands_beside(layer)}
-        sides = {name: baseline.sides(layer, fitted) for name, baseline in beside.items()}
-        narrow = {
-            name: rows
-            for name, rows in sides.items()
-            if isinstance(rows, RowSides) and rows.train.shape[1] <= NARROW
+        sides = {
+            name: baseline.sides(layer, fitted.split, str(y.device))
+            for name, baseline in self._beside(layer).items()
         }
-        found = _with_narrow(fitted, y, list(narrow.values()), self.balances)
+        narrow = of_few_columns(sides)
+        found = with_narrow(fitted, y, list(narrow.values()), self.balances)
         joint = dict(zip(narrow, found, strict=True))
-        fit = fitted.fit
-        of_layer = Fit(*(part[..., self.columns] for part in (fit.best, fit.gain, fit.explained)))
-        for name, baseline in beside.items():
+        for name, baseline in self._beside(layer).items():
             if name not in joint:
                 cut = baseline.match_width is not None
                 joint[name] = _with_wide(fitted, y, sides[name], self.balances, cut=cut)
             alone = baseline.alone(layer, fitted, y)
-            both, beta = joint[name]
-            best, rung = _best([of_layer, both, alone])
-            beta = torch.where(rung == 0, 0.0, torch.where(rung == 1, beta, torch.inf))
-            kinds = [
-                (*scores(fit.explained, y, fitted.split)[:2], fitted.alphas[fit.best].cpu().numpy())
-                for fit in (alone, of_layer, best)
-            ]
-            by_kind = np.array(kinds).swapaxes(0, 1)
-            self._found[name, layer, fitted.fold] = by_kind, beta.cpu().numpy()
+            self._keep(name, layer, fitted, y, alone, fitted.fit, joint[name])
+
+    def in_both_loops(self, fitted: FittedInBoth) -> None:
+        """Climb in all folds of a layer, which one factorization served."""
+        layer, y = self.layers[fitted.layer], fitted.targets[:, self.columns]
+        everything = np.arange(len(y))
+        sides = {
+            name: baseline.sides(layer, (everything, everything[:1]))
+            for name, baseline in self._beside(layer).items()
+        }
+        narrow = of_few_columns(sides)
+        bands = [rows.train for rows in narrow.values()]
+        found = with_narrow_in_both(fitted, y, bands, self.balances)
+        joint = dict(zip(narrow, found, strict=True))
+        for name, baseline in self._beside(layer).items():
+            if name not in joint:
+                joint[name] = _with_wide_in_both(fitted, y, sides[name], self.balances)
+            alone = baseline.alone_in_both(layer, fitted, sides[name], y)
+            for k, fold in enumerate(fitted.folds):
+                self._keep(name, layer, fold, y, alone[k], fitted.fits[k], joint[name][k])
+
+    def _beside(self, layer: int) -> dict[str, Baseline]:
+        return {name: b for name, b in self.baselines.items() if b.stands_beside(layer)}
+
+    def _keep(
+        self, name: str, layer: int, fold: Fold, y: Tensor, alone: Fit, of_layer: Fit, joint: Joint
+    ) -> None:
+        """What each rung scores in a fold, of those targets that are climbed for."""
+        both, beta = joint
+        parts = (of_layer.best, of_layer.gain, of_layer.explained)
+        of_layer = Fit(*(part[..., self.columns] for part in parts))
+        best, rung = _best([of_layer, both, alone])
+        beta = torch.where(rung == 0, 0.0, torch.where(rung == 1, beta, torch.inf))
+        kinds = [
+            (*scores(fit.explained, y, fold.split)[:2], fold.alphas[fit.best].cpu().numpy())
+            for fit in (alone, of_layer, best)
+        ]
+        by_kind = np.array(kinds).swapaxes(0, 1)
+        self._found[name, layer, fold.fold] = by_kind, beta.cpu().numpy()
 
     def ladder(self, name: str) -> Ladder:
         """The ladder beside a baseline, as far as it is climbed."""
@@ -249,9 +273,6 @@ def ladder(
     return climb.ladder("")
 
 
-Joint = tuple[Fit, Tensor]  # the joint model at the best β of each target, and that β
-
-
 def _with_wide(
     fitted: Fitted, y: Tensor, baseline: Sides, balances: Sequence[float], *, cut: bool
 ) -> Joint:
@@ -262,93 +283,25 @@ def _with_wide(
     return best, y.new_tensor(balances)[chosen]
 
 
-@dataclass(frozen=True)
-class Columns:
-    """The columns Z of narrow baselines side by side, and R Z, what the layer's fit leaves of them.
-
-    R = α (K + αI)⁻¹ = I − U diag(w) Uᵀ of centred columns.
-    """
-
-    factor: Factor  # of the layer, exact
-    alphas: Tensor
-    z: Tensor  # [rows, columns]
-    left: Tensor  # R Z, [alphas, rows, columns]
-    bands: list[slice]  # where each baseline's columns are
-
-    @classmethod
-    def beside(cls, fitted: Fitted, baselines: Sequence[Tensor]) -> "Columns":
-        factor = fitted.factor if fitted.factor.is_exact else fitted.sides.factorize()
-        alphas, z = factor.penalties(fitted.alphas), torch.cat(list(baselines), dim=1)
-        seen = product(factor.u.T, z)
-        rest = alphas[:, None] / (factor.s + alphas[:, None])  # 1 − w, without cancelling
-        left = factor.u @ (rest[:, :, None] * seen)
-        if not factor.is_full:
-            left += z - product(factor.u, seen)
-        ends = np.cumsum([baseline.shape[1] for baseline in baselines])
-        bands = [slice(end - b.shape[1], end) for end, b in zip(ends, baselines, strict=True)]
-        return cls(factor, alphas, z, left, bands)
-
-
-def _with_narrow(
-    fitted: Fitted,
-    y: Tensor,
-    baselines: Sequence[RowSides],
-    balances: Sequence[float],
+def _with_wide_in_both(
+    fitted: FittedInBoth, y: Tensor, baseline: Sides, balances: Sequence[float]
 ) -> list[Joint]:
-    """The layer with each of some baselines of few columns, from its own fit of y and of those."""
-    if not baselines:
-        return []
-    columns = Columns.beside(fitted, [baseline.train for baseline in baselines])
-    targets, betas = centred(y[fitted.split[0]])[0], y.new_tensor(balances)
-    together = fit_in(fitted.memory_mb / 2, 4 * 8 * len(columns.alphas) * len(targets))
-    parts = targets.split(together, dim=1)
-    gains = torch.cat([_gains(fitted, columns, part, betas) for part in parts], dim=-1)
-    each, joint = np.arange(targets.shape[1]), []
-    for baseline, band, gain in zip(baselines, columns.bands, gains, strict=True):
-        of_beta, of_alpha = gain.max(dim=1)
-        most, chosen = of_beta.max(dim=0)
-        best, beta = of_alpha[chosen, each], betas[chosen]
-        alpha = columns.alphas[best]
-        left = columns.left[best][:, :, band].mT  # [targets, columns, rows]
-        z = baseline.train
-        v = _weights(left @ z, left @ targets.T[:, :, None], alpha / beta)[:, :, 0].T
-        of_layer = fitted.sides.predict(columns.factor, targets - z @ v, alpha)
-        explained = of_layer + baseline.test @ v
-        joint.append((Fit(best, most, explained), beta))
-    return joint
+    """The same in all folds, from one factorization for each β."""
+    of_beta = [_in_both(fitted, side_by_side(baseline, fitted.sides, beta), y) for beta in balances]
+    found = [_best(list(fits)) for fits in zip(*of_beta, strict=True)]
+    return [(best, y.new_tensor(balances)[chosen]) for best, chosen in found]
 
 
-def _gains(fitted: Fitted, columns: Columns, y: Tensor, betas: Tensor) -> Tensor:
-    """Squared error saved over the mean on held-out rows, `[bands, betas, alphas, targets]`."""
-    alphas, k = columns.alphas, columns.z.shape[1]
-    both = torch.cat([columns.z, y], dim=1)
-    moments = columns.left.mT @ both
-    gains = y.new_zeros(len(columns.bands), len(betas), len(alphas), y.shape[1])
-    given = (alphas, fitted.blocks, fitted.memory_mb)
-    for blocks, scored, some, p in held_out_predictions(columns.factor, both, *given):
-        error = mean_error(both, blocks)
-        d = error - p
-        others = moments[some, None] - columns.left[some][:, blocks].mT @ d
-        for i, band in enumerate(columns.bands):
-            square, right = others[..., band, band], others[..., band, k:]
-            for j, beta in enumerate(betas):
-                v = _weights(square, right, alphas[some, None] / beta)
-                joint = p[:, :, :scored, k:] + d[:, :, :scored, band] @ v
-                missed = 2 * error[:, :scored, k:] - joint
-                gains[i, j, some] += (missed * joint).sum(dim=(1, 2))
-    return gains.nan_to_num(nan=0.0)  # NaN where rounding left nothing
+def _in_both(fitted: FittedInBoth, sides: Sides, y: Tensor) -> list[Fit]:
+    """Other rows, fitted as the layer was in all folds."""
+    like = fitted.loops
+    alphas = fitted.folds[0].alphas
+    return BothLoops(sides.factorize(), y, alphas, like.splits, like.memory_mb).fits(fitted.deal)
 
 
-def _weights(square: Tensor, right: Tensor, ridge: Tensor) -> Tensor:
-    """(square + ridge I)⁻¹ right, for stacks of small matrices."""
-    one = torch.eye(square.shape[-1]).to(square)
-    return torch.linalg.solve_ex(square + ridge[..., None, None] * one, right)[0]
-
-
-def _fit(sides: Sides, fitted: Fitted, y: Tensor) -> Fit:
-    """Other training and test rows, fitted as the layer was."""
-    y_train = y[fitted.split[0]]
-    return fit_fold(sides, y_train, fitted.alphas, fitted.blocks, fitted.memory_mb)[0]
+def _fit(sides: Sides, fold: Fold, y: Tensor) -> Fit:
+    """Other training and test rows, fitted as the layer is in that fold."""
+    return fit_fold(sides, y[fold.split[0]], fold.alphas, fold.blocks, fold.memory_mb)[0]
 
 
 def _best(fits: list[Fit]) -> tuple[Fit, Tensor]:

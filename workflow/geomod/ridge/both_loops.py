@@ -17,8 +17,10 @@ float32; where that leaves a penalty in doubt, both parts are left out of the sa
 (`held_out_gains`).
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise, permutations
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -27,6 +29,7 @@ from torch import Tensor
 from geomod.ridge import blas
 from geomod.ridge.blas import product
 from geomod.ridge.factor import Factor
+from geomod.ridge.fits import Fit, Fitted, Fold
 from geomod.ridge.folds import Block, Rows, Split
 from geomod.ridge.held_out import (
     TRUST,
@@ -40,6 +43,7 @@ from geomod.ridge.held_out import (
 )
 from geomod.ridge.penalties import choose
 from geomod.ridge.scores import centred
+from geomod.ridge.sides import Sides
 
 # Where M is next to 1, its diagonal and that of its inverse are rounded alike for all rows: squared
 # errors are trusted to twice this multiple of eps.
@@ -48,7 +52,7 @@ ROUNDED = 1.0
 Compared = tuple[Tensor, float]
 
 # What deals tasks to cores: a function and its arguments, and what it makes of each, in order.
-Deal = Callable[[Callable[[int], Compared], Sequence[int]], Iterable[Compared]]
+Deal = Callable[[Callable[[int], Any], Sequence[int]], Iterable[Any]]
 
 
 def leave_out_alike(splits: list[Split], inner: list[list[Block]], rows: int) -> bool:
@@ -71,20 +75,20 @@ class BothLoops:
     def __init__(
         self, factor: Factor, y: Tensor, alphas: Tensor, splits: list[Split], memory_mb: float
     ) -> None:
-        self._factor, self._splits, self._memory = factor, splits, memory_mb
-        self._parts = [test for _, test in splits]
-        self._y, self.penalties = centred(y)[0], factor.penalties(alphas)
-        self._z = product(factor.u.T, self._y)
+        self.factor, self.splits, self.memory_mb = factor, splits, memory_mb
+        self.parts = [test for _, test in splits]
+        self.y, self.penalties = centred(y)[0], factor.penalties(alphas)
+        self.z = product(factor.u.T, self.y)
 
     def compare(self, deal: Deal) -> list[Gains]:
-        """What penalties save without each part, on the others in turn, in float32.
+        """What penalties save over the mean without each part, on the others in turn.
 
-        Gains are counted from no error at all, and so are below 0.
+        In float32; `fit` looks again where that leaves a penalty in doubt.
         """
-        order, ends = np.concatenate(self._parts), np.cumsum([0, *map(len, self._parts)]).tolist()
-        slices = [slice(*pair) for pair in pairwise(ends)]
-        u, y, z = self._factor.u[order].float(), self._y[order].float(), self._z.float()
-        rest, weights = (w.float() for w in spectral_weights(self._factor, self.penalties))
+        of_mean = self.missed_by_the_mean()
+        rows, slices = in_a_row(self.parts)
+        u, y, z = self.factor.u[rows].float(), self.y[rows].float(), self.z.float()
+        rest, weights = (w.float() for w in spectral_weights(self.factor, self.penalties))
 
         def of_penalty(k: int) -> Compared:
             return _errors(u, y, z, rest[k], weights[k], slices)
@@ -94,40 +98,81 @@ class BothLoops:
         off = torch.tensor([off for _, off in found], dtype=errors.dtype)[:, None]
         known = ~errors.isnan()  # where rounding left anything
         most = errors.where(known, 0.0).amax()
-        saved, rounding = -errors.where(known, most), (errors * off).where(known, torch.inf)
+        saved = of_mean[:, None] - errors.where(known, most)
+        rounding = (errors * off).where(known, torch.inf)
         return [Gains(*own, torch.zeros_like(own[0])) for own in zip(saved, rounding, strict=True)]
 
-    def fit(self, part: int, gains: Gains) -> tuple[Tensor, Tensor]:
-        """Best penalties without a part, and what they predict for it, minus the others' mean.
+    def missed_by_the_mean(self) -> Tensor:
+        """Squared errors without each part of the mean of what is left, on the others in turn."""
+        sums = torch.stack([self.y[part].sum(dim=0) for part in self.parts])
+        squares = torch.stack([self.y[part].square().sum(dim=0) for part in self.parts])
+        missed = torch.zeros_like(sums)
+        for o, b in permutations(range(len(self.parts)), 2):
+            rest = len(self.y) - len(self.parts[o]) - len(self.parts[b])
+            off = (sums[o] + sums[b]) / rest  # minus the mean of the others, since all sum to 0
+            missed[o] += squares[b] + (2 * sums[b] + len(self.parts[b]) * off) * off
+        return missed
+
+    def fit(self, part: int, gains: Gains) -> Fit:
+        """Best penalties without a part, and what they predict for it.
 
         `gains` are those that `compare` found without it.
         """
-        rows, others = self._parts[part], [p for k, p in enumerate(self._parts) if k != part]
+        rows, others = self.parts[part], [p for k, p in enumerate(self.parts) if k != part]
         pairs = [Block(np.concatenate([other, rows]), len(other)) for other in others]
-        some = torch.nonzero(_answering(self._factor, self._y, rows)).flatten()
+        some = torch.nonzero(_answering(self.factor, self.y, rows)).flatten()
         rough = Gains(gains.saved[:, some], gains.rounding[:, some], gains.shared[:, some])
 
         def exact(y: Tensor, alphas: Tensor) -> Gains:
-            return held_out_gains(self._factor, y, alphas, pairs, self._memory)
+            return held_out_gains(self.factor, y, alphas, pairs, self.memory_mb)
 
-        best = torch.zeros(self._y.shape[1], dtype=torch.long)
-        explained = self._y.new_zeros(len(rows), len(best))
-        best[some], _ = choose(self._y[:, some], self.penalties, [lambda *_: rough, exact], 0.0)
+        best = torch.zeros(self.y.shape[1], dtype=torch.long)
+        gain, explained = self.y.new_zeros(len(best)), self.y.new_zeros(len(rows), len(best))
+        best[some], gain[some] = choose(
+            self.y[:, some], self.penalties, [lambda *_: rough, exact], 0.0
+        )
         for k in best[some].unique().tolist():
             own, alpha = some[best[some] == k], self.penalties[k : k + 1]
-            given = (self._factor, self._y[:, own], alpha, [Block(rows, len(rows))], self._memory)
-            ((*_, p),) = held_out_predictions(*given, self._z[:, own])
+            given = (self.factor, self.y[:, own], alpha, [Block(rows, len(rows))], self.memory_mb)
+            ((*_, p),) = held_out_predictions(*given, self.z[:, own])
             explained[:, own] = p[0, 0]
-        return best, explained
+        return Fit(best, gain, explained)
+
+    def fits(self, deal: Deal) -> list[Fit]:
+        """The same without each of the parts."""
+        gains = self.compare(deal)
+        return list(deal(lambda part: self.fit(part, gains[part]), range(len(gains))))
 
     def smoother(self, part: int, alpha: Tensor) -> Tensor:
         """What predicts a part from the responses of all other rows, in float32."""
-        others, rows = self._splits[part]
-        u, (rest, weights) = self._factor.u[rows], spectral_weights(self._factor, alpha[None])
-        root = roots(unexplained(self._factor, u, rest))
+        others, rows = self.splits[part]
+        u, (rest, weights) = self.factor.u[rows], spectral_weights(self.factor, alpha[None])
+        root = roots(unexplained(self.factor, u, rest))
         across = by_roots(root, (weights * u)[None])[0].float()
-        across = product(across, self._factor.u[others].float().T)
+        across = product(across, self.factor.u[others].float().T)
         return across - across.mean(dim=1, keepdim=True)
+
+
+@dataclass(frozen=True)
+class FittedInBoth:
+    """A layer that one factorization served in all outer folds: for further fits beside it."""
+
+    layer: int  # its place among those given
+    folds: list[Fold]
+    sides: Sides  # the features of all rows
+    loops: BothLoops
+    targets: Tensor  # [n, targets]
+    fits: list[Fit]
+    deal: Deal
+
+
+@runtime_checkable
+class BesideBoth(Protocol):
+    """What can go on from either: from a fold, and from a layer in all folds."""
+
+    def __call__(self, fitted: Fitted, /) -> object: ...
+
+    def in_both_loops(self, fitted: FittedInBoth, /) -> object: ...
 
 
 def _answering(factor: Factor, y: Tensor, part: Rows) -> Tensor:
@@ -140,37 +185,64 @@ def _answering(factor: Factor, y: Tensor, part: Rows) -> Tensor:
     return (centred(y[rest])[0] != 0).any(dim=0)
 
 
-def _errors(
-    u: Tensor, y: Tensor, z: Tensor, rest: Tensor, weights: Tensor, parts: list[slice]
-) -> tuple[Tensor, float]:
-    """Squared errors `[parts, targets]` without each part, and by what share they may be wrong.
+def in_a_row(parts: Sequence[Rows]) -> tuple[Rows, list[slice]]:
+    """The rows of all parts, one part after the other, and where each of these is then."""
+    ends = np.cumsum([0, *map(len, parts)]).tolist()
+    return np.concatenate(parts), [slice(*pair) for pair in pairwise(ends)]
+
+
+class Pairs:
+    """What is missed where every two parts are left out together, of one penalty.
 
     Rows lie by parts; z = Uᵀ y; `weights` are w, or w − 1 where U and the constant span all rows
     and M = U diag(1 − w) Uᵀ needs no difference (`spectral_weights`).
     """
-    full = bool(weights[0] < 0)
-    size = float(rest.amax()) if full else 1.0
-    # Of M only the lower triangle is written, which is what is read of it below.
-    m = u.new_full((len(u), len(u)), 0.0 if full else -1 / len(u))
-    m.diagonal().add_(0.0 if full else 1.0)
-    blas.add_gram(u * weights.abs().sqrt(), m, 1.0 if full else -1.0)
-    c = product(u, weights[:, None] * z)
-    c = c.neg_() if full else torch.sub(y, c, out=c)
-    errors, least = torch.zeros(len(parts), y.shape[1], dtype=torch.float64), size
-    for k, o in enumerate(parts):
-        inverse, pivot = _inverse(m[o, o])
-        least, alone, after = min(least, pivot), _times(inverse, c[o]), slice(o.stop, None)
-        w, left = product(m[after, o], inverse), c[after] - product(m[after, o], alone)
-        for j, b in enumerate(parts[k + 1 :], k + 1):
-            own = slice(b.start - o.stop, b.stop - o.stop)
-            inverse, pivot = _inverse(m[b, b] - product(w[own], m[b, o].T))
-            least, error = min(least, pivot), _times(inverse, left[own])
-            errors[k] += error.square().sum(dim=0, dtype=torch.float64)
-            error = alone - product(w[own].T, error)
-            errors[j] += error.square_().sum(dim=0, dtype=torch.float64)
-    # The inverse of M amplifies rounding as far as it is not 1.
-    rounds = ROUNDED + TRUST * (size / least - 1) if least else torch.inf
-    return errors, 2 * torch.finfo(u.dtype).eps * rounds
+
+    def __init__(self, u: Tensor, y: Tensor, z: Tensor, rest: Tensor, weights: Tensor) -> None:
+        varies = len(weights) > 0
+        full = varies and bool(weights[0] < 0)
+        self._eps = torch.finfo(u.dtype).eps
+        self._size = self._least = float(rest.amax()) if full else 1.0
+        # Of M only the lower triangle is written, which is what is read of it below.
+        self._m = u.new_full((len(u), len(u)), 0.0 if full else -1 / len(u))
+        self._m.diagonal().add_(0.0 if full else 1.0)
+        if varies:
+            blas.add_gram(u * weights.abs().sqrt(), self._m, 1.0 if full else -1.0)
+        c = product(u, weights[:, None] * z)
+        self.c = c.neg_() if full else torch.sub(y, c, out=c)  # M y
+
+    def errors(self, parts: list[slice]) -> Iterator[tuple[int, int, Tensor, Tensor]]:
+        """Two parts, the errors on the first, and on the second, of what is fitted to the rest."""
+        m, c = self._m, self.c
+        for k, o in enumerate(parts):
+            inverse, pivot = _inverse(m[o, o])
+            self._least, after = min(self._least, pivot), slice(o.stop, None)
+            alone, w = _times(inverse, c[o]), product(m[after, o], inverse)
+            left = c[after] - product(m[after, o], alone)
+            for j, b in enumerate(parts[k + 1 :], k + 1):
+                own = slice(b.start - o.stop, b.stop - o.stop)
+                inverse, pivot = _inverse(m[b, b] - product(w[own], m[b, o].T))
+                self._least, error = min(self._least, pivot), _times(inverse, left[own])
+                yield k, j, alone - product(w[own].T, error), error
+
+    @property
+    def off(self) -> float:
+        """By what share squared errors may be wrong, once all pairs were looked at."""
+        # The inverse of M amplifies rounding as far as it is not 1.
+        amplified = TRUST * (self._size / self._least - 1) if self._least else torch.inf
+        return 2 * self._eps * (ROUNDED + amplified)
+
+
+def _errors(
+    u: Tensor, y: Tensor, z: Tensor, rest: Tensor, weights: Tensor, parts: list[slice]
+) -> Compared:
+    """Squared errors `[parts, targets]` without each part, and by what share they may be wrong."""
+    pairs = Pairs(u, y, z, rest, weights)
+    errors = torch.zeros(len(parts), y.shape[1], dtype=torch.float64)
+    for k, j, on_first, on_second in pairs.errors(parts):
+        errors[k] += on_second.square().sum(dim=0, dtype=torch.float64)
+        errors[j] += on_first.square_().sum(dim=0, dtype=torch.float64)
+    return errors, pairs.off
 
 
 def _inverse(a: Tensor) -> tuple[Tensor, float]:

@@ -20,9 +20,9 @@ from torch import Tensor
 from geomod.base.arrays import as_array
 from geomod.base.errors import InputError
 from geomod.base.workers import in_threads, on_streams
-from geomod.ridge.both_loops import BothLoops, leave_out_alike
+from geomod.ridge.both_loops import BesideBoth, BothLoops, FittedInBoth, leave_out_alike
 from geomod.ridge.delays import GAP, Delays
-from geomod.ridge.fits import Designs, Fitted, Floats, Layers, fit_targets, smoothers
+from geomod.ridge.fits import Designs, Fit, Fitted, Floats, Fold, Layers, fit_targets, smoothers
 from geomod.ridge.folds import (
     Folds,
     InnerFolds,
@@ -31,7 +31,6 @@ from geomod.ridge.folds import (
     outer_folds,
     permuted_rows,
 )
-from geomod.ridge.held_out import Gains
 from geomod.ridge.scores import Smoother, null_r, p_values, scores
 
 logger = logging.getLogger(__name__)
@@ -154,6 +153,8 @@ def encode(
     together = y.shape[1] if beside is not None else TOGETHER
     parts = [slice(k, k + together) for k in range(0, y.shape[1], together)]
     predictions = np.full((len(x), *y.shape), np.nan) if keep_predictions else None
+    cuts = enumerate(zip(splits, inner, strict=True))
+    folded = [Fold(k, *cut, penalties, memory) for k, cut in cuts]
     left_out = [test for _, test in splits]
     tested = np.concatenate(left_out)
     if keep_predictions and len(np.unique(tested)) < len(tested):
@@ -171,8 +172,17 @@ def encode(
             some = targets[:, part].double()
             fit = fit_targets(sides, factor, some[split[0]], penalties, blocks, memory, match_width)
             if beside is not None:
-                given = (split, blocks, sides, some, penalties, memory, factor)
-                beside(Fitted(layer, fold, *given, fit, basis))
+                beside(
+                    Fitted(
+                        **vars(folded[fold]),
+                        layer=layer,
+                        sides=sides,
+                        targets=some,
+                        factor=factor,
+                        fit=fit,
+                        basis=basis,
+                    )
+                )
             found.append(scored(task, part, some, fit.best, fit.explained, chosen, smoother))
         return found
 
@@ -196,22 +206,23 @@ def encode(
     def of_layer(layer: int) -> list[list[Outcome]]:
         """The same of each of its folds, from one factorization."""
         everything = np.arange(len(y))
-        factor = sides_of(layer, (everything, everything[:1])).factorize()
-        found = []
+        sides = sides_of(layer, (everything, everything[:1]))
+        factor, found = sides.factorize(), []
         for part in parts:
             some = targets[:, part].double()
             loops = BothLoops(factor, some, penalties, splits, memory)
-            gains = list(enumerate(loops.compare(deal)))
-            found.append(list(deal(partial(of_fold, loops, layer, part, some), gains)))
+            fits = loops.fits(deal)
+            if isinstance(beside, BesideBoth):
+                beside.in_both_loops(FittedInBoth(layer, folded, sides, loops, some, fits, deal))
+            fold = partial(of_fold, loops, fits, layer, part, some)
+            found.append(list(deal(fold, range(len(splits)))))
         return [list(outcomes) for outcomes in zip(*found, strict=True)]
 
     def of_fold(
-        loops: BothLoops, layer: int, part: slice, some: Tensor, given: tuple[int, Gains]
+        loops: BothLoops, fits: list[Fit], layer: int, part: slice, some: Tensor, fold: int
     ) -> Outcome:
-        fold, gains = given
-        best, explained = loops.fit(fold, gains)
-        smoother = partial(loops.smoother, fold)
-        return scored((layer, fold), part, some, best, explained, loops.penalties, smoother)
+        fit, smoother = fits[fold], partial(loops.smoother, fold)
+        return scored((layer, fold), part, some, fit.best, fit.explained, loops.penalties, smoother)
 
     r, r2, alpha = np.empty(shape), np.empty(shape), np.empty(shape)
     null = np.zeros((len(x), permutations, y.shape[1]))
@@ -220,7 +231,8 @@ def encode(
     run = outcome if device == "cpu" else on_streams(outcome)
     alike = (
         delays is not None
-        and not (beside or match_width)
+        and not match_width
+        and (beside is None or isinstance(beside, BesideBoth))
         and device == "cpu"
         # Of fewer columns than rows that are left out, refits are less work.
         and min(layer.shape[1] for layer in x) * len(delays.delays) > max(map(len, left_out))

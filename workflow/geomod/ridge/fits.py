@@ -79,17 +79,23 @@ class Fit:
 
 
 @dataclass(frozen=True)
-class Fitted:
-    """A layer in an outer fold, with all that was at hand to fit it: for further fits beside it."""
+class Fold:
+    """An outer fold: what is fitted on what, with which penalties."""
 
-    layer: int  # its place among those given
     fold: int
     split: Split
     blocks: list[Block]  # what the inner folds leave out, within the training rows
-    sides: Sides  # the features of training and test rows, standardized
-    targets: Tensor  # [n, targets]
     alphas: Tensor
     memory_mb: float
+
+
+@dataclass(frozen=True)
+class Fitted(Fold):
+    """A layer in an outer fold, with all that was at hand to fit it: for further fits beside it."""
+
+    layer: int  # its place among those given
+    sides: Sides  # the features of training and test rows, standardized
+    targets: Tensor  # [n, targets]
     factor: Factor
     fit: Fit
     basis: Callable[[], Tensor]  # the test rows' kernel times U, made once, in float64
