@@ -234,7 +234,7 @@ def _of_blocks(
             p, _ = predicted(factor, rows, rest[some], weights[some], filled[fitted].T)
             e = twice[there]
             for place, own in enumerate(p.mT[..., : twice.shape[1]]):
-                form[place, :, :count] += _form(e[:count] - own, own, k)
+                form[place, :, :count] += _form_of_saved(e[:count], own, k)
                 mean = own[k + members].mean(dim=1)
                 form[place, k, count:] += torch.linalg.vecdot(e[count:] - mean, mean)
         form[:, :k, count:] = form[:, :k, k + members].mean(dim=-1)
@@ -290,7 +290,7 @@ def _of_rows(factor: Factor, columns: Tensor, alphas: Tensor, blocks: list[Block
         own = columns[:, _places(k, noises)]
         ((rows, _, _, p),) = held_out_predictions(factor, own, alphas[some], blocks)
         twice = 2 * mean_error(own, rows)[:, 0].T
-        return torch.stack([_form(twice - each, each, k) for each in p[:, :, 0].mT])
+        return torch.stack([_form_of_saved(twice, each, k) for each in p[:, :, 0].mT])
 
     return forms
 
@@ -299,6 +299,13 @@ def _form(a: Tensor, b: Tensor, k: int) -> Tensor:
     """½ (⟨a, b'⟩ + ⟨b, a'⟩) of the first `k` rows with each row; and ⟨a, b⟩ of each with itself."""
     crossed = a[:k] @ b.T + b[:k] @ a.T  # of so few rows PyTorch is the faster one
     return torch.cat([crossed / 2, torch.linalg.vecdot(a, b)[None]])
+
+
+def _form_of_saved(twice: Tensor, p: Tensor, k: int) -> Tensor:
+    """The same of a = 2e − p and b = p, without making a."""
+    crossed = (twice[:k] - 2 * p[:k]) @ p.T + p[:k] @ twice.T
+    own = torch.linalg.vecdot(twice, p) - torch.linalg.vecdot(p, p)
+    return torch.cat([crossed / 2, own[None]])
 
 
 def _places(k: int, noises: Tensor) -> Tensor | slice:
