@@ -220,11 +220,12 @@ def encoding(
     columns = shape.width * data.delays * (1 + data.untrained)
     matrix = 8.0 * data.rows * min(data.rows, columns)
     held = 4.0 * data.rows * layers * shape.width * (1 + data.untrained)
-    matrices = 9 if data.delays > 1 else 5  # one factorization for both loops holds two a core more
+    # One factorization for both loops of stories holds two a core more.
+    matrices = (9 if data.delays > 1 else 5) * matrix
     return Cost(
         seconds / machine.pace + steps * layers * solving(data, shape.width) / machine.solve,
         disk=steps * layers * data.targets * 250.0,
-        memory=HELD + (matrices * matrix + held + 24.0 * data.rows * (data.targets + data.draws)) / MEGA,
+        memory=HELD + (matrices + held + 24.0 * data.rows * (data.targets + data.draws)) / MEGA,
     )
 
 
