@@ -46,6 +46,7 @@ TABLES = ("data/toy-world/tables", "data/toy-world/claims.json", "tables", "clai
 FEATURES = ("toy-xs", *TABLES)
 PARTS = {(".",): 1, FEATURES: 3, TABLES: 3, PAGE: 1}
 TIMES = ("benchmarks/", "report.html", ".", "run.json")  # what two runs may differ in
+APART = (".pdf", ".png", ".damaged")  # the first have times in them, the last are set aside
 TEMPORARY = re.compile(r"\.\d+\.")
 
 
@@ -112,7 +113,7 @@ class Bench:
         return {
             name: path.read_bytes()
             for name, path in files.items()
-            if path.is_file() and not name.startswith(TIMES) and not name.endswith((".pdf", ".png"))
+            if path.is_file() and not name.startswith(TIMES) and not name.endswith(APART)
         }
 
     def part(self) -> tuple[str, ...]:
