@@ -15,7 +15,7 @@ chooses the penalty that saves it most.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -47,6 +47,13 @@ OVERFITTED = 0.05
 
 # So many penalties are tried before it is asked what is overfitted, where not one after another.
 TOGETHER = 4
+
+# Below this pivot of (I − H)_BB a fit comes near to interpolating a block, and rounding grows as
+# much as it is less than 1.
+NEAR = 0.01
+
+# Makes columns and z in float64.
+Exact = Callable[[], tuple[Tensor, "Moments"]]
 
 # A symmetric form B of some penalties, `[alphas, parts + 1, parts + noises]`: of each part with
 # each column, and in the last row of each column with itself. Of these penalties and noises.
@@ -119,8 +126,8 @@ class Mixtures:
 def fit_mixtures(fitted: Fitted, mixtures: Mixtures) -> tuple[Floats, Floats]:
     """Pearson r and penalty, `[targets]`, in a layer and outer fold that were fitted just now.
 
-    Penalties are compared, and predictions made, in float32 where that does no harm: of two that
-    save as much to six digits, either may be chosen. They are those that are `APART`.
+    Penalties are compared, and predictions made, in float32 where that does no harm (`saved`): of
+    two that save as much to six digits, either may be chosen. They are those that are `APART`.
     """
     if not len(mixtures.signal):
         return np.empty(0), np.empty(0)
@@ -128,12 +135,19 @@ def fit_mixtures(fitted: Fitted, mixtures: Mixtures) -> tuple[Floats, Floats]:
     alphas = fitted.alphas[apart(fitted.alphas)]
     if not len(factor.s):  # nothing varies, and nothing is explained
         return np.zeros(len(mixtures.signal)), np.full(len(mixtures.signal), float(alphas[0]))
-    penalties = factor.penalties(alphas)
-    exact = not benign(factor, len(train), fitted.blocks)
-    dtype = torch.float64 if exact else torch.float32
-    columns, actual = mixtures.on(train, dtype), mixtures.on(test, dtype).T.contiguous()
-    z = moments(columns, factor.u.to(dtype), fitted.blocks)
-    best = saved(factor, mixtures, columns, z, penalties, fitted.blocks).max(dim=0).indices
+    penalties, blocks = factor.penalties(alphas), fitted.blocks
+
+    def given(dtype: torch.dtype) -> tuple[Tensor, Moments]:
+        columns = mixtures.on(train, dtype)
+        return columns, moments(columns, factor.u.to(dtype), blocks)
+
+    harmless = benign(factor, len(train), blocks)
+    by_block = not single(blocks) and not refits(factor, blocks)
+    dtype = torch.float32 if harmless or by_block else torch.float64
+    columns, z = given(dtype)
+    exact = None if harmless else partial(given, torch.float64)
+    best = saved(factor, mixtures, columns, z, penalties, blocks, exact).max(dim=0).indices
+    actual = mixtures.on(test, dtype).T.contiguous()
 
     k, r, basis = len(mixtures.mix), actual.new_zeros(len(best)), fitted.basis()
     spread = mixtures.values(_form(actual, actual, k), mixtures.needed)
@@ -184,25 +198,27 @@ def saved(
     z: Moments,
     alphas: Tensor,
     blocks: list[Block],
+    exact: Exact | None = None,
 ) -> Tensor:
     """Squared error that each penalty saves over predicting the mean, `[alphas, targets]`.
 
     `columns` are those of the training rows. Strong penalties come first; of a noise that is
-    `OVERFITTED` with all of its signals no weaker ones are tried: they save −∞.
+    `OVERFITTED` with all of its signals no weaker ones are tried: they save −∞. `exact` makes
+    columns and z in float64, where these are not and a fit comes near to interpolating.
     """
     k, noise = len(mixtures.mix), mixtures.noise
     most = torch.cat([(columns[:, k:] ** 2).sum(dim=0), columns.new_tensor([torch.inf])])
-    found = columns.new_full((len(alphas), len(noise)), -torch.inf)
+    found = columns.new_full((len(alphas), len(noise)), -torch.inf, dtype=torch.float64)
     if single(blocks):
         forms, together = _of_rows(factor, columns, alphas, blocks, k), TOGETHER
     elif refits(factor, blocks):
         forms, together = _of_refits(factor, columns, z, alphas, blocks, k), len(alphas)
     else:
-        forms = _of_blocks(factor, mixtures, columns, z, alphas, blocks)
+        forms = _of_blocks(factor, mixtures, columns, z, alphas, blocks, exact)
         together = 1 if blas.serves(columns) else TOGETHER
     left = mixtures.needed
     for some in alphas.argsort(descending=True).split(together):
-        save = torch.stack([mixtures.values(form, left) for form in forms(some, left)])
+        save = torch.stack([mixtures.values(form, left) for form in forms(some, left)]).double()
         found[some] = save.where(~save.isnan(), -torch.inf)  # NaN where rounding left nothing
         goes_on = save[-1] > found.amax(dim=0) - OVERFITTED * most[noise]
         left = mixtures.only(goes_on).needed
@@ -216,31 +232,58 @@ def _of_blocks(
     z: Moments,
     alphas: Tensor,
     blocks: list[Block],
+    exact: Exact | None,
 ) -> Forms:
     """B over blocks that are predicted by what fits leave of their own rows."""
-    k, u = len(mixtures.mix), factor.u.to(columns.dtype)
-    rest, weights = (part.to(u.dtype) for part in spectral_weights(factor, alphas))
-    given = []
-    for block, own in zip(blocks, z.of_blocks, strict=True):
-        rows, error = at(u, block.rows), mean_error(columns, block.rows)
-        twice = (2 * error[: block.scored]).T.contiguous()
-        given.append((rows, twice, _filled(z.all, own, error, rows, len(u))))
+    k = len(mixtures.mix)
+    latest = _Blocks.of(factor, columns, z, alphas, blocks)
 
     def forms(some: Tensor, noises: Tensor) -> Tensor:
+        nonlocal latest, exact
+        form, pivot = in_precision(latest, some, noises)
+        if exact is not None and not pivot >= NEAR:  # and all weaker ones are nearer
+            latest, exact = _Blocks.of(factor, *exact(), alphas, blocks), None
+            form, _ = in_precision(latest, some, noises)
+        return form
+
+    def in_precision(by: _Blocks, some: Tensor, noises: Tensor) -> tuple[Tensor, float]:
         solved, members = mixtures.following(noises)
         fitted, there, count = _places(k, solved), _places(k, noises), k + len(solved)
-        form = columns.new_zeros(len(some), k + 1, k + len(noises))
-        for rows, twice, filled in given:
-            p, _ = predicted(factor, rows, rest[some], weights[some], filled[fitted].T)
-            e = twice[there]
+        form = by.rest.new_zeros(len(some), k + 1, k + len(noises))
+        least = torch.inf
+        for rows, twice, filled in by.blocks:
+            each = (rows, by.rest[some], by.weights[some], filled[fitted].T)
+            p, pivots = predicted(factor, *each)
+            e, least = twice[there], min(least, float(pivots.min()))
             for place, own in enumerate(p.mT[..., : twice.shape[1]]):
                 form[place, :, :count] += _form_of_saved(e[:count], own, k)
                 mean = own[k + members].mean(dim=1)
                 form[place, k, count:] += torch.linalg.vecdot(e[count:] - mean, mean)
         form[:, :k, count:] = form[:, :k, k + members].mean(dim=-1)
-        return form
+        return form, least
 
     return forms
+
+
+@dataclass(frozen=True)
+class _Blocks:
+    """What the forms of blocks are made of, in one precision."""
+
+    rest: Tensor  # [alphas, rank]
+    weights: Tensor
+    blocks: list[tuple[Tensor, Tensor, Tensor]]  # rows of U, errors of the mean twice, z filled in
+
+    @classmethod
+    def of(
+        cls, factor: Factor, columns: Tensor, z: Moments, alphas: Tensor, blocks: list[Block]
+    ) -> "_Blocks":
+        u, given = factor.u.to(columns.dtype), []
+        rest, weights = (part.to(u.dtype) for part in spectral_weights(factor, alphas))
+        for block, own in zip(blocks, z.of_blocks, strict=True):
+            rows, error = at(u, block.rows), mean_error(columns, block.rows)
+            twice = (2 * error[: block.scored]).T.contiguous()
+            given.append((rows, twice, _filled(z.all, own, error, rows, len(u))))
+        return cls(rest, weights, given)
 
 
 def _of_refits(
