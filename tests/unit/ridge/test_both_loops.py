@@ -30,7 +30,8 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     compare = BothLoops.compare
 
     def noted(self: BothLoops, *given: Any) -> Any:
-        made.append(self.y.shape[1])
+        if torch.float64 not in given:  # in which some penalties are compared once more
+            made.append(self.y.shape[1])
         return compare(self, *given)
 
     monkeypatch.setattr(BothLoops, "compare", noted)
@@ -228,21 +229,43 @@ def test_no_sum_in_float32_is_further_off_than_it_says(width: int) -> None:
     assert min(told) < 1e-6  # says something, where penalties are strong
 
 
-def test_what_float32_leaves_open_is_decided_in_float64(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("few", [0, 100])
+def test_what_float32_leaves_open_is_decided_in_float64(
+    few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     names, x, y = stories((30, 30, 30), 40, 6)
-    looked = []
-    exact = both_loops.held_out_gains
+    by_pairs, at_once = [], []
+    exact, compare = both_loops.held_out_gains, BothLoops.compare
 
     def noted(factor: Factor, y: torch.Tensor, *given: Any) -> Any:
-        looked.append(y.shape[1])
+        by_pairs.append(y.shape[1])
         return exact(factor, y, *given)
 
+    def compared(self: BothLoops, *given: Any) -> Any:
+        at_once.append(torch.float64 in given)
+        return compare(self, *given)
+
     monkeypatch.setattr(both_loops, "held_out_gains", noted)
+    monkeypatch.setattr(BothLoops, "compare", compared)
+    monkeypatch.setattr(both_loops, "FEW", few)
     alphas = np.sort(np.r_[ALPHAS, ALPHAS * (1 + 1e-9)])  # no float32 tells these pairs apart
     how: dict[str, Any] = {"alphas": alphas, "folds": 3, "inner_folds": "loo"}
     how["delays"] = Delays(names, (1, 2))
     assert_array_equal(encode(x, y, **how).alpha, fold_by_fold(x, y, **how).alpha)
-    assert looked == [5, 5, 5]  # all but the constant one, in every fold
+    if few:
+        assert by_pairs == [5, 5, 5]  # all but the constant one, in every fold
+    else:
+        assert at_once == [False, True]
+        assert not by_pairs
+
+
+def test_nothing_is_in_doubt_of_responses_that_do_not_vary(calls: list[int]) -> None:
+    names, x, y = stories((20, 20, 20), 40, 3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(both_loops, "held_out_gains", None)
+        how: dict[str, Any] = {"folds": 3, "inner_folds": "loo", "delays": Delays(names, (1,))}
+        assert not encode(x, np.full_like(y, 3.0), **how).r.any()
+    assert calls == [3]
 
 
 def test_no_number_depends_on_how_many_cores_there_are(calls: list[int]) -> None:

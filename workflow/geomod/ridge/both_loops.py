@@ -19,6 +19,7 @@ float32; where that leaves a penalty in doubt, both parts are left out of the sa
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise, permutations
 from typing import Any, Protocol, runtime_checkable
 
@@ -41,13 +42,17 @@ from geomod.ridge.held_out import (
     spectral_weights,
     unexplained,
 )
-from geomod.ridge.penalties import choose
+from geomod.ridge.penalties import Attempt, choose, contenders
 from geomod.ridge.scores import centred
 from geomod.ridge.sides import Sides
 
 # Where M is next to 1, its diagonal and that of its inverse are rounded alike for all rows: squared
 # errors are trusted to twice this multiple of eps.
 ROUNDED = 1.0
+
+# Penalties that are in doubt without more than so many parts, in the mean, are compared pair by
+# pair, which takes two to three times as long as comparing them for all parts at once.
+FEW = 2
 
 Compared = tuple[Tensor, float]
 
@@ -80,25 +85,23 @@ class BothLoops:
         self.y, self.penalties = centred(y)[0], factor.penalties(alphas)
         self.z = product(factor.u.T, self.y)
 
-    def compare(self, deal: Deal) -> list[Gains]:
-        """What penalties save over the mean without each part, on the others in turn.
-
-        In float32; `fit` looks again where that leaves a penalty in doubt.
-        """
-        of_mean = self.missed_by_the_mean()
+    def compare(
+        self, deal: Deal, places: Sequence[int], dtype: torch.dtype = torch.float32
+    ) -> list[Gains]:
+        """What some penalties save over the mean without each part, on the others in turn."""
         rows, slices = in_a_row(self.parts)
-        u, y, z = self.factor.u[rows].float(), self.y[rows].float(), self.z.float()
-        rest, weights = (w.float() for w in spectral_weights(self.factor, self.penalties))
+        u, y, z = self.factor.u[rows].to(dtype), self.y[rows].to(dtype), self.z.to(dtype)
+        rest, weights = (w.to(dtype) for w in spectral_weights(self.factor, self.penalties))
 
         def of_penalty(k: int) -> Compared:
             return _errors(u, y, z, rest[k], weights[k], slices)
 
-        found = list(deal(of_penalty, range(len(weights))))
+        found = list(deal(of_penalty, places))
         errors = torch.stack([error for error, _ in found], dim=1)
         off = torch.tensor([off for _, off in found], dtype=errors.dtype)[:, None]
         known = ~errors.isnan()  # where rounding left anything
         most = errors.where(known, 0.0).amax()
-        saved = of_mean[:, None] - errors.where(known, most)
+        saved = self.missed_by_the_mean()[:, None] - errors.where(known, most)
         rounding = (errors * off).where(known, torch.inf)
         return [Gains(*own, torch.zeros_like(own[0])) for own in zip(saved, rounding, strict=True)]
 
@@ -113,14 +116,30 @@ class BothLoops:
             missed[o] += squares[b] + (2 * sums[b] + len(self.parts[b]) * off) * off
         return missed
 
-    def fit(self, part: int, gains: Gains) -> Fit:
-        """Best penalties without a part, and what they predict for it.
+    def fits(self, deal: Deal) -> list[Fit]:
+        """Best penalties without each of the parts, and what they predict for it.
 
-        `gains` are those that `compare` found without it.
+        Penalties are compared in float32, and where that leaves some in doubt in float64: for all
+        parts at once where these are many, as of responses that nothing predicts.
         """
+        gains = self.compare(deal, range(len(self.penalties)))
+        open_ones = [self._in_doubt(part, own) for part, own in enumerate(gains)]
+        places = sorted(set().union(*open_ones))
+        if sum(map(len, open_ones)) > FEW * len(places):
+            exact = self.compare(deal, places, torch.float64)
+            for own, sure in zip(gains, exact, strict=True):
+                own.saved[places], own.rounding[places] = sure.saved, sure.rounding
+        return list(deal(lambda part: self._fit(part, gains[part]), range(len(gains))))
+
+    def _in_doubt(self, part: int, gains: Gains) -> list[int]:
+        """The penalties that may be the best one of a target that has several such."""
+        known = contenders(gains, self.penalties, 0.0)[:, self._answering[part]]
+        return torch.nonzero(known[:, known.sum(dim=0) > 1].any(dim=1)).flatten().tolist()
+
+    def _fit(self, part: int, gains: Gains) -> Fit:
         rows, others = self.parts[part], [p for k, p in enumerate(self.parts) if k != part]
         pairs = [Block(np.concatenate([other, rows]), len(other)) for other in others]
-        some = torch.nonzero(_answering(self.factor, self.y, rows)).flatten()
+        some = torch.nonzero(self._answering[part]).flatten()
         rough = Gains(gains.saved[:, some], gains.rounding[:, some], gains.shared[:, some])
 
         def exact(y: Tensor, alphas: Tensor) -> Gains:
@@ -128,9 +147,8 @@ class BothLoops:
 
         best = torch.zeros(self.y.shape[1], dtype=torch.long)
         gain, explained = self.y.new_zeros(len(best)), self.y.new_zeros(len(rows), len(best))
-        best[some], gain[some] = choose(
-            self.y[:, some], self.penalties, [lambda *_: rough, exact], 0.0
-        )
+        attempts: list[Attempt] = [lambda *_: rough, exact]
+        best[some], gain[some] = choose(self.y[:, some], self.penalties, attempts, 0.0)
         for k in best[some].unique().tolist():
             own, alpha = some[best[some] == k], self.penalties[k : k + 1]
             given = (self.factor, self.y[:, own], alpha, [Block(rows, len(rows))], self.memory_mb)
@@ -138,10 +156,9 @@ class BothLoops:
             explained[:, own] = p[0, 0]
         return Fit(best, gain, explained)
 
-    def fits(self, deal: Deal) -> list[Fit]:
-        """The same without each of the parts."""
-        gains = self.compare(deal)
-        return list(deal(lambda part: self.fit(part, gains[part]), range(len(gains))))
+    @cached_property
+    def _answering(self) -> list[Tensor]:
+        return [_answering(self.factor, self.y, part) for part in self.parts]
 
     def smoother(self, part: int, alpha: Tensor) -> Tensor:
         """What predicts a part from the responses of all other rows, in float32."""

@@ -62,16 +62,16 @@ def choose(
     gains = attempts[0](y, alphas)
     gain, best = gains.saved.max(dim=0)
     if len(attempts) > 1:
-        contenders = _contenders(gains, alphas, lowest)
-        doubt = torch.nonzero(contenders.sum(dim=0) > 1).flatten()
+        rivals = contenders(gains, alphas, lowest)
+        doubt = torch.nonzero(rivals.sum(dim=0) > 1).flatten()
         for some in doubt.split(len(y)) if len(doubt) else ():
-            again = torch.nonzero(contenders[:, some].any(dim=1)).flatten()
+            again = torch.nonzero(rivals[:, some].any(dim=1)).flatten()
             chosen, gain[some] = choose(y[:, some], alphas[again], attempts[1:], lowest)
             best[some] = again[chosen]
     return best, gain
 
 
-def _contenders(gains: Gains, alphas: Tensor, lowest: float) -> Tensor:
+def contenders(gains: Gains, alphas: Tensor, lowest: float) -> Tensor:
     """Which penalties may be the best one.
 
     The factor's error moves the gains by a rational function of the penalty, whose poles are
