@@ -52,8 +52,8 @@ TOGETHER = 4
 # much as it is less than 1.
 NEAR = 0.01
 
-# Makes columns and z in float64.
-Exact = Callable[[], tuple[Tensor, "Moments"]]
+# Makes columns and z in float64, of some of them.
+Exact = Callable[[Tensor], tuple[Tensor, "Moments"]]
 
 # A symmetric form B of some penalties, `[alphas, parts + 1, parts + noises]`: of each part with
 # each column, and in the last row of each column with itself. Of these penalties and noises.
@@ -137,9 +137,9 @@ def fit_mixtures(fitted: Fitted, mixtures: Mixtures) -> tuple[Floats, Floats]:
         return np.zeros(len(mixtures.signal)), np.full(len(mixtures.signal), float(alphas[0]))
     penalties, blocks = factor.penalties(alphas), fitted.blocks
 
-    def given(dtype: torch.dtype) -> tuple[Tensor, Moments]:
+    def given(dtype: torch.dtype, there: Tensor | None = None) -> tuple[Tensor, Moments]:
         columns = mixtures.on(train, dtype)
-        return columns, moments(columns, factor.u.to(dtype), blocks)
+        return columns, moments(columns, factor.u.to(dtype), blocks, there)
 
     harmless = benign(factor, len(train), blocks)
     by_block = not single(blocks) and not refits(factor, blocks)
@@ -180,15 +180,26 @@ class Moments:
     of_blocks: list[Tensor]
 
 
-def moments(columns: Tensor, u: Tensor, blocks: list[Block]) -> Moments:
-    """They are found at once: rows that blocks part are read once."""
+def moments(
+    columns: Tensor, u: Tensor, blocks: list[Block], there: Tensor | None = None
+) -> Moments:
+    """They are found at once: rows that blocks part are read once. 0 of all but columns `there`."""
+
+    def of(rows: Rows) -> Tensor:
+        own = at(columns, rows)
+        if there is None:
+            return product(own.T, at(u, rows))
+        z = u.new_zeros(columns.shape[1], u.shape[1])
+        z[there] = product(own[:, there].T, at(u, rows))
+        return z
+
+    everything = np.arange(len(u))
     if single(blocks):
-        return Moments(product(columns.T, u), [])
-    parts = [product(at(columns, block.rows).T, at(u, block.rows)) for block in blocks]
-    left_out = np.concatenate([block.rows for block in blocks])
-    if np.array_equal(np.sort(left_out), np.arange(len(u))):
+        return Moments(of(everything), [])
+    parts = [of(block.rows) for block in blocks]
+    if np.array_equal(np.sort(np.concatenate([block.rows for block in blocks])), everything):
         return Moments(torch.stack(parts).sum(dim=0), parts)
-    return Moments(product(columns.T, u), parts)
+    return Moments(of(everything), parts)
 
 
 def saved(
@@ -242,7 +253,7 @@ def _of_blocks(
         nonlocal latest, exact
         form, pivot = in_precision(latest, some, noises)
         if exact is not None and not pivot >= NEAR:  # and all weaker ones are nearer
-            latest, exact = _Blocks.of(factor, *exact(), alphas, blocks), None
+            latest, exact = _Blocks.of(factor, *exact(_numbers(k, noises)), alphas, blocks), None
             form, _ = in_precision(latest, some, noises)
         return form
 
@@ -355,4 +366,8 @@ def _places(k: int, noises: Tensor) -> Tensor | slice:
     """Where all parts and some noises, which ascend, are among the columns."""
     if not len(noises) or int(noises[-1]) == len(noises) - 1:
         return slice(k + len(noises))  # which is no copy
+    return _numbers(k, noises)
+
+
+def _numbers(k: int, noises: Tensor) -> Tensor:
     return torch.cat([torch.arange(k).to(noises), k + noises])
