@@ -13,8 +13,8 @@ and they serve inner fold o of outer fold b as well. By blocks, with W = M_bo M_
 
 One decomposition, and for every penalty one product with all targets, take the place of one for
 each outer fold, and every pair's system is solved once instead of twice. Errors are summed in
-float32; where that leaves a penalty in doubt, both parts are left out of the same factor in float64
-(`held_out_gains`).
+float32; where that leaves a penalty in doubt, in float64: for all pairs again, or for those of one
+outer fold alone (`held_out_gains`).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
