@@ -251,27 +251,29 @@ def _of_blocks(
 
     def forms(some: Tensor, noises: Tensor) -> Tensor:
         nonlocal latest, exact
-        form, pivot = in_precision(latest, some, noises)
-        if exact is not None and not pivot >= NEAR:  # and all weaker ones are nearer
+        form, pivots = in_precision(latest, some, noises)
+        # NaN is no pivot either; and all weaker penalties are nearer.
+        if exact is not None and not bool((torch.stack(pivots) >= NEAR).all()):
             latest, exact = _Blocks.of(factor, *exact(_numbers(k, noises)), alphas, blocks), None
             form, _ = in_precision(latest, some, noises)
         return form
 
-    def in_precision(by: _Blocks, some: Tensor, noises: Tensor) -> tuple[Tensor, float]:
+    def in_precision(by: _Blocks, some: Tensor, noises: Tensor) -> tuple[Tensor, list[Tensor]]:
         solved, members = mixtures.following(noises)
         fitted, there, count = _places(k, solved), _places(k, noises), k + len(solved)
         form = by.rest.new_zeros(len(some), k + 1, k + len(noises))
-        least = torch.inf
+        pivots = []
         for rows, twice, filled in by.blocks:
             each = (rows, by.rest[some], by.weights[some], filled[fitted].T)
-            p, pivots = predicted(factor, *each)
-            e, least = twice[there], min(least, float(pivots.min()))
+            p, pivot = predicted(factor, *each)
+            pivots.append(pivot)
+            e = twice[there]
             for place, own in enumerate(p.mT[..., : twice.shape[1]]):
                 form[place, :, :count] += _form_of_saved(e[:count], own, k)
                 mean = own[k + members].mean(dim=1)
                 form[place, k, count:] += torch.linalg.vecdot(e[count:] - mean, mean)
         form[:, :k, count:] = form[:, :k, k + members].mean(dim=-1)
-        return form, least
+        return form, pivots
 
     return forms
 
